@@ -1,0 +1,55 @@
+# Every target sets up what it needs in .venv and runs. ARGS go to the script: make tune ARGS="--data DIR".
+PYTHON ?= python3
+BIN := .venv/bin
+TORCH := $(shell grep '^torch==' constraints.txt)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+BACKENDS := jax tensorflow
+
+.PHONY: help tune train score data test test-slow lint format clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/.base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	@echo "installing kerastrash into .venv (torch first, by its exact version)"
+	$(INSTALL) $(TORCH)
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/.test: .venv/.base
+	@echo "installing what the tests need: jax, tensorflow, onnx, pytest, ruff"
+	$(INSTALL) --editable ".[jax,tensorflow,onnx,safetensors,test]"
+	@touch $@
+
+tune: .venv/.base ## search, train and score a classifier (on the drawn sample, or ARGS="--data ...")
+	$(BIN)/python scripts/tune.py $(ARGS)
+
+train: .venv/.base ## train one net: ARGS="--net mobilenetv3_79 --data ..."
+	$(BIN)/python scripts/train.py $(ARGS)
+
+score: .venv/.base ## score a .keras file: ARGS="MODEL.keras --data ..."
+	$(BIN)/python scripts/score.py $(ARGS)
+
+data: .venv/.base ## cut, check and summarise the crops of a data set: ARGS="--data ..."
+	$(BIN)/python scripts/prepare_data.py $(ARGS)
+
+lint: .venv/.test ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: .venv/.test ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: lint ## what CI runs: everything on torch, what every backend must do on jax and tensorflow
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	for backend in $(BACKENDS); do \
+		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "backends and not slow" || exit 1; \
+	done
+
+test-slow: .venv/.test ## the tests that take minutes
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -m slow
+
+clean: ## remove the environment and the caches; runs/ and generated data stay
+	rm -rf .venv .pytest_cache .ruff_cache *.egg-info

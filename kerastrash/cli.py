@@ -1,0 +1,67 @@
+"""From a dataclass to a command line: flat options, `--config FILE.yaml`, help from the attribute docstrings.
+
+jsonargparse does the parsing: it is dataclass-first, reads YAML, is released monthly and needs only PyYAML.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import jsonargparse
+from rich.markup import escape
+
+from kerastrash.console import console
+from kerastrash.errors import ConfigError, KerastrashError
+
+Config = TypeVar("Config")
+
+
+def run(function: Callable[[Any], object], arguments: Sequence[str] | None = None) -> None:
+    """Parses the command line into the single dataclass argument of `function`, then calls it.
+
+    A field without a default is a positional argument. Exits with 0, with 2 after printing the message of a
+    KerastrashError (or of a wrong option), and with 130 when interrupted; other exceptions keep their traceback.
+    """
+    (config_class,) = (kind for name, kind in get_type_hints(function).items() if name != "return")
+    try:
+        function(parse(config_class, arguments, description=function.__doc__))
+    except KerastrashError as error:
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        console.print("[yellow]interrupted:[/] the same command goes on where this one stopped")
+        sys.exit(130)
+
+
+def parse(config_class: type[Config], arguments: Sequence[str] | None = None, description: str | None = None) -> Config:
+    """Returns an instance of the dataclass filled from defaults, `--config` files and options, later ones winning."""
+    jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    return jsonargparse.auto_cli(
+        config_class,
+        args=None if arguments is None else list(arguments),
+        as_positional=True,
+        description=description,
+    )
+
+
+def settings(config: Any) -> dict[str, Any]:
+    """The fields of a dataclass as plain YAML and JSON values: paths as text, tuples as lists."""
+    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return settings(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def require(condition: bool, option: str, value: object, rule: str) -> None:
+    """Raises ConfigError naming the option, its value and the rule it breaks."""
+    if not condition:
+        raise ConfigError(f"{option}={value!r} {rule}")

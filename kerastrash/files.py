@@ -1,0 +1,84 @@
+"""Files that are either whole or absent: written beside their place, then renamed into it."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kerastrash.errors import FileError
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path with the same suffix; renames it to `path` when the block ends without an error.
+
+    Raises:
+        FileError: the folder cannot be written or the disk is full; `path` keeps its earlier content.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> FileError:
+    return FileError(f"{path}: cannot be written ({error.strerror or error}); free the disk or choose another folder")
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes UTF-8 text atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Writes JSON atomically, two spaces deep, NaN refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path | str, error: type[Exception] = FileError) -> Any:
+    """Reads a JSON file; raises `error` with a sentence when it is missing, unreadable or malformed."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path}: no such file; check the path") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path}: cannot be read ({cause}); give a JSON file that this user may read") from cause
+    except json.JSONDecodeError as cause:
+        raise error(f"{path}: not valid JSON at line {cause.lineno} ({cause.msg}); export the file again") from cause
+
+
+def write_csv(path: Path | str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """Writes rows atomically under `columns`; a missing value is an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(columns), restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_csv(path: Path | str) -> list[dict[str, str]]:
+    """Reads a CSV file as a list of rows; an absent file is an empty list."""
+    path = Path(path)
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,100 @@
+"""A run is a folder: its settings, its environment, everything it made; one process works in it at a time."""
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+import yaml
+
+from kerastrash.cli import settings
+from kerastrash.errors import ConfigError, FileError
+from kerastrash.files import write_json, write_text
+
+CONFIG = "config.yaml"
+ENVIRONMENT = "environment.json"
+PACKAGES = ("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn", "onnxruntime")
+
+
+@contextlib.contextmanager
+def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Claims `folder` for this process and yields it; a run made with the same settings is continued.
+
+    Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins.
+
+    Args:
+        folder: runs/NAME.
+        config: the dataclass of settings.
+        free: names of settings that may differ from one call to the next.
+
+    Raises:
+        ConfigError: the folder was made with other settings, or another process is working in it.
+        FileError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise ConfigError(f"{folder}: another process is working there; wait for it or choose another --name") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"{folder}: cannot be written ({reason}); choose another folder for the runs") from error
+    try:
+        _claim(folder, {name: value for name, value in settings(config).items() if name not in free})
+        yield folder
+    finally:
+        lock.release()
+
+
+def _claim(folder: Path, wanted: dict[str, Any]) -> None:
+    path = folder / CONFIG
+    if not path.exists():
+        write_json(folder / ENVIRONMENT, environment())
+        write_text(path, yaml.safe_dump(wanted, sort_keys=False))
+        return
+    try:
+        earlier = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}); delete {folder} or choose another --name") from error
+    earlier = earlier if isinstance(earlier, dict) else {}
+    for name in {**wanted, **earlier}:
+        if earlier.get(name) != wanted.get(name):
+            raise ConfigError(
+                f"{folder} was made with {name}={earlier.get(name)!r}, not {wanted.get(name)!r}: "
+                "give the same settings to go on with it, or choose another --name"
+            )
+
+
+def environment() -> dict[str, Any]:
+    """Machine, versions and time of the run, for the tables that quote it."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": processor_name(),
+        "cores": os.cpu_count(),
+        "backend": os.environ.get("KERAS_BACKEND", "default"),
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+    }
+
+
+def processor_name() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None

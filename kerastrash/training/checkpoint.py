@@ -1,0 +1,91 @@
+"""The state of a training in its folder: metrics, best model, and what is needed to go on after a kill.
+
+    metrics.csv          a row an epoch
+    best.keras           the model of the best epoch by validation macro F1, without optimizer
+    last.weights.h5      weights and optimizer after the last finished epoch
+
+An epoch is finished when `last.weights.h5` has been renamed into place with its number inside; whatever a killed
+process wrote for a later epoch is written again.
+"""
+
+import math
+from pathlib import Path
+
+import h5py
+import keras
+
+from kerastrash.errors import KerastrashError, ModelError
+from kerastrash.files import atomic_path, read_csv, write_csv
+
+METRICS = "metrics.csv"
+BEST = "best.keras"
+LAST = "last.weights.h5"
+COLUMNS = ("epoch", "loss", "macro_f1", "val_loss", "val_macro_f1", "learning_rate", "seconds", "images_per_second")
+
+
+class TrainingDiverged(KerastrashError):
+    """The loss became infinite or not a number."""
+
+
+def save_deployable(model: keras.Model, path: Path) -> None:
+    """Saves the model without its optimizer, so that the file opens on every backend."""
+    with atomic_path(path) as temporary:
+        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
+
+
+def save_state(model: keras.Model, epoch: int, path: Path) -> None:
+    """Saves weights, optimizer and the number of finished epochs in one file."""
+    with atomic_path(path) as temporary:
+        staged = temporary.with_name(f"{temporary.name}.weights.h5")
+        try:
+            model.save_weights(staged)
+            with h5py.File(staged, "a") as file:
+                file.attrs["finished_epochs"] = epoch
+            staged.replace(temporary)
+        finally:
+            staged.unlink(missing_ok=True)
+
+
+def restore_state(model: keras.Model, path: Path) -> int:
+    """Loads weights and optimizer into a compiled model; returns the finished epochs (0 where there is no file).
+
+    Raises:
+        ModelError: the file is damaged or belongs to another net.
+    """
+    if not path.exists():
+        return 0
+    model.optimizer.build(model.trainable_variables)
+    try:
+        with h5py.File(path, "r") as file:
+            epoch = int(file.attrs["finished_epochs"])
+        model.load_weights(path)
+    except (OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be resumed from ({error}); delete its folder to start again") from error
+    return epoch
+
+
+class EpochRecorder(keras.callbacks.Callback):
+    """After each epoch: a row of metrics, the best model when F1 rose, then the state to resume from."""
+
+    def __init__(self, folder: Path, finished_epochs: int):
+        super().__init__()
+        self.folder = folder
+        self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
+
+    @property
+    def best(self) -> dict:
+        """The row of the best epoch; the first one where several are equal."""
+        return max(self.rows, key=lambda row: float(row["val_macro_f1"]))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        row = {"epoch": epoch + 1, **{name: logs[name] for name in COLUMNS if name in logs}}
+        if not all(math.isfinite(float(row[name])) for name in ("loss", "val_loss")):
+            raise TrainingDiverged(
+                f"{self.folder}: the loss of epoch {epoch + 1} is {row['loss']} (validation {row['val_loss']}); "
+                "lower the learning rate"
+            )
+        self.rows.append(row)
+        write_csv(self.folder / METRICS, self.rows, COLUMNS)
+        if self.best is row:
+            save_deployable(self.model, self.folder / BEST)
+        save_state(self.model, epoch + 1, self.folder / LAST)

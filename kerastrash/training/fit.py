@@ -1,0 +1,115 @@
+"""Trains a net by a recipe in a folder; the same call after a kill goes on from the last finished epoch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from kerastrash.data.augment import Augmentation
+from kerastrash.data.batches import CropBatches
+from kerastrash.data.dataset import Dataset
+from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
+from kerastrash.training.losses import recipe_loss
+from kerastrash.training.metrics import MacroF1
+from kerastrash.training.optimizer import recipe_optimizer
+from kerastrash.training.progress import EpochTimer, ProgressBar
+from kerastrash.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training gave: F1 on the validation split at its best epoch, and where the model lies."""
+
+    f1: float
+    best_epoch: int
+    epochs: int
+    model: Path
+    images_per_second: float
+
+
+def train(
+    build: Callable[[], keras.Model],
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    until: int | None = None,
+    description: str = "training",
+) -> Training:
+    """Trains the net that `build` returns on the training split, choosing the epoch by validation macro F1.
+
+    Args:
+        build: makes the net; called once, after the seed and the dtype policy are set.
+        dataset: crops at the net's input size.
+        recipe: the schedule covers `recipe.epochs` whatever `until` says.
+        folder: receives metrics.csv, best.keras and last.weights.h5; an earlier state in it is continued.
+        until: stop after this many epochs in total; None trains all of the recipe's.
+        description: stands before the progress bar.
+
+    Raises:
+        TrainingDiverged: the loss is not finite.
+        ModelError: the earlier state in the folder cannot be read.
+    """
+    until = min(until or recipe.epochs, recipe.epochs)
+    keras.config.set_dtype_policy(recipe.dtype_policy)
+    keras.utils.set_random_seed(recipe.seed)
+    model = build()
+    batches = training_batches(dataset, recipe)
+    compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
+    folder.mkdir(parents=True, exist_ok=True)
+    finished = restore_state(model, folder / LAST)
+    batches.set_epoch(finished)
+    recorder = EpochRecorder(folder, finished)
+    bar = ProgressBar(description, batches.batch_size, finished, until, len(batches))
+    timer = EpochTimer(len(batches) * batches.batch_size)
+    try:
+        if finished < until:
+            model.fit(
+                batches,
+                validation_data=evaluation_batches(dataset, "val", recipe.batch_size),
+                epochs=until,
+                initial_epoch=finished,
+                callbacks=[timer, recorder, bar],
+                shuffle=False,
+                verbose=0,
+            )
+    finally:
+        bar.close()
+    return _training(recorder, folder)
+
+
+def _training(recorder: EpochRecorder, folder: Path) -> Training:
+    rates = sorted(float(row["images_per_second"]) for row in recorder.rows)
+    return Training(
+        f1=float(recorder.best["val_macro_f1"]),
+        best_epoch=int(recorder.best["epoch"]),
+        epochs=len(recorder.rows),
+        model=folder / BEST,
+        images_per_second=rates[len(rates) // 2],
+    )
+
+
+def compile_by_recipe(model: keras.Model, dataset: Dataset, recipe: Recipe, steps: int) -> None:
+    """Compiles with the recipe's loss, its optimizer over `steps` steps, and macro F1."""
+    classes = len(dataset.classes)
+    model.compile(
+        optimizer=recipe_optimizer(recipe, steps),
+        loss=recipe_loss(recipe, dataset.part("train").labels, classes),
+        metrics=[MacroF1(classes)],
+    )
+
+
+def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
+    """Shuffled, augmented batches of the training split; an incomplete last batch is left out of the epoch."""
+    part = dataset.part("train")
+    augmentation = Augmentation(recipe.n_select, recipe.level, recipe.flip, recipe.cutout)
+    batch_size = min(recipe.batch_size, len(part.indices))
+    return CropBatches(
+        part.images, part.indices, part.labels, batch_size, augmentation, recipe.seed, shuffle=True, drop_remainder=True
+    )
+
+
+def evaluation_batches(dataset: Dataset, name: str, batch_size: int) -> CropBatches:
+    """All images of a split in order, as they are."""
+    part = dataset.part(name)
+    return CropBatches(part.images, part.indices, part.labels, batch_size)

@@ -1,0 +1,64 @@
+"""SGD whose learning rate and momentum follow OneCycle, with PyTorch's update rule.
+
+Keras's SGD keeps `v = m v - rate g`, so the rate is stored inside the velocity; PyTorch keeps `v = m v + g` and applies
+the rate at the update. The two agree only while the rate is constant, which under OneCycle it never is.
+"""
+
+import keras
+from keras import ops
+
+from kerastrash.training.recipe import Recipe
+from kerastrash.training.schedule import learning_rate_cycle, momentum_cycle
+
+
+@keras.saving.register_keras_serializable("kerastrash")
+class OneCycleSGD(keras.optimizers.Optimizer):
+    """`v = m v + g + decay w; w -= rate v`, rate and m read from their cycles at each optimizer step.
+
+    Args:
+        learning_rate: a float or schedule.
+        momentum: a schedule from the step to the momentum in [0, 1), or a float.
+        l2: weight of the L2 penalty, applied to kernels (variables of rank 2 and more) only.
+    """
+
+    def __init__(self, learning_rate=0.1, momentum=0.9, l2: float = 0.0, name: str = "one_cycle_sgd", **kwargs):
+        super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+        self.momentum = momentum
+        self.l2 = l2
+
+    def build(self, variables) -> None:
+        """Creates a velocity, initially zero, for each trainable variable."""
+        if self.built:
+            return
+        super().build(variables)
+        self.velocities = self.add_optimizer_variables(variables, "velocity")
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        momentum = self.momentum(self.iterations) if callable(self.momentum) else self.momentum
+        gradient = ops.cast(gradient, variable.dtype)
+        if self.l2 and len(variable.shape) > 1:
+            gradient = gradient + self.l2 * variable
+        velocity = self.velocities[self._get_variable_index(variable)]
+        self.assign(velocity, ops.cast(momentum, variable.dtype) * velocity + gradient)
+        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * velocity)
+
+    def get_config(self) -> dict:
+        momentum = self.momentum
+        if isinstance(momentum, keras.optimizers.schedules.LearningRateSchedule):
+            momentum = keras.saving.serialize_keras_object(momentum)
+        return {**super().get_config(), "momentum": momentum, "l2": self.l2}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "OneCycleSGD":
+        if isinstance(config.get("momentum"), dict):
+            config = {**config, "momentum": keras.saving.deserialize_keras_object(config["momentum"])}
+        return super().from_config(config, custom_objects)
+
+
+def recipe_optimizer(recipe: Recipe, total_steps: int) -> OneCycleSGD:
+    """The optimizer of a recipe for a training of `total_steps` steps."""
+    return OneCycleSGD(
+        learning_rate_cycle(recipe.learning_rate, total_steps, recipe.warmup),
+        momentum_cycle(recipe.momentum_low, recipe.momentum_high, total_steps, recipe.warmup),
+        l2=recipe.weight_decay,
+    )

@@ -1,0 +1,88 @@
+"""OneCycle and its SGD against PyTorch's own, step by step."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.training.losses import LogitAdjustedCrossEntropy, recipe_loss
+from kerastrash.training.optimizer import recipe_optimizer
+from kerastrash.training.recipe import Recipe
+from kerastrash.training.schedule import learning_rate_cycle, momentum_cycle
+
+pytestmark = pytest.mark.backends
+STEPS = 60
+
+
+def torch_cycle():
+    torch = pytest.importorskip("torch")
+    weights = torch.nn.Parameter(torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64))
+    optimizer = torch.optim.SGD([weights], lr=0.1, momentum=0.9, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=STEPS, pct_start=0.05)
+    return torch, weights, optimizer, schedule
+
+
+def test_rate_and_momentum_follow_pytorchs_one_cycle():
+    _, _, optimizer, schedule = torch_cycle()
+    rate, momentum = learning_rate_cycle(0.1, STEPS), momentum_cycle(0.85, 0.95, STEPS)
+    for step in range(STEPS):
+        group = optimizer.param_groups[0]
+        assert float(rate(step)) == pytest.approx(group["lr"], rel=1e-4, abs=1e-8)
+        assert float(momentum(step)) == pytest.approx(group["momentum"], rel=1e-5)
+        optimizer.step()
+        if step < STEPS - 1:
+            schedule.step()
+
+
+def test_the_schedule_stays_at_its_end_and_is_finite_for_a_single_step():
+    assert float(learning_rate_cycle(0.1, STEPS)(10 * STEPS)) == pytest.approx(0.1 / 25 / 1e4)
+    assert np.isfinite(float(learning_rate_cycle(0.1, 1)(0)))
+
+
+def test_the_weights_follow_pytorchs_sgd_under_one_cycle_with_l2():
+    torch, weights, optimizer, schedule = torch_cycle()
+    x = np.random.default_rng(0).standard_normal((STEPS, 8, 3))
+    y = x @ np.array([[0.3], [0.1], [-0.7]])
+    recipe = Recipe(learning_rate=0.1, weight_decay=0.01)
+    variable = keras.Variable(weights.detach().numpy().astype("float32"))
+    ours = recipe_optimizer(recipe, STEPS)
+    ours.build([variable])
+    for step in range(STEPS):
+        optimizer.zero_grad()
+        ((torch.tensor(x[step]) @ weights - torch.tensor(y[step])) ** 2).mean().backward()
+        optimizer.step()
+        if step < STEPS - 1:
+            schedule.step()
+        current = keras.ops.convert_to_numpy(variable).astype("float64")
+        gradient = 2 * x[step].T @ (x[step] @ current - y[step]) / 8
+        ours.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [variable])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), weights.detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_the_optimizer_survives_its_configuration():
+    optimizer = recipe_optimizer(Recipe(weight_decay=0.02), STEPS)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    assert copy.l2 == 0.02
+    assert float(copy.momentum(7)) == float(optimizer.momentum(7))
+
+
+def test_the_logit_adjusted_loss_equals_the_formula_by_hand():
+    rng = np.random.default_rng(1)
+    logits, labels = rng.standard_normal((10, 3)).astype("float32"), rng.integers(3, size=10)
+    priors = np.array([60, 30, 10]) / 100
+    adjusted = logits + 0.5 * np.log(priors)
+    expected = np.log(np.exp(adjusted).sum(1)) - adjusted[np.arange(10), labels]
+    loss = LogitAdjustedCrossEntropy([60, 30, 10], tau=0.5)
+    assert float(loss(labels, logits)) == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_equal_priors_give_plain_cross_entropy():
+    rng = np.random.default_rng(2)
+    logits, labels = rng.standard_normal((10, 3)).astype("float32"), np.arange(10) % 3
+    plain = recipe_loss(Recipe(), labels[:9], 3)
+    adjusted = recipe_loss(Recipe(loss="logit_adjusted"), labels[:9], 3)
+    assert float(plain(labels, logits)) == pytest.approx(float(adjusted(labels, logits)), rel=1e-5)
+
+
+def test_a_class_without_training_images_keeps_the_loss_finite():
+    loss = recipe_loss(Recipe(loss="logit_adjusted"), np.array([0, 0, 1]), 3)
+    assert np.isfinite(float(loss(np.array([2]), np.zeros((1, 3), "float32"))))

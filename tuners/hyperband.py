@@ -1,0 +1,126 @@
+"""KerasTuner's Hyperband (Li et al. 2018, JMLR 18-185), made repeatable.
+
+The search is a function of its seed and of the trials' scores. So nothing of KerasTuner's own state is reloaded after
+a kill: the search is replayed from the start, and a trial that has finished gives its stored score at once. What
+remains of KerasTuner's known faults is closed here:
+
+- a failed trial gets a finite score behind all others, so that its bracket still promotes the better ones;
+- nets over the limits are drawn again before they become trials, so that they take no place in a bracket;
+- a promoted trial is continued by the trial function from the last state of its parent, optimizer included.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner.oracles import HyperbandOracle
+
+from kerastrash.cli import require
+from kerastrash.errors import ConfigError
+
+OBJECTIVE = "score"
+FAILED_SCORE = 1e9
+DRAWS = 10_000
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Where in Hyperband a trial stands: it trains from `initial_epoch` to `epochs`."""
+
+    bracket: int
+    round: int
+    initial_epoch: int
+    epochs: int
+    parent: str | None
+
+
+class LimitedOracle(HyperbandOracle):
+    """Draws only values that `admissible` accepts and that no trial had before."""
+
+    def __init__(self, admissible: Callable[[Values], bool], **settings):
+        super().__init__(**settings)
+        self.admissible = admissible
+        self._max_collisions = DRAWS
+
+    def _duplicate(self, values: Values) -> bool:
+        return super()._duplicate(values) or not self.admissible(values)
+
+    def _random_values(self) -> Values:
+        values = super()._random_values()
+        if values is None:
+            raise ConfigError(
+                f"none of {DRAWS} draws from the space gave a new net within max_params and max_macs: "
+                "raise the limits, widen the space or lower max_epochs"
+            )
+        return values
+
+    def plan(self) -> list[tuple[int, int]]:
+        """(trials, epochs that each of them trains) of every rung, in the order of the search."""
+        rungs = []
+        for bracket in reversed(range(self._get_num_brackets())):
+            before = 0
+            for turn in range(self._get_num_rounds(bracket)):
+                epochs = self._get_epochs(bracket, turn)
+                rungs.append((self._get_size(bracket, turn), epochs - before))
+                before = epochs
+        return rungs * self.hyperband_iterations
+
+
+class Hyperband(keras_tuner.Hyperband):
+    """Hands each trial to `run_trial_at(trial_id, values, rung) -> score`, lower is better.
+
+    Args:
+        declare: declares the hyperparameters on a `keras_tuner.HyperParameters`.
+        run_trial_at: trains one trial; must be repeatable and must not raise for a failed one.
+        admissible: tells whether the net of some values may be trained.
+        max_epochs, factor, iterations, seed: Hyperband's own settings.
+        folder: KerasTuner's files go here; an earlier content is replaced.
+    """
+
+    def __init__(
+        self,
+        declare: Callable[[keras_tuner.HyperParameters], None],
+        run_trial_at: Callable[[str, Values, Rung], float],
+        admissible: Callable[[Values], bool],
+        max_epochs: int,
+        factor: int,
+        iterations: int,
+        seed: int,
+        folder: Path,
+    ):
+        require(max_epochs >= 1, "max_epochs", max_epochs, "must be at least 1")
+        require(factor >= 2, "factor", factor, "must be at least 2")
+        require(iterations >= 1, "iterations", iterations, "must be at least 1")
+        self.run_trial_at = run_trial_at
+        oracle = LimitedOracle(
+            admissible,
+            objective=keras_tuner.Objective(OBJECTIVE, "min"),
+            max_epochs=max_epochs,
+            factor=factor,
+            hyperband_iterations=iterations,
+            seed=seed,
+        )
+        # Past keras_tuner.Hyperband's constructor, which would make an oracle of its own.
+        super(keras_tuner.Hyperband, self).__init__(
+            oracle=oracle, hypermodel=declare, directory=folder.parent, project_name=folder.name, overwrite=True
+        )
+
+    def run_trial(self, trial, *fit_args, **fit_kwargs) -> dict[str, float]:
+        values = trial.hyperparameters.values
+        rung = Rung(
+            bracket=values["tuner/bracket"],
+            round=values["tuner/round"],
+            initial_epoch=values["tuner/initial_epoch"],
+            epochs=values["tuner/epochs"],
+            parent=values.get("tuner/trial_id"),
+        )
+        choices = {name: value for name, value in values.items() if not name.startswith("tuner/")}
+        return {OBJECTIVE: self.run_trial_at(trial.trial_id, choices, rung)}
+
+    def _try_run_and_update_trial(self, trial, *fit_args, **fit_kwargs) -> None:
+        # KerasTuner would turn any exception into an invalid trial; here one is a bug or an interruption.
+        self._run_and_update_trial(trial, *fit_args, **fit_kwargs)
+        trial.status = "COMPLETED"
