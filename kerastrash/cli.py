@@ -13,7 +13,7 @@ import jsonargparse
 from rich.markup import escape
 
 from kerastrash.console import console
-from kerastrash.errors import ConfigError, KerastrashError
+from kerastrash.errors import KerastrashError
 
 Config = TypeVar("Config")
 
@@ -46,6 +46,18 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None, de
     )
 
 
+def from_settings(config_class: type[Config], values: dict[str, Any]) -> Config:
+    """The inverse of `settings`: an instance of the dataclass, its values checked against their types."""
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(config_class, "config")
+    return parser.instantiate(parser.parse_object({"config": values})).config
+
+
+def part_of(config_class: type[Config], config: Any) -> Config:
+    """The settings of a base class out of a config that inherits them, as an instance of that base class."""
+    return config_class(**{field.name: getattr(config, field.name) for field in dataclasses.fields(config_class)})
+
+
 def settings(config: Any) -> dict[str, Any]:
     """The fields of a dataclass as plain YAML and JSON values: paths as text, tuples as lists."""
     return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
@@ -59,9 +71,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return str(value) if isinstance(value, Path) else value
-
-
-def require(condition: bool, option: str, value: object, rule: str) -> None:
-    """Raises ConfigError naming the option, its value and the rule it breaks."""
-    if not condition:
-        raise ConfigError(f"{option}={value!r} {rule}")

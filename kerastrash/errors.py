@@ -23,3 +23,9 @@ class ConfigError(KerastrashError):
 
 class FileError(KerastrashError):
     """A file or folder that cannot be read or written."""
+
+
+def require(condition: bool, option: str, value: object, rule: str) -> None:
+    """Raises ConfigError naming the option, its value and the rule it breaks."""
+    if not condition:
+        raise ConfigError(f"{option}={value!r} {rule}")

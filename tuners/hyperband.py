@@ -17,8 +17,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.oracles import HyperbandOracle
 
-from kerastrash.cli import require
-from kerastrash.errors import ConfigError
+from kerastrash.errors import ConfigError, require
 
 OBJECTIVE = "score"
 FAILED_SCORE = 1e9

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras_tuner
 
-from kerastrash.cli import require
+from kerastrash.errors import require
 from kerastrash.models import scale_rows
 from kerastrash.models.rows import Conv, InvertedResidual, Pool, Rows
 from kerastrash.training.recipe import Loss, Recipe

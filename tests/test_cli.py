@@ -1,0 +1,87 @@
+"""Dataclasses as command lines, and what a user sees when something is wrong."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kerastrash.cli import from_settings, parse, part_of, run, settings
+from kerastrash.errors import DataError, require
+
+
+@dataclass(frozen=True)
+class Inner:
+    """Inner settings."""
+
+    rates: tuple[float, float] = (0.1, 0.2)
+    """Lowest and highest."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """Base settings."""
+
+    folder: Path | None = None
+    """Where to look."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Base):
+    """Example settings."""
+
+    epochs: int = 3
+    """How long."""
+    inner: Inner = field(default_factory=Inner)
+    """More."""
+
+    def __post_init__(self):
+        require(self.epochs > 0, "epochs", self.epochs, "must be above 0")
+
+
+def test_options_win_over_the_yaml_file_which_wins_over_defaults(tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("epochs: 5\nfolder: here\ninner:\n  rates: [1, 2]\n")
+    assert parse(Settings, []) == Settings()
+    assert parse(Settings, ["--config", str(config)]) == Settings(epochs=5, folder=Path("here"), inner=Inner((1, 2)))
+    assert parse(Settings, ["--config", str(config), "--epochs", "7"]).epochs == 7
+
+
+def test_settings_survive_their_plain_form():
+    config = Settings(epochs=4, folder=Path("a"), inner=Inner((0.5, 0.6)))
+    assert from_settings(Settings, settings(config)) == config
+    assert part_of(Base, config) == Base(Path("a"))
+
+
+def test_help_shows_the_attribute_docstrings(capsys):
+    with pytest.raises(SystemExit):
+        parse(Settings, ["--help"])
+    assert "How long." in capsys.readouterr().out
+
+
+def test_a_users_mistake_is_a_sentence_and_exit_code_2(capsys):
+    def main(config: Settings) -> None:
+        raise DataError("a.json: no such [file]; check the path")
+
+    with pytest.raises(SystemExit) as stop:
+        run(main, [])
+    assert stop.value.code == 2
+    assert "a.json: no such [file]; check the path" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--epochs", "0"], ["--epochs", "many"], ["--epoch_count", "3"]])
+def test_a_wrong_option_is_named_with_exit_code_2(capsys, arguments):
+    def main(config: Settings) -> None:
+        raise AssertionError("must not be reached")
+
+    with pytest.raises(SystemExit) as stop:
+        run(main, arguments)
+    assert stop.value.code == 2
+    assert "epoch" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback():
+    def main(config: Settings) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(main, [])

@@ -1,0 +1,56 @@
+"""Files are either whole or absent, and say why."""
+
+import json
+
+import pytest
+
+from kerastrash.errors import DataError, FileError
+from kerastrash.files import atomic_path, read_csv, read_json, write_csv, write_json
+
+
+def test_a_failed_write_leaves_the_earlier_file_and_no_trace(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"kept": 1})
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert json.loads(path.read_text()) == {"kept": 1}
+    assert [item.name for item in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="cannot be written"):
+        write_json(tmp_path / "file" / "a.json", {})
+
+
+def test_a_disk_that_is_full_is_named_and_leaves_the_earlier_file(tmp_path):
+    resource = pytest.importorskip("resource")
+    signal = pytest.importorskip("signal")
+    path = tmp_path / "a.json"
+    write_json(path, [])
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, limits[1]))
+        with pytest.raises(FileError, match=r"a\.json: cannot be written"):
+            write_json(path, ["x" * 4096])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert json.loads(path.read_text()) == []
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "no such file"), (b"{", "not valid JSON"), (b"\xff", "read")])
+def test_unreadable_json_is_named_in_the_callers_own_error(tmp_path, content, words):
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read_json(path, DataError)
+
+
+def test_csv_rows_come_back_and_missing_cells_are_empty(tmp_path):
+    path = tmp_path / "a.csv"
+    write_csv(path, [{"a": 1}, {"a": 2, "b": "x,y"}], ["a", "b"])
+    assert read_csv(path) == [{"a": "1", "b": ""}, {"a": "2", "b": "x,y"}]
+    assert read_csv(tmp_path / "absent.csv") == []

@@ -1,0 +1,64 @@
+"""A run belongs to one set of settings and to one process at a time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kerastrash.errors import ConfigError, FileError
+from kerastrash.files import read_json
+from kerastrash.runs import open_run
+
+
+@dataclass(frozen=True)
+class Settings:
+    epochs: int = 3
+    sizes: tuple[int, ...] = (48, 64)
+    folder: Path = Path("x")
+
+
+def test_a_new_run_holds_its_settings_and_its_environment(tmp_path):
+    with open_run(tmp_path / "run", Settings()) as folder:
+        assert yaml.safe_load((folder / "config.yaml").read_text()) == {"epochs": 3, "sizes": [48, 64], "folder": "x"}
+        assert read_json(folder / "environment.json")["packages"]["keras"]
+
+
+def test_the_same_settings_go_on_with_the_run(tmp_path):
+    for _ in range(2):
+        with open_run(tmp_path / "run", Settings()):
+            pass
+
+
+def test_other_settings_are_refused_by_name_and_value(tmp_path):
+    with open_run(tmp_path / "run", Settings()):
+        pass
+    with pytest.raises(ConfigError, match=r"epochs=3, not 4.*--name"), open_run(tmp_path / "run", Settings(epochs=4)):
+        pass
+
+
+def test_a_free_setting_may_differ(tmp_path):
+    for epochs in (3, 4):
+        with open_run(tmp_path / "run", Settings(epochs=epochs), free=("epochs",)):
+            pass
+
+
+def test_two_processes_do_not_share_a_run(tmp_path):
+    with (
+        open_run(tmp_path / "run", Settings()),
+        pytest.raises(ConfigError, match="another process"),
+        open_run(tmp_path / "run", Settings()),
+    ):
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="cannot be written"), open_run(tmp_path / "file" / "run", Settings()):
+        pass
+
+
+def test_a_damaged_config_is_named(tmp_path):
+    (tmp_path / "config.yaml").write_text("{[")
+    with pytest.raises(ConfigError, match=r"config\.yaml"), open_run(tmp_path, Settings()):
+        pass

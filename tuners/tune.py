@@ -1,0 +1,90 @@
+"""The main job: data, search, retraining, score, and a run folder that explains itself."""
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerastrash.cli import part_of
+from kerastrash.console import console
+from kerastrash.data import DataConfig, Dataset, prepare, print_summary
+from kerastrash.files import atomic_path, write_csv, write_json
+from kerastrash.models import build_model, load_rows
+from kerastrash.reports.run import write_report
+from kerastrash.runs import environment, open_run
+from kerastrash.scoring.config import ClockConfig, ScoreConfig
+from kerastrash.scoring.report import ScoreReport, score_model
+from kerastrash.training.checkpoint import BEST
+from kerastrash.training.fit import train
+from tuners.config import TuneConfig
+from tuners.search import Search, Trial, best_trial
+from tuners.space import recipe_of
+from tuners.trial import ROWS
+
+TRIALS_CSV, SCORE, NET = "trials.csv", "score.json", "best.yaml"
+FREE_SETTINGS = ("name", "runs", "retrain_epochs")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search left in its folder."""
+
+    folder: Path
+    model: Path
+    trials: list[Trial]
+    best: Trial
+    score: ScoreReport
+
+
+def tune(config: TuneConfig) -> Tuned:
+    """Searches, trains and scores a classifier; the same call after a kill goes on where it stopped.
+
+    Writes into runs/NAME: config.yaml, environment.json, trials/, trials.csv, best.keras, best.yaml (its rows),
+    score.json, report.md and trials.png.
+
+    Raises:
+        KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
+    """
+    with open_run(config.folder, config, free=FREE_SETTINGS) as folder:
+        datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
+        print_summary(next(iter(datasets.values())))
+        trials = Search(config, folder, datasets).run()
+        write_trials(trials, folder / TRIALS_CSV)
+        best = best_trial(trials)
+        model = finish_best(best, config, datasets[best.values["input_size"]], folder)
+        score = score_best(model, config)
+        write_json(folder / SCORE, score.settings())
+        write_report(folder, [trial.row() for trial in trials], best.name, score, environment())
+        return Tuned(folder, model, trials, best, score)
+
+
+def write_trials(trials: list[Trial], path: Path) -> None:
+    """Writes a row a trial; the columns of all trials together, in the order they first appear."""
+    rows = [trial.row() for trial in trials]
+    write_csv(path, rows, list(dict.fromkeys(name for row in rows for name in row)))
+
+
+def finish_best(best: Trial, config: TuneConfig, dataset: Dataset, folder: Path) -> Path:
+    """Puts the best trial's model, or one trained anew for `retrain_epochs`, into the run as best.keras."""
+    source = best.folder / BEST
+    if config.retrain_epochs:
+        recipe = recipe_of(best.values, dataclasses.replace(config.recipe, seed=config.seed, epochs=config.retrain_epochs))
+        rows, size = load_rows(best.folder / ROWS), best.values["input_size"]
+        source = train(
+            lambda: build_model(rows, size, classes=len(dataset.classes)),
+            dataset,
+            recipe,
+            folder / f"retrained-{config.retrain_epochs}",
+            description=f"retraining trial {best.name}",
+        ).model
+    for origin, name in ((best.folder / ROWS, NET), (source, BEST)):
+        with atomic_path(folder / name) as temporary:
+            shutil.copyfile(origin, temporary)
+    return folder / BEST
+
+
+def score_best(model: Path, config: TuneConfig) -> ScoreReport:
+    """Scores the model on the test split, timed in turns with the baseline net."""
+    console.print(f"scoring {model} on the test split")
+    shared = {**vars(part_of(DataConfig, config)), **vars(part_of(ClockConfig, config))}
+    return score_model(ScoreConfig(model=model, **shared))
