@@ -1,5 +1,6 @@
 """What a person sees on the terminal: one console, one progress bar style."""
 
+import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
@@ -9,10 +10,8 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
-    SpinnerColumn,
     Task,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.text import Text
@@ -31,18 +30,19 @@ class RateColumn(ProgressColumn):
 
 
 def progress_bar() -> Progress:
-    """A bar with count, rate, time elapsed and time left; give each task a `unit`."""
+    """A bar with count, rate and time left (at the end: taken); give each task a `unit` and a `note`.
+
+    Nothing is drawn where there is no terminal: what runs long says so in lines of its own.
+    """
     return Progress(
-        SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         RateColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[note]}"),
         console=console,
+        disable=not console.is_terminal,
     )
 
 
@@ -50,8 +50,12 @@ def track(items: Iterable[Item], description: str, unit: str, total: int | None 
     """Yields the items while a progress bar shows how many are done, the rate and the time left."""
     if total is None and isinstance(items, Sized):
         total = len(items)
+    started, done = time.perf_counter(), 0
     with progress_bar() as progress:
         task = progress.add_task(description, total=total, unit=unit, note="")
         for item in items:
             yield item
+            done += 1
             progress.advance(task)
+    if not console.is_terminal:
+        console.print(f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s", highlight=False)

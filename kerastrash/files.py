@@ -64,6 +64,8 @@ def read_json(path: Path | str, error: type[Exception] = FileError) -> Any:
         raise error(f"{path}: cannot be read ({cause}); give a JSON file that this user may read") from cause
     except json.JSONDecodeError as cause:
         raise error(f"{path}: not valid JSON at line {cause.lineno} ({cause.msg}); export the file again") from cause
+    except (RecursionError, ValueError) as cause:  # nested too deeply, or a number of thousands of digits
+        raise error(f"{path}: not JSON that can be read ({cause}); export the file again") from cause
 
 
 def write_csv(path: Path | str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

@@ -40,7 +40,10 @@ def test_a_disk_that_is_full_is_named_and_leaves_the_earlier_file(tmp_path):
     assert json.loads(path.read_text()) == []
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "no such file"), (b"{", "not valid JSON"), (b"\xff", "read")])
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "no such file"), (b"{", "not valid JSON"), (b"\xff", "read"), (b"[" * 100_000, "export the file again")],
+)
 def test_unreadable_json_is_named_in_the_callers_own_error(tmp_path, content, words):
     path = tmp_path / "a.json"
     if content is not None:

@@ -9,6 +9,7 @@ process wrote for a later epoch is written again.
 """
 
 import math
+import warnings
 from pathlib import Path
 
 import h5py
@@ -30,7 +31,7 @@ class TrainingDiverged(KerastrashError):
 def save_deployable(model: keras.Model, path: Path) -> None:
     """Saves the model without its optimizer, so that the file opens on every backend."""
     with atomic_path(path) as temporary:
-        keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
+        keras.Model(model.input, model.output, name=model.name).save(temporary)
 
 
 def save_state(model: keras.Model, epoch: int, path: Path) -> None:
@@ -58,8 +59,10 @@ def restore_state(model: keras.Model, path: Path) -> int:
     try:
         with h5py.File(path, "r") as file:
             epoch = int(file.attrs["finished_epochs"])
-        model.load_weights(path)
-    except (OSError, KeyError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns of variables that it leaves as they are
+            model.load_weights(path)
+    except (OSError, KeyError, ValueError, UserWarning) as error:
         raise ModelError(f"{path}: cannot be resumed from ({error}); delete its folder to start again") from error
     return epoch
 

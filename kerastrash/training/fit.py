@@ -7,7 +7,7 @@ from pathlib import Path
 import keras
 
 from kerastrash.data.augment import Augmentation
-from kerastrash.data.batches import CropBatches
+from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
 from kerastrash.training.losses import recipe_loss
@@ -58,7 +58,6 @@ def train(
     compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
     folder.mkdir(parents=True, exist_ok=True)
     finished = restore_state(model, folder / LAST)
-    batches.set_epoch(finished)
     recorder = EpochRecorder(folder, finished)
     bar = ProgressBar(description, batches.batch_size, finished, until, len(batches))
     timer = EpochTimer(len(batches) * batches.batch_size)
@@ -69,7 +68,7 @@ def train(
                 validation_data=evaluation_batches(dataset, "val", recipe.batch_size),
                 epochs=until,
                 initial_epoch=finished,
-                callbacks=[timer, recorder, bar],
+                callbacks=[FollowEpochs(batches), timer, recorder, bar],
                 shuffle=False,
                 verbose=0,
             )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kerastrash.cli import require
+from kerastrash.errors import require
 
 Loss = Literal["cross_entropy", "logit_adjusted"]
 DtypePolicy = Literal["float32", "mixed_float16", "mixed_bfloat16"]

@@ -1,0 +1,174 @@
+"""Reads a COCO annotation file: every annotation becomes a crop or is left out with a reason.
+
+The JSON is read as it is. `pycocotools.coco.COCO` indexes annotations by id and silently drops all but the last
+of equal ids; TACO's official file has two such pairs on different photographs, and all 4,784 must be kept.
+Source of the format: https://cocodataset.org/#format-data (object detection).
+"""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from kerastrash.data.categories import choose_category_map
+from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, fingerprint
+from kerastrash.errors import DataError
+from kerastrash.files import read_json
+
+REQUIRED: dict[str, dict[str, tuple[type, ...]]] = {
+    "images": {"id": (int, str), "file_name": (str,)},
+    "categories": {"id": (int, str), "name": (str,)},
+    "annotations": {"id": (int, str), "image_id": (int, str), "category_id": (int, str), "bbox": (list,)},
+}
+
+
+def read_coco(annotations: Path, images: Path | None = None, categories: Path | None = None) -> Source:
+    """Reads the annotation file; no image is opened, and none needs to be there.
+
+    A box that begins or ends outside the image is kept and clipped when it is cut. One that holds no pixel of the
+    image, an annotation of an unknown image or category, a category mapped to no class, and a `file_name` that leaves
+    the image folder are left out. Crops and left-out annotations together are the annotations of the file.
+
+    Raises:
+        DataError: the file is missing or malformed, or the category map lacks one of its categories.
+    """
+    document = _read_document(annotations)
+    folder = _image_folder(annotations, images, document["images"])
+    photographs = _by_id(annotations, "images", document["images"])
+    names = {key: entry["name"] for key, entry in _by_id(annotations, "categories", document["categories"]).items()}
+    used = {names[entry["category_id"]] for entry in document["annotations"] if entry["category_id"] in names}
+    category_map = choose_category_map(list(names.values()), used, categories)
+    category_map.check_knows(names.values(), annotations)
+
+    paths = {key: _path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
+    crops, left_out = [], []
+    keys: set[str] = set()
+    for entry in document["annotations"]:
+        photograph, name = photographs.get(entry["image_id"]), names.get(entry["category_id"])
+        key = _unique_key(photograph, entry["id"], keys)
+        box, frame = tuple(map(float, entry["bbox"])), _frame(photograph)
+        label, path = category_map.label_of.get(name), paths.get(entry["image_id"])
+        if reason := _fault(photograph, name, label, path, box, frame):
+            left_out.append(LeftOut(key, reason))
+        else:
+            crops.append(Crop(path, box, label, key, frame=frame))
+    classes = category_map.classes
+    name = f"{annotations.resolve().parent.name}-{annotations.stem}"
+    return Source(name, classes, tuple(crops), tuple(left_out), fingerprint(classes, crops))
+
+
+def _fault(
+    photograph: dict | None, name: str | None, label: int | None, path: Path | None, box: Box, frame: Frame | None
+) -> str | None:
+    """Why an annotation is left out, or None."""
+    if photograph is None:
+        return "image_id names no image of the file"
+    if name is None:
+        return "category_id names no category of the file"
+    if label is None:
+        return f"category {name!r} is mapped to no class"
+    if path is None:
+        return "file_name leaves the image folder"
+    x, y, width, height = box
+    if not all(map(math.isfinite, (*box, x + width, y + height))):
+        return "box holds NaN or infinity"
+    if width <= 0 or height <= 0:
+        return "box has no area"
+    if x + width <= 0 or y + height <= 0 or (frame is not None and (x >= frame[0] or y >= frame[1])):
+        return "box lies outside the image"
+    return None
+
+
+def _read_document(path: Path) -> dict[str, list[dict[str, Any]]]:
+    document = read_json(path, DataError)
+    if not isinstance(document, dict):
+        raise DataError(f"{path}: no COCO file: holds a {type(document).__name__}; give an object with {_lists()}")
+    for section, fields in REQUIRED.items():
+        entries = document.get(section)
+        if not isinstance(entries, list):
+            raise DataError(f"{path}: no COCO file: has no list {section!r}; give a file with the lists {_lists()}")
+        for index, entry in enumerate(entries):
+            _check_entry(f"{path}: {section}[{index}]", entry, fields)
+    for index, entry in enumerate(document["images"]):
+        _check_sides(f"{path}: images[{index}]", entry)
+    for index, entry in enumerate(document["annotations"]):
+        if len(entry["bbox"]) != 4 or not all(_is_number(value) for value in entry["bbox"]):
+            raise DataError(f"{path}: annotations[{index}] (id {entry['id']}): bbox is {entry['bbox']}; "
+                            "write four numbers: x, y, width, height in pixels")  # fmt: skip
+    return document
+
+
+def _lists() -> str:
+    return ", ".join(REQUIRED)
+
+
+def _check_entry(where: str, entry: Any, fields: dict[str, tuple[type, ...]]) -> None:
+    if not isinstance(entry, dict):
+        raise DataError(f"{where} is a {type(entry).__name__}; make it an object with {', '.join(fields)}")
+    for field, types in fields.items():
+        if field not in entry:
+            raise DataError(f"{where} lacks {field!r}; add it or take the entry out")
+        if not isinstance(entry[field], types) or isinstance(entry[field], bool):
+            wanted = " or ".join(kind.__name__ for kind in types)
+            raise DataError(f"{where}: {field} is {entry[field]!r}; make it of type {wanted}")
+
+
+def _check_sides(where: str, entry: dict[str, Any]) -> None:
+    for field in ("width", "height"):
+        value = entry.get(field)
+        if value is not None and not (_is_number(value) and value == math.floor(value) and value > 0):
+            raise DataError(f"{where}: {field} is {value!r}; write the image's {field} in whole pixels")
+
+
+def _is_number(value: Any) -> bool:
+    # Whole numbers beyond float's range would overflow later; floats may be NaN or infinite, which is left out by name.
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
+
+
+def _by_id(path: Path, section: str, entries: list[dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    table: dict[int | str, dict[str, Any]] = {}
+    for index, entry in enumerate(entries):
+        if entry["id"] in table:
+            raise DataError(f"{path}: {section}[{index}]: id {entry['id']!r} stands twice; give each entry its own id")
+        table[entry["id"]] = entry
+    return table
+
+
+def _frame(photograph: dict[str, Any] | None) -> Frame | None:
+    if not photograph or photograph.get("width") is None or photograph.get("height") is None:
+        return None
+    return int(photograph["width"]), int(photograph["height"])
+
+
+def _unique_key(photograph: dict[str, Any] | None, annotation_id: int | str, keys: set[str]) -> str:
+    """`file_name#id`; equal ids on one photograph are told apart by their order in the file."""
+    base = key = f"{photograph['file_name'] if photograph else '?'}#{annotation_id}"
+    repeat = 1
+    while key in keys:
+        repeat += 1
+        key = f"{base}({repeat})"
+    keys.add(key)
+    return key
+
+
+def _image_folder(annotations: Path, given: Path | None, entries: list[dict[str, Any]]) -> Path:
+    if given is not None:
+        if not given.is_dir():
+            raise DataError(f"{given}: no such image folder; check the path given with --images")
+        return given
+    own, inner = annotations.parent, annotations.parent / "images"
+    present = {folder: sum(_is_file(folder, entry["file_name"]) for entry in entries) for folder in (own, inner)}
+    return inner if present[inner] > present[own] else own
+
+
+def _is_file(folder: Path, file_name: str) -> bool:
+    path = _path_inside(folder, file_name)
+    return path is not None and path.is_file()
+
+
+def _path_inside(folder: Path, file_name: str) -> Path | None:
+    """The path of an image, or None where it is absolute or leads out of the folder, symbolic links followed."""
+    try:
+        inside = (folder / file_name).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a NUL byte, a name too long, a loop of links
+        return None
+    return folder / file_name if inside and not Path(file_name).is_absolute() else None

@@ -1,0 +1,127 @@
+"""From the settings to a data set that is ready to be drawn from."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kerastrash.data.cache import cached_crops
+from kerastrash.data.coco import read_coco
+from kerastrash.data.config import DataConfig, check_config
+from kerastrash.data.folder import read_folder
+from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
+from kerastrash.data.split import split_crops
+from kerastrash.errors import ConfigError, DataError
+
+SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One side of a split; `images` is the whole array, of which `indices` are the rows."""
+
+    images: np.memmap
+    indices: np.ndarray
+    labels: np.ndarray
+    """int64, the class of each of `indices`."""
+    crops: tuple[Crop, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Every crop that could be decoded, in the order of the cache, and the sides of its split."""
+
+    name: str
+    classes: tuple[str, ...]
+    crops: tuple[Crop, ...]
+    images: np.memmap
+    """uint8 (n, size, size, 3), RGB, memory-mapped read-only."""
+    labels: np.ndarray
+    """int64 (n,)."""
+    groups: np.ndarray
+    """str (n,): the SHA-256 of the photograph; one file under two names is one photograph."""
+    sizes: np.ndarray
+    """int64 (n, 2): width and height in pixels of the crop before padding."""
+    splits: dict[str, np.ndarray]
+    """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak stands in none."""
+    left_out: tuple[LeftOut, ...]
+    fingerprint: str
+    input_size: int
+
+    def part(self, name: str) -> Part:
+        """The side `train`, `val` or `test`."""
+        indices = self.splits[name]
+        return Part(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
+
+
+def open_source(config: DataConfig) -> Source:
+    """Reads what the settings name, opening no image: `sample`, a COCO .json file or a folder of class folders.
+
+    Raises:
+        DataError: it is missing, malformed, or offers not one crop or fewer than two classes.
+        ConfigError: `images` or `categories` is given with something else than a COCO file.
+    """
+    path = Path(config.data)
+    if config.data != SAMPLE and not path.exists():
+        raise DataError(f"{path}: no such file or folder; give a COCO .json file, a folder or the word {SAMPLE!r}")
+    if config.data == SAMPLE or path.is_dir():
+        if config.images or config.categories:
+            raise ConfigError(f"{config.data}: images and categories belong to a COCO file; take them out")
+        source = _draw_sample(config.sample_folder) if config.data == SAMPLE else read_folder(path)
+    elif path.suffix.lower() == ".json":
+        source = read_coco(path, config.images, config.categories)
+    else:
+        raise DataError(f"{path}: neither a COCO .json file nor a folder; give one of these or the word {SAMPLE!r}")
+    if not source.crops:
+        raise DataError(
+            f"{config.data}: not one annotation can be used: {count_reasons(source.left_out)}; "
+            "correct the file, or give its folder with --images and its classes with --categories"
+        )
+    if len(source.classes) < 2:
+        raise DataError(f"{config.data}: has one class, {source.classes[0]!r}; a classifier needs two or more")
+    return source
+
+
+def _draw_sample(folder: Path) -> Source:
+    from kerastrash.data.sample import generate_sample  # only needed, and only loaded, where nothing else is given
+
+    return replace(read_coco(generate_sample(folder / SAMPLE)), name=SAMPLE)
+
+
+def prepare(config: DataConfig, input_size: int) -> Dataset:
+    """Opens the source, decodes it once into the cache (with a progress bar), and splits it.
+
+    Raises:
+        DataError: the source, every one of its images, or its split cannot be used.
+        ConfigError: a setting is out of range.
+        FileError: the cache cannot be written.
+    """
+    check_config(config, input_size)
+    source = open_source(config)
+    cached = cached_crops(source, config.cache, input_size)
+    splits, leaks = split_crops(
+        config.data,
+        source.classes,
+        cached.crops,
+        cached.labels,
+        cached.groups,
+        validation=config.validation,
+        test=config.test,
+        seed=config.split_seed,
+    )
+    return Dataset(
+        name=source.name,
+        classes=source.classes,
+        crops=cached.crops,
+        images=cached.images,
+        labels=cached.labels,
+        groups=cached.groups,
+        sizes=cached.sizes,
+        splits=splits,
+        left_out=source.left_out + cached.left_out + leaks,
+        fingerprint=source.fingerprint,
+        input_size=input_size,
+    )

@@ -1,0 +1,139 @@
+"""From a file to the pixels of a crop: decode, orient, cut, pad to a square, resize."""
+
+import hashlib
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from kerastrash.data.records import Box, Crop, Frame
+from kerastrash.errors import DataError
+
+MAX_PIXELS = 89_478_485
+"""Pillow's own default limit, here an error and not a warning; Pillow's global setting is left as it is."""
+MAX_BYTES = 2**28
+MAX_CANVAS_SIDE = 4096
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+"""What is decoded. Pillow knows more, some of it by starting other programs (EPS)."""
+
+
+class ImageError(DataError):
+    """A file or box of which no crop can be cut; `reason` is the same for every image with the same fault."""
+
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
+        self.reason = reason
+
+
+def read_crop(crop: Crop, size: int) -> np.ndarray:
+    """Decodes, cuts, pads and resizes one crop: uint8 of shape (size, size, 3), RGB.
+
+    Raises:
+        ImageError: the file is missing, damaged, too large or no image, or the box holds no pixel of it.
+    """
+    image = decode(crop.image, read_bytes(crop.image), crop.frame)
+    return square(cut(image, crop), size)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's bytes, at most 256 MiB."""
+    try:
+        if not path.is_file():
+            raise ImageError(path, "no such file", "add the image, or give its folder with --images")
+        if path.stat().st_size > MAX_BYTES:
+            raise ImageError(path, f"file is larger than {MAX_BYTES // 2**20} MiB", "save it smaller")
+        return path.read_bytes()
+    except OSError as cause:
+        raise ImageError(path, "file cannot be read", f"check it ({cause.strerror})") from cause
+
+
+def digest(data: bytes) -> str:
+    """The photograph's identity: SHA-256 (hex) of the file's bytes."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def decode(path: Path, data: bytes, frame: Frame | None = None) -> Image.Image:
+    """Decodes to RGB, turned as its boxes expect: as displayed (EXIF applied) unless only the stored size fits `frame`.
+
+    TACO's official boxes are drawn on the photograph as displayed. Grey, palette, CMYK and 16-bit images become
+    8-bit RGB; transparent pixels are laid on black.
+
+    Args:
+        frame: width and height that the annotation file states; None skips the comparison.
+
+    Raises:
+        ImageError: not an image, damaged, over 89,478,485 pixels, or of another size than `frame`.
+    """
+    if not data:
+        raise ImageError(path, "file is empty", "replace it")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width} x {image.height}")
+            stored = image.size
+            displayed = _displayed_size(image)
+            if frame is not None and frame not in (displayed, stored):
+                raise ImageError(path, "size differs from the one annotated", f"file {displayed}, annotated {frame}")
+            if frame is None or frame == displayed:
+                image = ImageOps.exif_transpose(image)
+            return _to_rgb(image)
+    except ImageError:
+        raise
+    except UnidentifiedImageError as cause:
+        raise ImageError(path, "is no image", f"replace it by one of {', '.join(FORMATS)}") from cause
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as cause:
+        reason = f"decompression bomb: over {MAX_PIXELS:,} pixels"
+        raise ImageError(path, reason, f"save it smaller ({cause})") from cause
+    except Exception as cause:  # decoders meet arbitrary bytes and raise whatever they trip over
+        raise ImageError(path, "image is damaged or cut short", f"replace it ({cause})") from cause
+
+
+def _displayed_size(image: Image.Image) -> Frame:
+    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # the orientations by a quarter turn
+    return (image.height, image.width) if turned else image.size
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no known range")
+    if image.mode.startswith("I"):  # 16-bit grey; convert() would clip it to white
+        image = Image.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(ground, image)
+    return image.convert("RGB")
+
+
+def cut(image: Image.Image, crop: Crop) -> Image.Image:
+    """The crop's box, clipped to the image and widened to whole pixels."""
+    if crop.box is None:
+        return image
+    left, top, right, bottom = _clip(crop.box, image.size)
+    if left >= right or top >= bottom:
+        raise ImageError(crop.image, "box lies outside the image", f"correct the box {crop.box} of {crop.key}")
+    return image.crop((left, top, right, bottom))
+
+
+def _clip(box: Box, size: Frame) -> tuple[int, int, int, int]:
+    x, y, width, height = box
+    return (
+        max(0, math.floor(x)),
+        max(0, math.floor(y)),
+        min(size[0], math.ceil(x + width)),
+        min(size[1], math.ceil(y + height)),
+    )
+
+
+def square(image: Image.Image, size: int) -> np.ndarray:
+    """Pads with black to a centred square, then resizes (bilinear): uint8 of shape (size, size, 3)."""
+    factor = math.ceil(max(image.size) / MAX_CANVAS_SIDE)
+    if factor > 1:  # the canvas grows with the square of the long side: bound it
+        image = image.reduce(factor)
+    side = max(image.size)
+    canvas = Image.new("RGB", (side, side))
+    canvas.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    return np.asarray(canvas.resize((size, size), Image.Resampling.BILINEAR))

@@ -1,0 +1,75 @@
+"""What a source of data is: crops to cut, what was left out of it and why, and a fingerprint of both."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+Box = tuple[float, float, float, float]
+Frame = tuple[int, int]
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One object to classify: a box on a photograph, or a whole photograph."""
+
+    image: Path
+    box: Box | None
+    """x, y, width, height in pixels; None is the whole image."""
+    label: int
+    key: str
+    """Unique in its source, and the same at every reading of it."""
+    split: str | None = None
+    """`train`, `val` or `test` where the source fixes it."""
+    frame: Frame | None = None
+    """Width and height, in pixels, of the image on which the box was drawn, where the source states it."""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Something that is not used. Equal reasons have equal words, so that they can be counted."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Every crop that a data set offers, before a single image has been opened."""
+
+    name: str
+    classes: tuple[str, ...]
+    crops: tuple[Crop, ...]
+    left_out: tuple[LeftOut, ...]
+    fingerprint: str
+    """SHA-256 (hex) over classes, keys, boxes, labels, splits, file sizes and modification times."""
+
+
+def fingerprint(classes: Iterable[str], crops: Iterable[Crop]) -> str:
+    """SHA-256 (hex) that changes with every change of the crops or of the files they are cut from."""
+    files: dict[Path, tuple[int, int]] = {}
+    digest = hashlib.sha256(json.dumps(list(classes)).encode())
+    for crop in crops:
+        if crop.image not in files:
+            files[crop.image] = _size_and_time(crop.image)
+        row = [crop.key, crop.box, crop.label, crop.split, crop.frame, files[crop.image]]
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return (-1, -1)  # an absent file counts too: the fingerprint changes once it is there
+    return (status.st_size, status.st_mtime_ns)
+
+
+def count_reasons(left_out: Iterable[LeftOut]) -> str:
+    """The reasons with their counts, most frequent first, as the end of a sentence."""
+    counts = Counter(item.reason for item in left_out)
+    return ", ".join(f"{count} x {reason}" for reason, count in counts.most_common(5)) or "nothing found"

@@ -1,0 +1,60 @@
+"""Small photographs and annotation files for the tests of the data package."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def draw() -> Callable[..., Path]:
+    """Writes a photograph of random pixels, different for every seed, and returns its path."""
+
+    def write(path: Path, seed: int = 0, size: tuple[int, int] = (40, 30), **options: Any) -> Path:
+        pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path, **options)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Callable[..., Path]:
+    """Writes an annotation file of two classes on one image of 40 x 30, any of its lists replaced."""
+
+    def write(**replaced: Any) -> Path:
+        document: dict[str, Any] = {
+            "images": [{"id": 1, "file_name": "a.png", "width": 40, "height": 30}],
+            "categories": [{"id": 1, "name": "can"}, {"id": 2, "name": "bottle"}],
+            "annotations": [
+                {"id": 1, "image_id": 1, "category_id": 1, "bbox": [2, 3, 10, 8]},
+                {"id": 2, "image_id": 1, "category_id": 2, "bbox": [20, 3, 10, 8]},
+            ],
+        }
+        path = tmp_path / "annotations.json"
+        path.write_text(json.dumps(document | replaced))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def class_folders(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Path]:
+    """Writes a folder of class folders with so many photographs each, all different."""
+
+    def write(**counts: int) -> Path:
+        folder = tmp_path / "photographs"
+        for name, count in counts.items():
+            for index in range(count):
+                draw(folder / name / f"{index}.png", seed=hash_free_seed(name, index))
+        return folder
+
+    def hash_free_seed(name: str, index: int) -> int:
+        return sum(map(ord, name)) * 1000 + index
+
+    return write

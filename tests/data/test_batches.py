@@ -1,0 +1,167 @@
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.data.augment import Augmentation
+from kerastrash.data.batches import CropBatches, FollowEpochs
+from kerastrash.errors import ConfigError
+
+pytestmark = pytest.mark.backends
+
+INDICES = np.array([1, 4, 5, 7, 8, 10, 13, 14, 17, 19, 22, 23])
+
+
+def cache(count=24, size=8):
+    """Crops of one level each, so that a mean names a crop; the texture in a corner lets augmentation show."""
+    images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None] * 10, (count, size, size, 3)).copy()
+    images[:, :3, :2] += np.arange(3, dtype=np.uint8)
+    return images
+
+
+def batches(**settings):
+    return CropBatches(**{"images": cache(), "indices": INDICES, "labels": INDICES % 6, "batch_size": 3, **settings})
+
+
+def content(data):
+    return [np.concatenate([part[number][k].ravel() for number in range(len(part))]) for part in [data] for k in (0, 1)]
+
+
+def assert_same(first, second):
+    for one, other in zip(content(first), content(second), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_unshuffled_set_yields_the_cached_crops_in_the_order_of_the_indices():
+    data = batches(batch_size=5)
+    assert len(data) == 3
+    np.testing.assert_array_equal(np.concatenate([data[i][0] for i in range(3)]), cache()[INDICES])
+    np.testing.assert_array_equal(np.concatenate([data[i][1] for i in range(3)]), INDICES % 6)
+    assert data[0][0].dtype == np.uint8
+    assert data[0][1].dtype == np.int32
+    assert data[2][0].shape == (2, 8, 8, 3)
+
+
+def test_drop_remainder_leaves_out_the_batch_that_is_not_full():
+    data = batches(batch_size=5, drop_remainder=True)
+    assert [len(data[i][0]) for i in range(len(data))] == [5, 5]
+
+
+def test_a_shuffled_epoch_holds_every_crop_once_with_its_own_label():
+    data = batches(shuffle=True, seed=3)
+    crops = np.concatenate([data[i][0][:, -1, -1, 0] // 10 for i in range(len(data))])
+    labels = np.concatenate([data[i][1] for i in range(len(data))])
+    assert sorted(crops) == list(INDICES)
+    assert list(crops) != list(INDICES)
+    np.testing.assert_array_equal(labels, crops % 6)
+
+
+@pytest.mark.parametrize("workers", [0, 2, 4])
+def test_batches_are_the_same_whatever_the_workers(workers):
+    settings = {"augmentation": Augmentation(n_select=3, cutout=0.3), "shuffle": True, "seed": 7}
+    alone, threaded = batches(**settings), batches(**settings, workers=workers)
+    for epoch in range(3):
+        alone.set_epoch(epoch)
+        threaded.set_epoch(epoch)
+        assert_same(alone, threaded)
+
+
+def test_an_epoch_is_the_same_begun_directly_or_after_others_broken_off():
+    settings = {"augmentation": Augmentation(n_select=2), "shuffle": True, "workers": 2}
+    resumed, continued = batches(**settings, epoch=3), batches(**settings)
+    for epoch in range(4):
+        continued.set_epoch(epoch)
+        assert continued[1][0].shape == (3, 8, 8, 3)
+    assert_same(resumed, continued)
+
+
+def test_epochs_and_seeds_differ_in_order_and_in_augmentation():
+    first = batches(shuffle=True)
+    order = content(first)[1]
+    first.set_epoch(1)
+    assert not np.array_equal(order, content(first)[1])
+    assert not np.array_equal(order, content(batches(shuffle=True, seed=1))[1])
+    augmented = {"augmentation": Augmentation(n_select=2)}
+    images = content(batches(**augmented))[0]
+    assert not np.array_equal(images, content(batches(**augmented, epoch=1))[0])
+    assert not np.array_equal(images, content(batches(**augmented, seed=1))[0])
+
+
+def test_a_crops_augmentation_does_not_depend_on_its_neighbours():
+    settings = {"augmentation": Augmentation(n_select=4), "seed": 5, "epoch": 2}
+    whole = batches(**settings, batch_size=12)[0][0]
+    for place, index in enumerate(INDICES):
+        alone = batches(**settings, indices=[index], labels=[0], batch_size=1)[0][0]
+        np.testing.assert_array_equal(alone[0], whole[place])
+
+
+def test_augmentation_leaves_a_memory_mapped_cache_as_it_is(tmp_path):
+    np.save(tmp_path / "images.npy", cache())
+    images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    drawn = batches(images=images, augmentation=Augmentation(n_select=2))[0][0]
+    assert type(drawn) is np.ndarray
+    np.testing.assert_array_equal(images, cache())
+
+
+@pytest.mark.parametrize("settings", [{"indices": [], "labels": []}, {"batch_size": 0}, {"labels": [1, 2]}])
+def test_settings_that_make_no_batch_are_refused(settings):
+    with pytest.raises(ConfigError, match="batches: "):
+        batches(**settings)
+    with pytest.raises(ConfigError, match="no batch of 16"):
+        batches(batch_size=16, drop_remainder=True)
+
+
+def mean_net():
+    """A net whose output, and loss, is the mean level of the picture; its learning rate is 0."""
+    inputs = keras.Input((8, 8, 3))
+    level = keras.layers.Lambda(lambda x: keras.ops.mean(x, axis=(1, 2, 3)))(inputs)
+    level = keras.layers.Reshape((1,))(level)
+    outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(level)
+    model = keras.Model(inputs, outputs)
+    model.compile(keras.optimizers.SGD(0.0), loss=lambda labels, level: keras.ops.mean(level, axis=-1))
+    return model
+
+
+class Seen(keras.callbacks.Callback):
+    """Records the mean level of every batch that the net has seen, one list an epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.epochs = []
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epochs.append([])
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.epochs[-1].append(float(logs["loss"]) * (batch + 1) - sum(self.epochs[-1]))
+
+
+def expected(epoch, **settings):
+    data = batches(**settings, epoch=epoch)
+    return [data[i][0].mean() for i in range(len(data))]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_fit_sees_exactly_the_batches_of_each_epoch(workers):
+    settings = {"augmentation": Augmentation(n_select=2, cutout=0.5), "shuffle": True, "seed": 11}
+    model, validation = mean_net(), batches(workers=workers)
+    for initial_epoch, epochs in ((0, 3), (1, 3)):
+        data, seen = batches(**settings, workers=workers), Seen()
+        model.fit(
+            data,
+            validation_data=validation,
+            initial_epoch=initial_epoch,
+            epochs=epochs,
+            shuffle=False,
+            callbacks=[FollowEpochs(data), seen],
+            verbose=0,
+        )
+        assert len(seen.epochs) == epochs - initial_epoch
+        for epoch, levels in enumerate(seen.epochs, start=initial_epoch):
+            np.testing.assert_allclose(levels, expected(epoch, **settings), rtol=1e-4)
+
+
+def test_a_net_of_float_input_takes_the_uint8_batches():
+    model, data = mean_net(), batches(workers=2)
+    predicted = model.predict(data, verbose=0)
+    np.testing.assert_allclose(predicted[:, 0], cache()[INDICES].mean((1, 2, 3)), rtol=1e-5)
+    assert model.evaluate(data, verbose=0) == pytest.approx(cache()[INDICES].mean(), rel=1e-5)

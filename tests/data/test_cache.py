@@ -1,0 +1,205 @@
+"""The cache: decoded once, reused, rebuilt when damaged, and whole or absent."""
+
+import json
+import os
+import resource
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerastrash.data.cache import cached_crops
+from kerastrash.data.coco import read_coco
+from kerastrash.data.folder import read_folder
+from kerastrash.data.images import read_crop
+from kerastrash.errors import DataError, FileError
+
+SIZE = 16
+
+
+@pytest.fixture
+def source(class_folders):
+    return read_folder(class_folders(a=3, b=2))
+
+
+def only_cache(folder: Path) -> Path:
+    (cache,) = folder.iterdir()
+    return cache
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in only_cache(folder).iterdir()}
+
+
+def test_every_row_is_the_crop_that_is_read_alone(source, tmp_path):
+    cached = cached_crops(source, tmp_path / "cache", SIZE)
+    assert isinstance(cached.images, np.memmap)
+    assert cached.images.shape == (5, SIZE, SIZE, 3)
+    assert cached.images.dtype == np.uint8
+    assert cached.crops == source.crops
+    assert cached.labels.tolist() == [0, 0, 0, 1, 1]
+    assert cached.sizes.tolist() == [[40, 30]] * 5
+    for row, crop in zip(cached.images, cached.crops, strict=True):
+        assert (row == read_crop(crop, SIZE)).all()
+
+
+def test_crops_of_one_photograph_share_a_group_and_so_do_copies_under_another_name(coco, draw, tmp_path):
+    draw(tmp_path / "a.png", seed=1)
+    draw(tmp_path / "c.png", seed=2)
+    shutil.copy(tmp_path / "a.png", tmp_path / "b.png")
+    images = [{"id": number, "file_name": name} for number, name in enumerate(["a.png", "b.png", "c.png"])]
+    boxes = [{"id": n, "image_id": n % 3, "category_id": 1 + n % 2, "bbox": [n, 0, 9, 7]} for n in range(6)]
+    cached = cached_crops(read_coco(coco(images=images, annotations=boxes)), tmp_path / "cache", SIZE)
+    group = {crop.key: group for crop, group in zip(cached.crops, cached.groups, strict=True)}
+    assert len(set(group.values())) == 2
+    assert group["a.png#0"] == group["a.png#3"] == group["b.png#1"] != group["c.png#2"]
+    for row, crop in zip(cached.images, cached.crops, strict=True):
+        assert (row == read_crop(crop, SIZE)).all()
+
+
+def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(source, class_folders, tmp_path):
+    source.crops[1].image.write_bytes(source.crops[1].image.read_bytes()[:60])
+    source.crops[3].image.write_text("no image")
+    source.crops[4].image.unlink()
+    cached = cached_crops(source, tmp_path / "cache", SIZE)
+    assert {item.what: item.reason for item in cached.left_out} == {
+        "a/1.png": "image is damaged or cut short",
+        "b/0.png": "is no image",
+        "b/1.png": "no such file",
+    }
+    assert [crop.key for crop in cached.crops] == ["a/0.png", "a/2.png"]
+    assert (cached.images[1] == read_crop(cached.crops[1], SIZE)).all()
+    reopened = cached_crops(source, tmp_path / "cache", SIZE)
+    assert reopened.left_out == cached.left_out
+    assert (reopened.images == cached.images).all()
+
+
+def test_a_source_without_one_usable_image_stops_and_leaves_nothing(source, tmp_path):
+    for crop in source.crops:
+        crop.image.write_text("no image")
+    with pytest.raises(DataError, match="not one of 5 crops can be used: 5 x is no image"):
+        cached_crops(source, tmp_path / "cache", SIZE)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_complete_cache_is_reused_without_the_photographs(source, tmp_path):
+    first = cached_crops(source, tmp_path / "cache", SIZE)
+    for crop in source.crops:
+        crop.image.unlink()
+    again = cached_crops(source, tmp_path / "cache", SIZE)
+    assert (again.images == first.images).all()
+    assert again.crops == first.crops
+
+
+def test_other_sizes_and_other_fingerprints_have_their_own_cache(source, class_folders, draw, tmp_path):
+    cached_crops(source, tmp_path / "cache", SIZE)
+    cached_crops(source, tmp_path / "cache", 2 * SIZE)
+    draw(source.crops[0].image, seed=999, size=(50, 50))
+    changed = cached_crops(read_folder(tmp_path / "photographs"), tmp_path / "cache", SIZE)
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+    assert changed.sizes[0].tolist() == [50, 50]
+
+
+def truncate(cache: Path) -> None:
+    os.truncate(cache / "images.npy", (cache / "images.npy").stat().st_size - 1)
+
+
+def append(cache: Path) -> None:
+    with (cache / "images.npy").open("ab") as stream:
+        stream.write(b"\0" * 100)
+
+
+def no_header(cache: Path) -> None:
+    (cache / "images.npy").write_bytes(b"\0" * (cache / "images.npy").stat().st_size)
+
+
+def no_array(cache: Path) -> None:
+    (cache / "images.npy").unlink()
+
+
+def no_record(cache: Path) -> None:
+    (cache / "crops.json").unlink()
+
+
+def half_a_record(cache: Path) -> None:
+    os.truncate(cache / "crops.json", 100)
+
+
+def a_record_of_fewer_rows(cache: Path) -> None:
+    record = json.loads((cache / "crops.json").read_text())
+    (cache / "crops.json").write_text(json.dumps(record | {"keys": record["keys"][:-1]}))
+
+
+def a_record_of_other_rows(cache: Path) -> None:
+    record = json.loads((cache / "crops.json").read_text())
+    (cache / "crops.json").write_text(json.dumps(record | {"labels": record["labels"][:-1]}))
+
+
+def a_record_of_another_source(cache: Path) -> None:
+    record = json.loads((cache / "crops.json").read_text())
+    (cache / "crops.json").write_text(json.dumps(record | {"fingerprint": "0" * 64}))
+
+
+def another_kind_of_record(cache: Path) -> None:
+    (cache / "crops.json").write_text("[]")
+
+
+DAMAGES = [
+    truncate,
+    append,
+    no_header,
+    no_array,
+    no_record,
+    half_a_record,
+    a_record_of_fewer_rows,
+    a_record_of_other_rows,
+    a_record_of_another_source,
+    another_kind_of_record,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_cache_is_built_again(source, tmp_path, damage):
+    cached_crops(source, tmp_path / "cache", SIZE)
+    whole = contents(tmp_path / "cache")
+    damage(only_cache(tmp_path / "cache"))
+    assert contents(tmp_path / "cache") != whole
+    assert len(cached_crops(source, tmp_path / "cache", SIZE).images) == 5
+    assert contents(tmp_path / "cache") == whole
+
+
+def test_preparations_at_once_into_one_folder_all_get_the_same_crops(source, tmp_path):
+    expected = np.stack([read_crop(crop, SIZE) for crop in source.crops])
+    with ThreadPoolExecutor(8) as pool:
+        runs = [pool.submit(cached_crops, source, tmp_path / "cache", SIZE) for _ in range(24)]
+    assert all((run.result().images == expected).all() for run in runs)
+    assert only_cache(tmp_path / "cache").is_dir()
+
+
+def test_a_file_in_the_place_of_the_cache_gives_way(source, tmp_path):
+    cached_crops(source, tmp_path / "cache", SIZE)
+    cache = only_cache(tmp_path / "cache")
+    shutil.rmtree(cache)
+    cache.write_text("no folder")
+    assert len(cached_crops(source, tmp_path / "cache", SIZE).images) == 5
+
+
+def test_a_cache_folder_that_cannot_be_made_is_an_error(source, tmp_path):
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    with pytest.raises(FileError, match=r"cache.* cannot be written .*--cache"):
+        cached_crops(source, tmp_path / "cache", SIZE)
+
+
+def test_a_full_disk_is_an_error_and_leaves_the_earlier_cache_whole(source, tmp_path):
+    cached_crops(source, tmp_path / "cache", SIZE)
+    earlier = only_cache(tmp_path / "cache")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(FileError, match="cannot be written"):
+            cached_crops(source, tmp_path / "cache", 4 * SIZE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert only_cache(tmp_path / "cache") == earlier

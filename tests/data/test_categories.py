@@ -1,0 +1,88 @@
+"""The category map: which categories become which class, and what stops with a sentence."""
+
+import json
+
+import pytest
+
+from kerastrash.data.categories import TACO_MAP, read_category_map
+from kerastrash.data.coco import read_coco
+from kerastrash.errors import DataError
+
+
+@pytest.fixture
+def category_map(tmp_path):
+    def write(text: str):
+        path = tmp_path / "map.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_tacos_map_holds_its_sixty_categories_in_six_classes():
+    taco = read_category_map(TACO_MAP)
+    assert taco.classes == ("Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam")
+    sizes = [list(taco.label_of.values()).count(label) for label in (*range(6), None)]
+    assert sizes == [8, 10, 5, 15, 6, 3, 13]
+
+
+def test_tacos_map_knows_every_category_of_the_official_file(shared):
+    taco = read_category_map(TACO_MAP)
+    document = json.loads((shared / "data/taco/annotations_official_1500.json").read_text())
+    assert {entry["name"] for entry in document["categories"]} == set(taco.label_of)
+
+
+def test_a_category_that_is_left_out_by_the_map_is_named_as_the_reason(coco, category_map):
+    path = category_map("classes: {Metal: [can], Glass: []}\nleft_out: [bottle]")
+    source = read_coco(coco(), categories=path)
+    assert [crop.label for crop in source.crops] == [0]
+    assert [item.reason for item in source.left_out] == ["category 'bottle' is mapped to no class"]
+
+
+def test_a_category_that_the_map_lacks_stops_naming_it_and_the_map(coco, category_map):
+    path = category_map("classes: {Metal: [can]}")
+    with pytest.raises(DataError, match=r"annotations\.json: category 'bottle' is not in the category map .*map\.yaml"):
+        read_coco(coco(), categories=path)
+
+
+def test_tacos_map_is_taken_for_tacos_names_and_names_the_users_own_category(coco):
+    names = ["Drink can", "Cigarette", "Mask"]
+    path = coco(categories=[{"id": number, "name": name} for number, name in enumerate(names, 1)])
+    with pytest.raises(DataError, match=r"'Mask' is not in the category map .*taco_categories\.yaml"):
+        read_coco(path)
+
+
+def test_without_a_map_every_category_with_annotations_is_a_class(coco):
+    names = ["bottle", "rubbish", "can"]
+    path = coco(
+        categories=[{"id": number, "name": name} for number, name in enumerate(names)],
+        annotations=[{"id": 1, "image_id": 1, "category_id": number, "bbox": [1, 1, 5, 5]} for number in (2, 0)],
+    )
+    source = read_coco(path)
+    assert source.classes == ("bottle", "can")
+    assert [crop.label for crop in source.crops] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("classes: {a: [x]", "not valid YAML"),
+        ("- a", "no category map"),
+        ("", "no category map"),
+        ("classes: {}", "no category map"),
+        ("classes: {a: x}", "'a' must hold a list"),
+        ("classes: {a: [x, 5]}", "'a' must hold a list"),
+        ("classes: {5: [x]}", "class name 5"),
+        ("classes: {a: [x], b: [x]}", "category 'x' stands twice"),
+        ("classes: {a: [x]}\nleft_out: [x]", "category 'x' stands twice"),
+        ("classes: {a: [x]}\nignored: [y]", "unknown entry 'ignored'"),
+    ],
+)
+def test_a_malformed_map_stops_naming_the_file(category_map, text, message):
+    with pytest.raises(DataError, match=rf"map\.yaml: .*{message}"):
+        read_category_map(category_map(text))
+
+
+def test_a_missing_map_stops(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.yaml: no such category map"):
+        read_category_map(tmp_path / "absent.yaml")

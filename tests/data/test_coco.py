@@ -1,0 +1,164 @@
+"""COCO annotation files: what is kept, what is left out and why, and what stops with a sentence."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from kerastrash.data.coco import read_coco
+from kerastrash.errors import DataError
+
+
+def annotation(bbox: list, number: int = 1, **fields: object) -> dict:
+    return {"id": number, "image_id": 1, "category_id": 1, "bbox": bbox} | fields
+
+
+def reasons(path: Path, **options: Path) -> dict[str, str]:
+    return {item.what: item.reason for item in read_coco(path, **options).left_out}
+
+
+def test_boxes_become_crops_with_label_key_and_the_size_they_were_drawn_on(coco, tmp_path):
+    source = read_coco(coco())
+    assert source.classes == ("can", "bottle")
+    first, second = source.crops
+    assert (first.key, first.box, first.label, first.frame) == ("a.png#1", (2.0, 3.0, 10.0, 8.0), 0, (40, 30))
+    assert (second.key, second.label, second.image) == ("a.png#2", 1, tmp_path / "a.png")
+
+
+def test_equal_annotation_ids_are_all_kept_under_different_keys(coco):
+    source = read_coco(coco(annotations=[annotation([0, 0, 5, 5], 7), annotation([9, 9, 5, 5], 7)]))
+    assert [crop.key for crop in source.crops] == ["a.png#7", "a.png#7(2)"]
+
+
+@pytest.mark.parametrize(
+    ("box", "reason"),
+    [
+        ([5, 5, 0, 4], "box has no area"),
+        ([5, 5, 4, -3], "box has no area"),
+        ([40, 5, 4, 4], "box lies outside the image"),
+        ([5, 30, 4, 4], "box lies outside the image"),
+        ([-9, 5, 9, 4], "box lies outside the image"),
+        ([5, -4, 9, 4], "box lies outside the image"),
+        ([float("nan"), 5, 4, 4], "box holds NaN or infinity"),
+        ([5, 5, float("inf"), 4], "box holds NaN or infinity"),
+        ([1e308, 5, 1e308, 4], "box holds NaN or infinity"),
+    ],
+)
+def test_a_box_that_holds_no_pixel_is_left_out_with_the_reason(coco, box, reason):
+    path = coco(annotations=[annotation([1, 1, 5, 5], 1), annotation(box, 2)])
+    assert reasons(path) == {"a.png#2": reason}
+    assert [crop.key for crop in read_coco(path).crops] == ["a.png#1"]
+
+
+def test_a_box_partly_outside_the_image_is_kept(coco):
+    assert len(read_coco(coco(annotations=[annotation([-3, -1, 9, 9]), annotation([35, 25, 99, 99], 2)])).crops) == 2
+
+
+def test_annotations_of_unknown_images_and_categories_are_left_out(coco):
+    path = coco(annotations=[annotation([1, 1, 5, 5], 1, image_id=9), annotation([1, 1, 5, 5], 2, category_id=9)])
+    assert reasons(path) == {
+        "?#1": "image_id names no image of the file",
+        "a.png#2": "category_id names no category of the file",
+    }
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/secret.png", "link/secret.png", "inner/../../s.png", "a\0b"])
+def test_a_file_name_that_leaves_the_image_folder_is_left_out(coco, tmp_path, name):
+    (tmp_path / "photographs").mkdir()
+    (tmp_path / "photographs/link").symlink_to(tmp_path)
+    path = coco(images=[{"id": 1, "file_name": name}])
+    assert set(reasons(path, images=tmp_path / "photographs").values()) == {"file_name leaves the image folder"}
+
+
+def test_a_file_name_with_dots_that_stay_inside_is_kept(coco):
+    assert len(read_coco(coco(images=[{"id": 1, "file_name": "inner/../a.png"}])).crops) == 2
+
+
+def test_images_are_found_in_the_inner_folder_or_where_the_user_says(coco, draw, tmp_path):
+    draw(tmp_path / "images/a.png")
+    assert read_coco(coco()).crops[0].image == tmp_path / "images/a.png"
+    (tmp_path / "elsewhere").mkdir()
+    assert read_coco(coco(), images=tmp_path / "elsewhere").crops[0].image == tmp_path / "elsewhere/a.png"
+    with pytest.raises(DataError, match="nowhere: no such image folder"):
+        read_coco(coco(), images=tmp_path / "nowhere")
+
+
+def test_the_fingerprint_follows_boxes_and_files(coco, draw, tmp_path):
+    absent = read_coco(coco()).fingerprint
+    draw(tmp_path / "a.png")
+    present = read_coco(coco()).fingerprint
+    moved = read_coco(coco(annotations=[annotation([2, 3, 10, 9])])).fingerprint
+    assert len({absent, present, moved}) == 3
+    assert present == read_coco(coco()).fingerprint
+
+
+def test_a_missing_file_stops(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.json: no such file"):
+        read_coco(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize("text", ["{", "", "not json", '{"images": [}'])
+def test_a_file_that_is_no_json_stops(tmp_path, text):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"broken\.json: not valid JSON"):
+        read_coco(path)
+
+
+@pytest.mark.parametrize("document", [[], {}, {"images": []}, {"images": {}, "annotations": [], "categories": []}])
+def test_a_json_file_without_the_three_lists_stops(tmp_path, document):
+    path = tmp_path / "other.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"other\.json: no COCO file.*images, categories, annotations"):
+        read_coco(path)
+
+
+@pytest.mark.parametrize("field", ["id", "image_id", "category_id", "bbox"])
+def test_an_annotation_without_a_field_stops_and_is_named(coco, field):
+    entry = annotation([1, 1, 5, 5])
+    del entry[field]
+    with pytest.raises(DataError, match=rf"annotations\[1\] lacks '{field}'"):
+        read_coco(coco(annotations=[annotation([1, 1, 5, 5]), entry]))
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ({"annotations": [annotation([1, 1, 5])]}, r"annotations\[0\] \(id 1\): bbox is \[1, 1, 5\]"),
+        ({"annotations": [annotation([1, 1, "5", 5])]}, r"annotations\[0\] \(id 1\): bbox"),
+        ({"annotations": [annotation([1, 1, None, 5])]}, r"annotations\[0\] \(id 1\): bbox"),
+        ({"annotations": [annotation([1, 1, 10**400, 5])]}, r"annotations\[0\] \(id 1\): bbox"),
+        ({"annotations": [annotation({})]}, r"annotations\[0\]: bbox is \{\}; make it of type list"),
+        ({"annotations": [annotation([1, 1, 5, 5], image_id=[1])]}, r"annotations\[0\]: image_id is \[1\]"),
+        ({"annotations": ["a"]}, r"annotations\[0\] is a str"),
+        ({"images": [{"id": 1}]}, r"images\[0\] lacks 'file_name'"),
+        ({"images": [{"id": 1, "file_name": 5}]}, r"images\[0\]: file_name is 5"),
+        ({"images": [{"id": 1, "file_name": "a", "width": -4}]}, r"images\[0\]: width is -4"),
+        ({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}, r"images\[1\]: id 1 stands twice"),
+        ({"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}, r"categories\[1\]: id 1 stands twice"),
+        ({"categories": [{"id": True, "name": "a"}]}, r"categories\[0\]: id is True"),
+    ],
+)
+def test_a_malformed_entry_stops_and_is_named(coco, lists, message):
+    with pytest.raises(DataError, match=message):
+        read_coco(coco(**lists))
+
+
+def test_every_annotation_of_tacos_official_file_is_accounted_for(shared):
+    path = shared / "data/taco/annotations_official_1500.json"
+    source = read_coco(path)
+    assert len(source.crops) + len(source.left_out) == 4784
+    assert len({crop.key for crop in source.crops} | {item.what for item in source.left_out}) == 4784
+    assert all(item.reason.endswith("is mapped to no class") for item in source.left_out)
+    keys = [crop.key for crop in source.crops] + [item.what for item in source.left_out]
+    ids = Counter(key.rpartition("#")[2] for key in keys)
+    assert {name for name, count in ids.items() if count == 2} == {"309", "4040"}
+    assert sum(min(crop.box[:2]) < 0 for crop in source.crops) == 6  # the seventh is mapped to no class
+
+
+def test_the_real_taco_photographs_give_the_counts_of_their_description(shared):
+    source = read_coco(shared / "data/taco/annotations.json")
+    counts = Counter(source.classes[crop.label] for crop in source.crops)
+    assert counts == {"Plastic": 182, "Metal": 131, "Plasticbag": 107, "Paperpack": 47, "Paper": 40, "Styrofoam": 17}
+    assert len(source.crops) + len(source.left_out) == 747

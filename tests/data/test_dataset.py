@@ -1,0 +1,150 @@
+"""From settings to a data set: which door is taken, what it holds, and the settings that stop."""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kerastrash.data
+from kerastrash.data import DataConfig, open_source, prepare, read_crop, summarise
+from kerastrash.data.coco import read_coco
+from kerastrash.data.sample import generate_sample
+from kerastrash.errors import ConfigError, DataError
+
+
+def test_a_part_holds_the_rows_labels_and_crops_of_its_side(class_folders, tmp_path):
+    dataset = prepare(DataConfig(data=str(class_folders(a=9, b=6)), cache=tmp_path / "cache"), 16)
+    assert dataset.classes == ("a", "b")
+    assert sum(len(dataset.part(side)) for side in ("train", "val", "test")) == 15
+    part = dataset.part("test")
+    assert set(part.labels.tolist()) == {0, 1}
+    for index, label, crop in zip(part.indices, part.labels, part.crops, strict=True):
+        assert crop.label == label
+        assert (part.images[index] == read_crop(crop, 16)).all()
+
+
+def test_a_coco_file_and_its_bad_entries_come_through_the_same_door(coco, draw, tmp_path):
+    images = [{"id": number, "file_name": f"{number}.png", "width": 40, "height": 30} for number in range(12)]
+    boxes = [{"id": n, "image_id": n // 2, "category_id": 1 + n % 2, "bbox": [1, 1, 9, 9]} for n in range(24)]
+    boxes.append({"id": 24, "image_id": 0, "category_id": 1, "bbox": [1, 1, 0, 9]})
+    for number in range(11):
+        draw(tmp_path / f"{number}.png", seed=number)
+    dataset = prepare(DataConfig(data=str(coco(images=images, annotations=boxes)), cache=tmp_path / "cache"), 8)
+    assert len(dataset.crops) == 22
+    assert Counter(item.reason for item in dataset.left_out) == {"no such file": 2, "box has no area": 1}
+
+
+def test_the_word_sample_reads_the_drawn_scenes_as_a_coco_file_of_six_classes(tmp_path):
+    path = generate_sample(tmp_path / "sample", crops=12)
+    source = read_coco(path)
+    assert set(source.classes) == {"Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam"}
+    assert (len(source.crops), source.left_out) == (12, ())
+    with pytest.raises(DataError, match="sample"):  # the word asks for the full sample and finds this small one
+        open_source(DataConfig(sample_folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"test": 0.0}, "test is 0.0"),
+        ({"validation": 0.9}, "validation is 0.9"),
+        ({"validation": float("nan")}, "validation is nan"),
+        ({"validation": 0.45, "test": 0.45}, "leave under 0.2 to train"),
+        ({"split_seed": -1}, "split_seed is -1"),
+        ({"categories": Path("map.yaml")}, "belong to a COCO file"),
+        ({"images": Path("photographs")}, "belong to a COCO file"),
+    ],
+)
+def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        prepare(DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache", **settings), 16)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("size", [0, -5, 100_000])
+def test_an_input_size_out_of_range_stops(class_folders, size):
+    with pytest.raises(ConfigError, match=f"input_size is {size}"):
+        prepare(DataConfig(data=str(class_folders(a=3, b=3))), size)
+
+
+def test_data_that_is_absent_or_of_another_kind_stops(tmp_path):
+    with pytest.raises(DataError, match=r"absent: no such file or folder"):
+        open_source(DataConfig(data=str(tmp_path / "absent")))
+    (tmp_path / "photographs.zip").touch()
+    with pytest.raises(DataError, match=r"photographs\.zip: neither a COCO \.json file nor a folder"):
+        open_source(DataConfig(data=str(tmp_path / "photographs.zip")))
+
+
+def test_a_file_whose_every_image_leaves_the_folder_stops_with_the_reason(coco):
+    path = coco(images=[{"id": 1, "file_name": "../a.png"}])
+    with pytest.raises(DataError, match="not one annotation can be used: 2 x file_name leaves the image folder"):
+        open_source(DataConfig(data=str(path)))
+
+
+def test_a_file_without_annotations_stops(coco):
+    with pytest.raises(DataError, match="not one annotation can be used"):
+        open_source(DataConfig(data=str(coco(annotations=[]))))
+
+
+def test_a_file_of_one_class_stops(coco):
+    with pytest.raises(DataError, match="has one class, 'can'"):
+        open_source(DataConfig(data=str(coco(categories=[{"id": 1, "name": "can"}]))))
+
+
+def test_the_data_package_imports_no_keras_and_no_backend():
+    script = (
+        "import sys, types; package = types.ModuleType('kerastrash'); package.__path__ = [sys.argv[1]];"
+        "sys.modules['kerastrash'] = package; import kerastrash.data;"
+        "print(sorted({'keras', 'torch', 'tensorflow', 'jax'} & set(sys.modules)))"
+    )
+    package = str(Path(kerastrash.data.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", script, package], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_summary_counts_classes_sizes_and_what_was_left_out(class_folders, draw, tmp_path):
+    folder = class_folders(a=9, b=6)
+    draw(folder / "b/wide.png", seed=77, size=(100, 12))
+    (folder / "a/bad.png").write_text("no image")
+    (folder / "a/worse.png").write_text("no image")
+    dataset = prepare(DataConfig(data=str(folder), cache=tmp_path / "cache"), 16)
+    summary = summarise(dataset)
+    assert summary["left_out"] == {"is no image": ["a/bad.png", "a/worse.png"]}
+    b = summary["classes"]["b"]
+    assert (b["crops"], b["photographs"], b["tiny"]) == (7, 7, 1)
+    assert b["width"] == {"min": 40, "median": 40.0, "max": 100}
+    assert b["height"] == {"min": 12, "median": 30.0, "max": 30}
+    assert b["train"] + b["val"] + b["test"] == 7
+    assert summary["all"]["train"] == np.size(dataset.splits["train"])
+
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/prepare_data.py"
+
+
+def run_script(*arguments: str) -> subprocess.CompletedProcess:
+    environment = os.environ | {"COLUMNS": "120"}
+    return subprocess.run(
+        [sys.executable, SCRIPT, *arguments], capture_output=True, text=True, check=False, env=environment
+    )
+
+
+def test_the_script_prints_the_tables_and_writes_only_the_cache(class_folders, tmp_path):
+    folder = class_folders(metal=5, glass=5)
+    (folder / "metal/bad.png").write_text("no image")
+    done = run_script("--data", str(folder), "--cache", str(tmp_path / "cache"), "--input_size", "24")
+    assert done.returncode == 0, done.stderr
+    assert "metal" in done.stdout
+    assert "metal/bad.png" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"photographs", "cache"}
+
+
+def test_the_script_ends_with_status_2_and_a_sentence_on_bad_data(tmp_path):
+    done = run_script("--data", str(tmp_path / "absent"))
+    assert done.returncode == 2
+    assert "absent: no such file or folder" in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,204 @@
+"""From a file to the pixels of a crop: colour modes, orientation, clipping, padding, and every bad file."""
+
+import resource
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerastrash.data.images import MAX_PIXELS, ImageError, read_crop
+from kerastrash.data.records import Crop
+
+RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
+
+
+def crop(path: Path, box=None, frame=None) -> Crop:
+    return Crop(path, box, 0, path.name, frame=frame)
+
+
+def reason(crop: Crop) -> str:
+    with pytest.raises(ImageError) as raised:
+        read_crop(crop, 8)
+    assert str(crop.image) in str(raised.value)
+    return raised.value.reason
+
+
+def two_colours(path: Path, **options) -> Path:
+    """40 x 20, left half red, right half blue."""
+    image = Image.new("RGB", (40, 20), RED)
+    image.paste(BLUE, (20, 0, 40, 20))
+    image.save(path, **options)
+    return path
+
+
+def test_a_wide_image_is_padded_with_black_to_a_centred_square(tmp_path):
+    pixels = read_crop(crop(two_colours(tmp_path / "a.png")), 40)
+    assert pixels.shape == (40, 40, 3)
+    assert pixels.dtype == np.uint8
+    assert not pixels[:10].any()
+    assert not pixels[30:].any()
+    assert (pixels[10:30, :20] == RED).all()
+    assert (pixels[10:30, 20:] == BLUE).all()
+
+
+def test_a_tall_crop_is_padded_left_and_right(tmp_path):
+    pixels = read_crop(crop(two_colours(tmp_path / "a.png"), (0, 0, 10, 20)), 20)
+    assert not pixels[:, :5].any()
+    assert not pixels[:, 15:].any()
+    assert (pixels[:, 5:15] == RED).all()
+
+
+def test_the_resize_is_bilinear(tmp_path, draw):
+    path = draw(tmp_path / "a.png", size=(30, 30))
+    expected = np.asarray(Image.open(path).resize((12, 12), Image.Resampling.BILINEAR))
+    assert (read_crop(crop(path), 12) == expected).all()
+
+
+def test_a_box_partly_outside_the_image_is_clipped(tmp_path):
+    path = two_colours(tmp_path / "a.png")
+    clipped = read_crop(crop(path, (-10, -4, 20, 14)), 10)
+    assert (clipped == read_crop(crop(path, (0, 0, 10, 10)), 10)).all()
+    clipped = read_crop(crop(path, (30, 10, 99, 99)), 10)
+    assert (clipped == read_crop(crop(path, (30, 10, 10, 10)), 10)).all()
+
+
+def test_a_box_smaller_than_a_pixel_is_widened_to_whole_pixels(tmp_path):
+    assert (read_crop(crop(two_colours(tmp_path / "a.png"), (3.2, 3.2, 0.1, 0.1)), 4) == RED).all()
+
+
+def test_a_box_outside_the_image_is_an_error(tmp_path):
+    assert reason(crop(two_colours(tmp_path / "a.png"), (40, 0, 5, 5))) == "box lies outside the image"
+
+
+def test_a_very_long_crop_needs_no_canvas_of_its_length_squared(tmp_path, memory_limit):
+    Image.new("RGB", (200_000, 2), RED).save(tmp_path / "long.png")
+    memory_limit(gigabytes=4)  # the canvas would take 120
+    pixels = read_crop(crop(tmp_path / "long.png"), 16)
+    assert pixels[:7].max() == 0
+    assert pixels[7:9].max() > 0
+
+
+@pytest.fixture
+def memory_limit():
+    """Limits what the test may allocate beyond what the process holds already."""
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+
+    def limit(gigabytes: int) -> None:
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held + gigabytes * 2**30, limits[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+def exif(orientation: int) -> Image.Exif:
+    tags = Image.Exif()
+    tags[0x0112] = orientation
+    return tags
+
+
+def test_a_photograph_without_stated_size_is_turned_as_displayed(tmp_path):
+    path = two_colours(tmp_path / "a.png", exif=exif(6))  # displayed a quarter turn clockwise: red above blue
+    pixels = read_crop(crop(path), 40)
+    assert (pixels[:20, 10:30] == RED).all()
+    assert (pixels[20:, 10:30] == BLUE).all()
+
+
+def test_boxes_of_the_displayed_size_are_cut_from_the_turned_photograph(tmp_path):
+    path = two_colours(tmp_path / "a.png", exif=exif(6))
+    assert (read_crop(crop(path, (0, 0, 20, 20), frame=(20, 40)), 8) == RED).all()
+    assert (read_crop(crop(path, (0, 20, 20, 20), frame=(20, 40)), 8) == BLUE).all()
+
+
+def test_boxes_of_the_stored_size_are_cut_from_the_photograph_as_stored(tmp_path):
+    path = two_colours(tmp_path / "a.png", exif=exif(6))
+    assert (read_crop(crop(path, (20, 0, 20, 20), frame=(40, 20)), 8) == BLUE).all()
+
+
+def test_an_upside_down_photograph_is_turned_when_both_sizes_agree(tmp_path):
+    path = two_colours(tmp_path / "a.png", exif=exif(3))
+    assert (read_crop(crop(path, (0, 0, 20, 20), frame=(40, 20)), 8) == BLUE).all()
+
+
+def test_an_image_of_another_size_than_annotated_is_an_error(tmp_path):
+    path = two_colours(tmp_path / "a.png")
+    assert reason(crop(path, (0, 0, 5, 5), frame=(80, 40))) == "size differs from the one annotated"
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("L", 90, (90, 90, 90)),
+        ("1", 1, (255, 255, 255)),
+        ("LA", (90, 255), (90, 90, 90)),
+        ("RGBA", (255, 0, 0, 255), RED),
+        ("RGBA", (255, 0, 0, 0), BLACK),
+        ("I;16", 32896, (128, 128, 128)),
+        ("I;16", 65535, (255, 255, 255)),
+    ],
+)
+def test_every_colour_mode_becomes_eight_bit_rgb(tmp_path, mode, colour, expected):
+    Image.new(mode, (6, 6), colour).save(tmp_path / "a.png")
+    assert (read_crop(crop(tmp_path / "a.png"), 6) == expected).all()
+
+
+def test_a_palette_image_with_a_transparent_entry_is_laid_on_black(tmp_path):
+    image = Image.new("P", (6, 6), 1)
+    image.putpalette([0, 255, 0, 255, 0, 0])
+    image.paste(0, (0, 0, 3, 6))
+    image.save(tmp_path / "a.png", transparency=0)
+    pixels = read_crop(crop(tmp_path / "a.png"), 6)
+    assert (pixels[:, :3] == BLACK).all()
+    assert (pixels[:, 3:] == RED).all()
+
+
+def test_a_cmyk_photograph_becomes_rgb(tmp_path):
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
+    assert np.abs(read_crop(crop(tmp_path / "a.jpg"), 8).astype(int) - RED).max() < 8
+
+
+def test_a_floating_point_image_is_an_error(tmp_path):
+    Image.new("F", (8, 8), 0.5).save(tmp_path / "a.tiff")
+    assert reason(crop(tmp_path / "a.tiff")) == "image is damaged or cut short"
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_truncated_image_is_an_error(tmp_path, draw, suffix):
+    path = draw(tmp_path / f"a{suffix}")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert reason(crop(path)) == "image is damaged or cut short"
+
+
+def test_missing_empty_and_foreign_files_are_errors(tmp_path):
+    (tmp_path / "empty.jpg").touch()
+    (tmp_path / "text.jpg").write_text("a photograph of a can")
+    (tmp_path / "drawing.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    assert reason(crop(tmp_path / "absent.jpg")) == "no such file"
+    assert reason(crop(tmp_path)) == "no such file"
+    assert reason(crop(tmp_path / "empty.jpg")) == "file is empty"
+    assert reason(crop(tmp_path / "text.jpg")) == "is no image"
+    assert reason(crop(tmp_path / "drawing.png")) == "is no image"
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("sides", [(10_000, 8_948), (20_000, 20_000)])
+def test_an_image_over_pillows_limit_is_an_error_before_it_is_decoded(tmp_path, sides):
+    assert sides[0] * sides[1] > MAX_PIXELS
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(png_header_of(*sides))
+    limit = Image.MAX_IMAGE_PIXELS
+    assert reason(crop(bomb)) == "decompression bomb: over 89,478,485 pixels"
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+def png_header_of(width: int, height: int) -> bytes:
+    """A PNG file that claims these sides and holds hardly any data."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")

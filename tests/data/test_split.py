@@ -1,0 +1,147 @@
+"""Splits: stratified, deterministic, no photograph on two sides, every class on every side."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kerastrash.data.config import DataConfig
+from kerastrash.data.dataset import prepare
+from kerastrash.data.records import Crop
+from kerastrash.data.split import split_crops
+from kerastrash.errors import DataError
+
+CLASSES = ("a", "b", "c")
+
+
+def split(labels, groups, given=None, classes=CLASSES, **options):
+    given = given or [None] * len(labels)
+    rows = enumerate(zip(labels, given, strict=True))
+    crops = [Crop(Path("x"), None, label, str(index), side) for index, (label, side) in rows]
+    return split_crops("litter", classes, crops, np.array(labels), np.array(groups, dtype=str), **options)
+
+
+def mixed(photographs: int = 120, seed: int = 5) -> tuple[list[int], list[int]]:
+    """Photographs of one to six crops of unequal classes."""
+    rng = np.random.default_rng(seed)
+    groups = np.repeat(np.arange(photographs), rng.integers(1, 7, photographs))
+    return rng.choice(3, len(groups), p=[0.6, 0.3, 0.1]).tolist(), groups.tolist()
+
+
+def assert_sound(sides, labels, groups, dropped=0):
+    labels, groups = np.array(labels), np.array(groups)
+    indices = np.concatenate(list(sides.values()))
+    assert len(set(indices.tolist())) == len(indices) == len(labels) - dropped
+    for side in sides.values():
+        assert set(labels[side]) == set(labels)
+    photographs = [set(groups[side].tolist()) for side in sides.values()]
+    assert sum(map(len, photographs)) == len(set.union(*photographs))
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.1, 0.2), (0.15, 0.3), (0.25, 0.05)])
+def test_the_shares_are_near_for_every_class_and_no_photograph_is_on_two_sides(validation, test):
+    labels, groups = mixed()
+    sides, left_out = split(labels, groups, validation=validation, test=test)
+    assert left_out == ()
+    assert_sound(sides, labels, groups)
+    for label, count in Counter(labels).items():
+        for side, share in (("val", validation), ("test", test)):
+            held = np.count_nonzero(np.array(labels)[sides[side]] == label)
+            assert abs(held - share * count) <= 1 + 0.03 * count
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another():
+    labels, groups = mixed()
+    first, again, other = (split(labels, groups, seed=seed)[0] for seed in (1, 1, 2))
+    assert all((first[side] == again[side]).all() for side in first)
+    assert first["test"].tolist() != other["test"].tolist()
+
+
+def test_classes_of_three_photographs_stand_on_every_side():
+    classes = tuple("abcdef")
+    labels = list(range(6)) * 3
+    sides, _ = split(labels, list(range(18)), classes=classes)
+    assert_sound(sides, labels, list(range(18)))
+
+
+def test_a_rare_class_beside_a_frequent_one_stands_on_every_side():
+    labels = [0] * 200 + [1] * 3 + [2] * 90
+    for seed in range(5):
+        sides, _ = split(labels, list(range(293)), seed=seed)
+        assert_sound(sides, labels, list(range(293)))
+
+
+def test_a_class_on_two_photographs_stops_with_its_counts_whatever_its_crops():
+    labels = [0] * 20 + [1] * 20 + [2] * 9
+    groups = [*range(40), *[40] * 5, *[41] * 4]
+    with pytest.raises(DataError, match=r"litter: class 'c' has 9 crop\(s\) on 2 photograph\(s\), too few"):
+        split(labels, groups)
+
+
+def test_a_class_without_a_crop_stops():
+    with pytest.raises(DataError, match=r"class 'c' has 0 crop\(s\)"):
+        split([0, 1] * 20, list(range(40)))
+
+
+def test_three_photographs_of_all_classes_give_one_to_every_side():
+    labels, groups = [0, 1, 2] * 3, [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    sides, _ = split(labels, groups)
+    assert_sound(sides, labels, groups)
+
+
+def test_classes_that_share_their_photographs_so_that_no_split_exists_stop():
+    # a needs 0, 1, 2 apart and b needs 0, 1, 3 apart: 2 and 3 are then together, and c needs them apart
+    labels, groups = [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 0, 1, 3, 2, 3, 0]
+    with pytest.raises(DataError, match=r"has 3 crop\(s\) on 3 photograph\(s\), but none of them in"):
+        split(labels, groups)
+
+
+def test_given_sides_stay_as_they_are():
+    labels = [0, 1, 2] * 3
+    given = ["train"] * 3 + ["val"] * 3 + ["test"] * 3
+    sides, _ = split(labels, list(range(9)), given)
+    assert [sides[side].tolist() for side in ("train", "val", "test")] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+def test_a_missing_validation_side_is_taken_from_train_only():
+    labels, given = [0, 1, 2] * 30, ["train"] * 60 + ["test"] * 30
+    sides, _ = split(labels, list(range(90)), given, validation=0.1)
+    assert sides["test"].tolist() == list(range(60, 90))
+    assert len(sides["val"]) == 6
+    assert_sound(sides, labels, list(range(90)))
+
+
+def test_a_given_side_that_lacks_a_class_stops():
+    labels, given = [0, 1, 2, 0, 1, 2, 0, 1], ["train"] * 3 + ["val"] * 3 + ["test"] * 2
+    with pytest.raises(DataError, match=r"class 'c' .* none of them in test"):
+        split(labels, list(range(8)), given)
+
+
+def test_a_photograph_on_two_given_sides_is_kept_in_test_and_left_out_of_the_others():
+    labels = [0, 1, 2] * 4
+    given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
+    groups = [0, 1, 2, 9, 6, 5, 6, 7, 8, 9, 10, 11]  # 9 in train and test, 6 in train and val
+    sides, left_out = split(labels, groups, given)
+    assert {item.what: item.reason for item in left_out} == {
+        "3": "the same photograph stands in test",
+        "4": "the same photograph stands in val",
+    }
+    assert_sound(sides, labels, groups, dropped=2)
+
+
+def test_no_photograph_of_taco_is_on_two_sides(shared, tmp_path):
+    config = DataConfig(data=str(shared / "data/taco/annotations.json"), cache=tmp_path)
+    dataset = prepare(config, 32)
+    files = {side: {dataset.crops[index].image for index in dataset.splits[side]} for side in dataset.splits}
+    assert_sound(dataset.splits, dataset.labels, dataset.groups)
+    assert not files["train"] & files["val"]
+    assert not files["train"] & files["test"]
+    assert not files["val"] & files["test"]
+    assert sum(map(len, files.values())) == len({crop.image for crop in dataset.crops})
+    assert len(dataset.crops) == 524
+    assert abs(len(dataset.splits["test"]) / 524 - 0.2) < 0.02
+    assert abs(len(dataset.splits["val"]) / 524 - 0.1) < 0.02
+    for label, count in Counter(dataset.labels.tolist()).items():
+        held = np.count_nonzero(dataset.labels[dataset.splits["test"]] == label)
+        assert abs(held - 0.2 * count) <= max(1, 0.05 * count)

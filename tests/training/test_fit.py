@@ -1,0 +1,100 @@
+"""Training learns, chooses its best epoch, and goes on after a kill as if there had been none."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.errors import ModelError
+from kerastrash.files import read_csv
+from kerastrash.models import build_model
+from kerastrash.models.rows import Conv, InvertedResidual, Pool
+from kerastrash.models.saved import open_model
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.training.checkpoint import LAST, TrainingDiverged
+from kerastrash.training.fit import train
+from kerastrash.training.recipe import Recipe
+
+ROWS = (Conv(8, kernel=3, stride=2), InvertedResidual(3, 2, 8, True, True, 1), Conv(16), Pool())
+RECIPE = Recipe(epochs=5, batch_size=6, learning_rate=0.05, n_select=1, weight_decay=1e-4)
+
+
+def build() -> keras.Model:
+    return build_model(ROWS, 16, classes=3)
+
+
+@pytest.fixture(scope="module")
+def whole(coloured_squares, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    return train(build, coloured_squares, RECIPE, folder), folder
+
+
+@pytest.mark.backends
+def test_a_net_learns_and_the_best_epoch_is_the_one_kept(whole, coloured_squares):
+    training, folder = whole
+    rows = read_csv(folder / "metrics.csv")
+    assert [int(row["epoch"]) for row in rows] == list(range(1, 6))
+    assert training.f1 == max(float(row["val_macro_f1"]) for row in rows) > 0.8
+    assert float(rows[training.best_epoch - 1]["val_macro_f1"]) == training.f1
+    kept = evaluate(open_model(training.model), coloured_squares.part("val"))
+    assert kept.macro_f1 == pytest.approx(training.f1, abs=1e-6)
+
+
+@pytest.mark.backends
+def test_a_training_stopped_and_called_again_equals_one_that_ran_through(whole, coloured_squares, tmp_path):
+    for until in (2, None):
+        again = train(build, coloured_squares, RECIPE, tmp_path, until=until)
+    assert_same_metrics(tmp_path, whole[1])
+    images = coloured_squares.images[:8]
+    ours, theirs = (keras.ops.convert_to_numpy(open_model(t.model)(images)) for t in (again, whole[0]))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_killed_epoch_wrote_is_written_again(whole, coloured_squares, tmp_path):
+    train(build, coloured_squares, RECIPE, tmp_path, until=2)
+    state = (tmp_path / LAST).read_bytes()
+    train(build, coloured_squares, RECIPE, tmp_path, until=3)
+    (tmp_path / LAST).write_bytes(state)  # killed after the metrics of epoch 3, before its state
+    train(build, coloured_squares, RECIPE, tmp_path)
+    assert_same_metrics(tmp_path, whole[1])
+
+
+def test_a_finished_training_is_not_trained_again(whole, coloured_squares):
+    training, folder = whole
+    state = (folder / LAST).read_bytes()
+    assert train(build, coloured_squares, RECIPE, folder) == training
+    assert (folder / LAST).read_bytes() == state
+
+
+def test_a_loss_that_is_not_finite_says_to_lower_the_rate(coloured_squares, tmp_path):
+    with pytest.raises(TrainingDiverged, match="lower the learning rate"):
+        train(build, coloured_squares, Recipe(epochs=30, batch_size=12, learning_rate=99, weight_decay=0.9), tmp_path)
+
+
+def test_a_damaged_state_is_named(coloured_squares, tmp_path):
+    (tmp_path / LAST).write_bytes(b"no state")
+    with pytest.raises(ModelError, match=r"last\.weights\.h5"):
+        train(build, coloured_squares, RECIPE, tmp_path)
+
+
+def test_the_state_of_another_net_is_refused(coloured_squares, tmp_path):
+    train(build, coloured_squares, RECIPE, tmp_path, until=1)
+    with pytest.raises(ModelError, match=r"last\.weights\.h5"):
+        train(lambda: build_model((Conv(16, 3, 2), Pool()), 16, 3), coloured_squares, RECIPE, tmp_path)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_resumes_with_its_loss_scale(coloured_squares, tmp_path, policy):
+    recipe = Recipe(epochs=2, batch_size=12, learning_rate=0.02, n_select=0, dtype_policy=policy)
+    try:
+        train(build, coloured_squares, recipe, tmp_path / "a")
+        train(build, coloured_squares, recipe, tmp_path / "b", until=1)
+        train(build, coloured_squares, recipe, tmp_path / "b")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert_same_metrics(tmp_path / "a", tmp_path / "b", tolerance=0.02)
+
+
+def assert_same_metrics(ours, theirs, tolerance=1e-4):
+    for name in ("epoch", "loss", "val_loss", "val_macro_f1"):
+        columns = [[float(row[name]) for row in read_csv(folder / "metrics.csv")] for folder in (ours, theirs)]
+        np.testing.assert_allclose(*columns, rtol=tolerance, atol=tolerance, err_msg=name)
