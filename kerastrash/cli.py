@@ -3,7 +3,9 @@
 jsonargparse does the parsing: it is dataclass-first, reads YAML, is released monthly and needs only PyYAML.
 """
 
+import argparse
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,14 +38,34 @@ def run(function: Callable[[Any], object], arguments: Sequence[str] | None = Non
 
 
 def parse(config_class: type[Config], arguments: Sequence[str] | None = None, description: str | None = None) -> Config:
-    """Returns an instance of the dataclass filled from defaults, `--config` files and options, later ones winning."""
+    """Returns an instance of the dataclass filled from defaults, `--config` files and options, later ones winning.
+
+    Options are written with hyphens or underscores: `--max-params` is `--max_params`.
+    """
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    return jsonargparse.auto_cli(
-        config_class,
-        args=None if arguments is None else list(arguments),
-        as_positional=True,
-        description=description,
+    parser = jsonargparse.ArgumentParser(
+        description=description, usage="%(prog)s [options]", formatter_class=HyphenatedHelp
     )
+    parser.add_argument("--config", action="config", help="YAML file of these options, nested as their dots say.")
+    parser.add_class_arguments(config_class, as_positional=True)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    values = parser.instantiate(parser.parse_args([_underscored(argument) for argument in arguments]))
+    return config_class(**{field.name: values[field.name] for field in dataclasses.fields(config_class)})
+
+
+class HyphenatedHelp(jsonargparse.DefaultHelpFormatter):
+    """Help that shows options with hyphens."""
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        shown = super()._format_action_invocation(action)
+        return re.sub(r"--\S+", lambda option: option.group().replace("_", "-"), shown)
+
+
+def _underscored(argument: str) -> str:
+    if not argument.startswith("--"):
+        return argument
+    option, equals, value = argument.partition("=")
+    return "--" + option[2:].replace("-", "_") + equals + value
 
 
 def from_settings(config_class: type[Config], values: dict[str, Any]) -> Config:

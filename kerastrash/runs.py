@@ -12,6 +12,7 @@ from typing import Any
 import filelock
 import yaml
 
+from kerastrash.backends.processor import processor_name
 from kerastrash.cli import settings
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import write_json, write_text
@@ -82,15 +83,6 @@ def environment() -> dict[str, Any]:
         "backend": os.environ.get("KERAS_BACKEND", "default"),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
-
-
-def processor_name() -> str:
-    """The processor's name where the system tells it, else its architecture."""
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

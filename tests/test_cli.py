@@ -31,6 +31,8 @@ class Settings(Base):
 
     epochs: int = 3
     """How long."""
+    max_rate: float = 1.0
+    """How fast."""
     inner: Inner = field(default_factory=Inner)
     """More."""
 
@@ -52,10 +54,16 @@ def test_settings_survive_their_plain_form():
     assert part_of(Base, config) == Base(Path("a"))
 
 
+def test_options_are_taken_with_hyphens_and_with_underscores():
+    assert parse(Settings, ["--max-rate=0.5"]).max_rate == parse(Settings, ["--max_rate", "0.5"]).max_rate == 0.5
+
+
 def test_help_shows_the_attribute_docstrings(capsys):
     with pytest.raises(SystemExit):
         parse(Settings, ["--help"])
-    assert "How long." in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "How long." in shown
+    assert "--max-rate" in shown
 
 
 def test_a_users_mistake_is_a_sentence_and_exit_code_2(capsys):

@@ -11,7 +11,7 @@ from tuners.space import Space
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneConfig(DataConfig, ClockConfig):
+class TuneConfig(ClockConfig, DataConfig):
     """Search depth, width and recipe of a net by Hyperband, train and score the best, and write runs/NAME."""
 
     name: str | None = None

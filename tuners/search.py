@@ -38,7 +38,7 @@ class Trial:
         result = {key: value for key, value in dataclasses.asdict(self.result).items() if value is not None}
         if self.result.status == "failed":
             result.pop("score")
-        return {"trial": self.name, **result, **dataclasses.asdict(self.rung), "epochs": self.rung.epochs, **self.values}
+        return {"trial": self.name, **result, **dataclasses.asdict(self.rung), **self.values}
 
 
 @dataclass
@@ -71,7 +71,8 @@ class Search:
         plan = tuner.oracle.plan()
         self._planned_trials = sum(trials for trials, _ in plan)
         with progress_bar() as self._bar:
-            self._task = self._bar.add_task("search", total=sum(n * epochs for n, epochs in plan), unit="epochs", note="")
+            epochs = sum(trials * epochs for trials, epochs in plan)
+            self._task = self._bar.add_task("search", total=epochs, unit="epochs", note="")
             tuner.search(verbose=0)
         if all(trial.result.status == "failed" for trial in self.trials):
             raise KerastrashError(
@@ -110,7 +111,7 @@ class Search:
     def _start(self, name: str, values: Values, rung: Rung, folder: Path, done: float) -> TrialResult:
         parent = self.folder / TRIALS / rung.parent if rung.parent else None
         if parent and read_result(parent).status == "failed":
-            result = TrialResult("failed", reason=f"too few trials survived: it would continue failed trial {rung.parent}")
+            result = TrialResult("failed", reason=f"would continue trial {rung.parent}, which failed")
             write_result(folder, result)
             return result
         write_spec(self._spec(values, rung, folder, parent), rows_of(values))

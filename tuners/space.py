@@ -12,7 +12,8 @@ import keras_tuner
 
 from kerastrash.errors import require
 from kerastrash.models import scale_rows
-from kerastrash.models.rows import Conv, InvertedResidual, Pool, Rows
+from kerastrash.models.row import Rows
+from kerastrash.models.rows import Conv, InvertedResidual, Pool
 from kerastrash.training.recipe import Loss, Recipe
 
 STAGE_CHANNELS = (24, 40, 80, 112, 160)

@@ -68,12 +68,12 @@ def finish_best(best: Trial, config: TuneConfig, dataset: Dataset, folder: Path)
     """Puts the best trial's model, or one trained anew for `retrain_epochs`, into the run as best.keras."""
     source = best.folder / BEST
     if config.retrain_epochs:
-        recipe = recipe_of(best.values, dataclasses.replace(config.recipe, seed=config.seed, epochs=config.retrain_epochs))
+        base = dataclasses.replace(config.recipe, seed=config.seed, epochs=config.retrain_epochs)
         rows, size = load_rows(best.folder / ROWS), best.values["input_size"]
         source = train(
             lambda: build_model(rows, size, classes=len(dataset.classes)),
             dataset,
-            recipe,
+            recipe_of(best.values, base),
             folder / f"retrained-{config.retrain_epochs}",
             description=f"retraining trial {best.name}",
         ).model

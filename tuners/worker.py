@@ -40,7 +40,8 @@ def run_in_process(folder: Path, on_progress: Callable[[int], None] = lambda epo
                 process.kill()
     result = read_result(folder)
     if result is None:
-        result = TrialResult("failed", reason=f"its process ended with {_ending(process.returncode)}; see {folder / LOG}")
+        reason = f"its process ended with {_ending(process.returncode)}; see {folder / LOG}"
+        result = TrialResult("failed", reason=reason)
         write_result(folder, result)
     return result
 

@@ -1,0 +1,67 @@
+"""The only place with torch-, jax- or tensorflow-specific code: one file a backend, the active one imported on use.
+
+Each backend file has the functions below under the same names; `keras.backend.backend()` picks the file.
+"""
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import keras
+import numpy as np
+
+from kerastrash.errors import ConfigError
+
+BACKENDS = ("torch", "jax", "tensorflow")
+
+Inference = Callable[[np.ndarray], np.ndarray]
+
+
+def inference_function(model: keras.Model) -> Inference:
+    """Wraps a model in the fastest plain way to run it: no gradients, compiled where that takes seconds.
+
+    Returns:
+        A function of images (batch, height, width, 3), uint8 or float, RGB in [0, 255], to logits (batch, classes),
+        float32, in host memory: it copies to the device, runs, and returns when the answer is there.
+    """
+    return _active().inference_function(model)
+
+
+def set_threads(threads: int) -> None:
+    """Limits the active backend's arithmetic on the processor to `threads` threads, for the whole process.
+
+    Raises:
+        ConfigError: `threads` is below 1, or the backend has already started with another number (jax, tensorflow).
+    """
+    if threads < 1:
+        raise ConfigError(f"threads={threads} is below 1: give the number of processor threads to use, 1 or more")
+    if not _active().set_threads(threads):
+        raise ConfigError(
+            f"threads={threads} cannot be set: {keras.backend.backend()} has already started with another number; "
+            "set the threads before the first model is built or opened"
+        )
+
+
+@contextlib.contextmanager
+def limited_threads(threads: int) -> Iterator[None]:
+    """Computes with `threads` threads inside the block; afterwards as before, where the backend can (torch)."""
+    before = _active().thread_count()
+    set_threads(threads)
+    try:
+        yield
+    finally:
+        if before:
+            set_threads(before)
+
+
+def device_description() -> str:
+    """Names the device that the active backend computes on, such as `NVIDIA H100` or the processor's model name."""
+    return _active().device_description()
+
+
+def _active() -> ModuleType:
+    name = keras.backend.backend()
+    if name not in BACKENDS:
+        raise ConfigError(f"KERAS_BACKEND={name} is not supported here: set it to one of {', '.join(BACKENDS)}")
+    return importlib.import_module(f"kerastrash.backends.{name}_backend")

@@ -1,0 +1,46 @@
+"""JAX: one jitted function of weights and images, compiled once for each batch shape."""
+
+import os
+
+import jax
+import keras
+import numpy as np
+from jax._src.xla_bridge import backends_are_initialized
+
+from kerastrash.backends.processor import processor_name
+
+
+def inference_function(model: keras.Model):
+    """See `kerastrash.backends.inference_function`."""
+    trainable = [variable.value for variable in model.trainable_variables]
+    frozen = [variable.value for variable in model.non_trainable_variables]
+
+    @jax.jit
+    def forward(trainable, frozen, images):
+        return model.stateless_call(trainable, frozen, images, training=False)[0]
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return np.asarray(forward(trainable, frozen, images), "float32")
+
+    return run
+
+
+def set_threads(threads: int) -> bool:
+    """Sets the size of XLA's thread pool, which is read from NPROC once, when JAX starts; False when that is past."""
+    if os.environ.get("NPROC") == str(threads):
+        return True
+    if backends_are_initialized():
+        return False
+    os.environ["NPROC"] = str(threads)
+    return True
+
+
+def thread_count() -> int | None:
+    """None: the threads cannot be changed back once the backend has started."""
+    return None
+
+
+def device_description() -> str:
+    """The accelerator's name, or the processor's."""
+    device = jax.devices()[0]
+    return processor_name() if device.platform == "cpu" else device.device_kind

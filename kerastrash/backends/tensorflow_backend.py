@@ -1,0 +1,43 @@
+"""TensorFlow: one graph function, traced once for each dtype of its images."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerastrash.backends.processor import processor_name
+
+
+def inference_function(model: keras.Model):
+    """See `kerastrash.backends.inference_function`."""
+
+    @tf.function(reduce_retracing=True)
+    def forward(images):
+        return model(images, training=False)
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return np.asarray(forward(tf.convert_to_tensor(images)), "float32")
+
+    return run
+
+
+def set_threads(threads: int) -> bool:
+    """Sets the threads of one operation, and operations one at a time; False when TensorFlow has already started."""
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:
+        return False
+    return True
+
+
+def thread_count() -> int | None:
+    """None: the threads cannot be changed back once the backend has started."""
+    return None
+
+
+def device_description() -> str:
+    """The GPU's name, or the processor's."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return processor_name()
+    return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU")

@@ -1,0 +1,37 @@
+"""PyTorch: eager, without gradients. `torch.compile` needs minutes for a Keras model and gains nothing at batch 1."""
+
+import keras
+import numpy as np
+import torch
+from keras.src.backend.torch.core import get_device
+
+from kerastrash.backends.processor import processor_name
+
+
+def inference_function(model: keras.Model):
+    """See `kerastrash.backends.inference_function`."""
+    device = torch.device(get_device())
+
+    @torch.no_grad()
+    def run(images: np.ndarray) -> np.ndarray:
+        logits = model(torch.from_numpy(np.require(images, requirements="CW")).to(device), training=False)
+        return logits.to(torch.float32).cpu().numpy()
+
+    return run
+
+
+def set_threads(threads: int) -> bool:
+    """Sets the threads of one operation; PyTorch takes a new number at any time."""
+    torch.set_num_threads(threads)
+    return True
+
+
+def thread_count() -> int | None:
+    """The threads of one operation now."""
+    return torch.get_num_threads()
+
+
+def device_description() -> str:
+    """The GPU's name, or the processor's."""
+    device = torch.device(get_device())
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()

@@ -1,0 +1,104 @@
+"""What a net costs, from its rows alone: a search can refuse a net before it builds it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kerastrash.errors import ModelError
+from kerastrash.models.checks import is_whole
+from kerastrash.models.row import Row, Rows, Where
+
+IMAGE_CHANNELS = 3
+NET_MODULES = 4  # in every reference implementation: the net, one container, and two for the classifier
+
+
+class Step(NamedTuple):
+    """A row in its place: its number, counted from 1, and the channels that enter it."""
+
+    number: int
+    row: Row
+    channels: int
+
+
+def steps(rows: Rows) -> Iterator[Step]:
+    """Walks the rows with the channels that enter each.
+
+    Raises:
+        ModelError: no rows, what is no row, a row that cannot follow its predecessor, or no vector at the end.
+    """
+    if not isinstance(rows, list | tuple) or not rows:
+        raise ModelError(f"rows: {rows!r} is no tuple of rows; give a net's rows, such as preset('mobilenetv3_79')")
+    channels, is_map = IMAGE_CHANNELS, True
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, Row):
+            raise ModelError(f"row {number}: {row!r} is no row; give Conv, InvertedResidual or another kind of row")
+        if row.takes_map != is_map:
+            remedy = "put a pool or flatten row before it" if is_map else "move it before the pool or flatten row"
+            raise ModelError(f"row {number}: {row.kind} takes a {'vector' if is_map else 'map'}; {remedy}")
+        yield Step(number, row, channels)
+        channels, is_map = row.output_channels(channels), row.gives_map
+    if is_map:
+        raise ModelError(f"row {len(rows)}: {rows[-1].kind} leaves a map before the classifier; end with a pool row")
+
+
+def output_channels(rows: Rows) -> int:
+    """The length of the vector that the classifier takes."""
+    last = list(steps(rows))[-1]
+    return last.row.output_channels(last.channels)
+
+
+def check_classes(classes: int) -> None:
+    """Raises ModelError when `classes` is no whole number of at least 1."""
+    if not is_whole(classes) or classes < 1:
+        raise ModelError(f"classes is {classes!r}; give a whole number of at least 1")
+
+
+def parameters(rows: Rows, classes: int = 6) -> int:
+    """Trainable parameters, classifier included, as PyTorch counts them: no batch-norm statistics.
+
+    Raises:
+        ModelError: rows that cannot follow each other, or a bad number of classes.
+    """
+    check_classes(classes)
+    held = sum(weights.kernel + weights.others for step in steps(rows) for weights in step.row.weights(step.channels))
+    return held + (output_channels(rows) + 1) * classes
+
+
+def macs(rows: Rows, input_size: int, classes: int = 6) -> int:
+    """Multiply-accumulates of one square image of `input_size` pixels: convolutions and dense layers, as papers count.
+
+    Raises:
+        ModelError: rows that cannot follow each other or shrink a map below one pixel, or a bad size or classes.
+    """
+    check_classes(classes)
+    sizes = map_sizes(rows, input_size)
+    total = output_channels(rows) * classes
+    for step, size, next_size in zip(steps(rows), sizes, sizes[1:], strict=False):
+        pixels = {Where.INPUT: size**2, Where.OUTPUT: next_size**2, Where.POINT: 1}
+        total += sum(weights.kernel * pixels[weights.where] for weights in step.row.weights(step.channels))
+    return total
+
+
+def map_sizes(rows: Rows, input_size: int) -> tuple[int, ...]:
+    """The side in pixels of the image, then of the map that leaves each row (1 for a vector).
+
+    Raises:
+        ModelError: a bad input size, or a row that would shrink a map below one pixel.
+    """
+    if not is_whole(input_size) or input_size < 1:
+        raise ModelError(f"input_size is {input_size!r}; give the side of the image in pixels, at least 1")
+    sizes = [input_size]
+    for step in steps(rows):
+        try:
+            sizes.append(step.row.output_size(sizes[-1]))
+        except ModelError as error:
+            raise ModelError(f"row {step.number} at input size {input_size}: {error}") from None
+    return tuple(sizes)
+
+
+def layers(rows: Rows) -> int:
+    """Layers as the contest report counts them: modules of the PyTorch implementation that the rows reproduce.
+
+    Raises:
+        ModelError: rows that cannot follow each other.
+    """
+    return NET_MODULES + sum(step.row.modules(step.channels) for step in steps(rows))

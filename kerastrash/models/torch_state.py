@@ -1,0 +1,143 @@
+"""Weights of a PyTorch implementation, into the Keras model of the same rows, by order and shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastrash.errors import ModelError
+from kerastrash.models.torch_order import restore_order
+
+# The axes of PyTorch's kernel in the order of Keras's: OIHW -> HWIO, C1HW -> HWC1, OI -> IO.
+KERNEL_AXES = {
+    keras.layers.Conv2D: (2, 3, 1, 0),
+    keras.layers.DepthwiseConv2D: (2, 3, 0, 1),
+    keras.layers.Dense: (1, 0),
+}
+COUNTER = "num_batches_tracked"  # PyTorch's batch-norm counter, for which Keras has no place
+
+
+@dataclass(frozen=True)
+class Target:
+    """A variable of the model, the layer it belongs to, and the axes that turn PyTorch's tensor into it."""
+
+    layer: str
+    variable: keras.Variable
+    axes: tuple[int, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape that PyTorch gives this tensor."""
+        return tuple(self.variable.shape[self.axes.index(axis)] for axis in range(len(self.axes)))
+
+    def fits(self, array: np.ndarray) -> bool:
+        """True for the same shape; a 1x1 convolution and a linear layer hold the same tensor."""
+        return _without_pixel(array.shape) == _without_pixel(self.shape)
+
+    def assign(self, array: np.ndarray) -> None:
+        self.variable.assign(array.reshape(self.shape).transpose(self.axes))
+
+
+def load_torch_state(model: keras.Model, state: Mapping[str, Any]) -> None:
+    """Fills a built model with a PyTorch `state_dict`, tensor by tensor in order; sets all of it or nothing.
+
+    Args:
+        model: a model from `build_model`.
+        state: arrays or tensors in PyTorch's order and shapes; `num_batches_tracked` is passed over. Where the keys
+            stand in plain alphabetical order, as in a `.safetensors` file, PyTorch's order is restored first.
+
+    Raises:
+        ModelError: a tensor that does not fit its place, too few or too many; names key, shape and layer.
+    """
+    arrays = {key: _as_array(key, value) for key, value in state.items() if key.rsplit(".", 1)[-1] != COUNTER}
+    targets = _targets(model)
+    keys = list(arrays)
+    if keys == sorted(keys):
+        keys = restore_order(keys, lambda place, key: place < len(targets) and targets[place].fits(arrays[key]))
+    _check(keys, arrays, targets)
+    for key, target in zip(keys, targets, strict=True):
+        target.assign(arrays[key])
+
+
+def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
+    """Reads the tensors of a `.pt` or `.pth` file (`weights_only=True`, in their order) or a `.safetensors` file.
+
+    Raises:
+        ModelError: no such file, another suffix, a damaged file, pickled code, or a package that is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; check the path")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix in (".pt", ".pth"):
+        from kerastrash.backends.torch_files import read_torch_file  # torch is loaded only where its files are read
+
+        return read_torch_file(path)
+    raise ModelError(f"{path}: {path.suffix or 'no suffix'} is no suffix of weights; give .pt, .pth or .safetensors")
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+    except ImportError:
+        raise ModelError(f"{path}: needs the safetensors package; pip install kerastrash[safetensors]") from None
+    try:
+        return dict(sorted(load_file(path).items()))
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not a safetensors file of floats ({error}); export the weights again") from error
+
+
+def _targets(model: keras.Model) -> list[Target]:
+    """The model's variables in PyTorch's order: layer by layer; weight, bias, running mean, running variance."""
+    return [
+        Target(layer.name, variable, (0,) if len(variable.shape) == 1 else _kernel_axes(layer))
+        for layer in model.layers
+        for variable in layer.weights
+    ]
+
+
+def _kernel_axes(layer: keras.Layer) -> tuple[int, ...]:
+    if type(layer) not in KERNEL_AXES:
+        raise ModelError(
+            f"layer {layer.name}: {type(layer).__name__} has no known PyTorch form; use a net of build_model"
+        )
+    return KERNEL_AXES[type(layer)]
+
+
+def _as_array(key: str, value: Any) -> np.ndarray:
+    """A float32 array of an array or of a tensor on any device, without importing torch."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().float()
+    try:
+        return np.asarray(value).astype(np.float32)
+    except (TypeError, ValueError):
+        raise ModelError(f"{key}: {type(value).__name__} is no tensor; give the state_dict itself") from None
+
+
+def _check(keys: list[str], arrays: Mapping[str, np.ndarray], targets: list[Target]) -> None:
+    for key, target in zip(keys, targets, strict=False):
+        if not target.fits(arrays[key]):
+            raise ModelError(
+                f"{key}: shape {arrays[key].shape} does not fit layer {target.layer}, which takes {target.shape}; "
+                "give the weights of the same net and number of classes"
+            )
+    if len(keys) < len(targets):
+        raise ModelError(
+            f"the state holds {len(keys)} tensors, the model {len(targets)}: none is left for layer "
+            f"{targets[len(keys)].layer}, which takes {targets[len(keys)].shape}; give the weights of the same net"
+        )
+    if len(keys) > len(targets):
+        key = keys[len(targets)]
+        raise ModelError(
+            f"the state holds {len(keys)} tensors, the model {len(targets)}: no layer is left for {key} "
+            f"of shape {arrays[key].shape}; give the weights of the same net"
+        )
+
+
+def _without_pixel(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(shape[:2]) if len(shape) == 4 and tuple(shape[2:]) == (1, 1) else tuple(shape)

@@ -1,0 +1,76 @@
+"""report.md of a search: the best net, its score, how it was measured, all trials, the published rows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from kerastrash.files import write_text
+from kerastrash.reports.pictures import draw_trials
+from kerastrash.reports.trials import TrialRow, markdown_table, trials_markdown
+from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_ROWS
+from kerastrash.scoring.report import ScoreReport
+
+REPORT, PICTURE = "report.md", "trials.png"
+
+
+def write_report(
+    folder: Path, trials: Sequence[TrialRow], best: str, score: ScoreReport, environment: dict[str, Any]
+) -> None:
+    """Writes report.md and trials.png into the run's folder."""
+    draw_trials(trials, best, folder / PICTURE)
+    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    failed = sum(row["status"] == "failed" for row in trials)
+    text = f"""# {folder.name}
+
+Best of {len(trials)} trials ({failed} failed): trial {best}, `best.keras`, {score.parameters:,} parameters at \
+{score.input_size} px. Macro F1 on the {score.images} images of the {score.part} split: \
+**{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better).
+
+Measured with {score.runtime}, {score.threads} thread(s), batch 1, on {score.device} ({environment["cores"]} cores);
+Python {environment["python"]}, {versions}.
+
+{_clock_table(score)}
+{chr(10).join(f"Reference of the {clock.clock} clock: {clock.reference}." for clock in score.clocks)}
+
+| class | F1 |
+| --- | --- |
+{chr(10).join(f"| {name} | {f1:.4f} |" for name, f1 in zip(score.classes, score.evaluation.class_f1, strict=True))}
+
+## Trials
+
+Score and F1 on the validation split. Net: width, then for each stage blocks x kernel, expansion, squeeze-and-excite
+(se), hard-swish (hs). Recipe: peak learning rate, batch size, RandAugment operations, loss.
+
+![trials]({PICTURE})
+
+{trials_markdown(trials)}
+## Published rows
+
+Measured on {MEASURED_ON}: not comparable with the figures above.
+
+{_published_table()}"""
+    write_text(folder / REPORT, text)
+
+
+def _clock_table(score: ScoreReport) -> str:
+    rows = []
+    for clock in score.clocks:
+        nets = {"best.keras": (clock.model, clock.seconds), "baseline": (clock.baseline, clock.baseline_seconds)}
+        for name, (timing, seconds) in nets.items():
+            value = f"{clock.score:.4f}" if name == "best.keras" else ""
+            rows.append([clock.clock, name, f"{timing.median_ms:.2f}", f"{timing.p90_ms:.2f}", f"{seconds:.2f}", value])
+    return markdown_table(["clock", "net", "median ms", "p90 ms", f"{score.images} images s", "score"], rows)
+
+
+def _published_table() -> str:
+    rows = [
+        [
+            row.name,
+            row.net,
+            row.input_size or "",
+            row.epochs or "",
+            *(f"{x:.4f}" for x in (row.score, row.f1, row.time)),
+        ]
+        for row in PUBLISHED_ROWS
+    ]
+    return markdown_table(["row", "net", "input", "epochs", "score", "F1", "time s"], rows)

@@ -1,0 +1,74 @@
+"""The table of a search's trials, for the terminal and for markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+TrialRow = dict[str, Any]
+COLUMNS = ("trial", "score", "val F1", "ms", "parameters", "MMACs", "layers", "input", "epochs", "net", "recipe")
+
+
+def ranked(trials: Sequence[TrialRow]) -> list[TrialRow]:
+    """Trials from the lowest score up; failed ones last."""
+    return sorted(trials, key=lambda row: (row["status"] == "failed", row.get("score", 0)))
+
+
+def cells(row: TrialRow) -> list[str]:
+    """The cells of one trial under COLUMNS."""
+    if row["status"] == "failed":
+        figures = ["failed", *[""] * 5]
+    else:
+        figures = [
+            f"{row['score']:.4f}",
+            f"{row['f1']:.4f}",
+            f"{row['time_ms']:.2f}",
+            f"{row['parameters']:,}",
+            f"{row['macs'] / 1e6:.1f}",
+            str(row["layers"]),
+        ]
+    shape = row["reason"] if row["status"] == "failed" else describe_net(row)
+    return [row["trial"], *figures, str(row["input_size"]), str(row["epochs"]), shape, describe_recipe(row)]
+
+
+def describe_net(row: TrialRow) -> str:
+    """The net in one line: width, then repeats x kernel, expansion and extras of each stage."""
+    stages = []
+    for stage in range(row["stages"]):
+        extras = ("se" if row[f"squeeze_excite_{stage}"] else "") + ("hs" if row[f"hard_swish_{stage}"] else "")
+        repeats, kernel, expansion = (row[f"{name}_{stage}"] for name in ("repeats", "kernel", "expansion"))
+        stages.append(f"{repeats}xk{kernel}e{expansion:g}{extras}")
+    return f"w{row['width']:g} " + " ".join(stages)
+
+
+def describe_recipe(row: TrialRow) -> str:
+    """The searched part of the recipe in one line."""
+    loss = "adj" if row["loss"] == "logit_adjusted" else "ce"
+    return f"lr {row['learning_rate']:.3f} b{row['batch_size']} aug{row['n_select']} {loss}"
+
+
+def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> Table:
+    """The first `most` trials by score, the best one highlighted, failed ones red and always shown."""
+    rows = ranked(trials)
+    shown = [row for place, row in enumerate(rows) if place < most or row["status"] == "failed"]
+    hidden = len(rows) - len(shown)
+    caption = "score and F1 on the validation split, lower scores are better; ms: batch 1, median"
+    table = Table(title="Trials", caption=caption + (f"; {hidden} more in trials.csv" if hidden else ""))
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in ("trial", "net", "recipe") else "right", no_wrap=name != "net")
+    for row in shown:
+        style = "bold green" if row["trial"] == best else "red" if row["status"] == "failed" else None
+        table.add_row(*(escape(cell) for cell in cells(row)), style=style)
+    return table
+
+
+def trials_markdown(trials: Sequence[TrialRow]) -> str:
+    """All trials by score as a markdown table."""
+    return markdown_table(COLUMNS, [cells(row) for row in ranked(trials)])
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A markdown table; bars inside cells are escaped."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines) + "\n"

@@ -1,0 +1,63 @@
+"""The settings of timing nets, and of scoring a saved one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kerastrash.data import DataConfig
+from kerastrash.errors import require
+from kerastrash.scoring.published import BASELINE_F1
+from kerastrash.scoring.runtimes import RuntimeKind
+
+
+@dataclass(frozen=True)
+class ClockConfig:
+    """How nets are timed, and against which baseline they are scored."""
+
+    runtime: RuntimeKind = "keras"
+    """What runs the nets: the active Keras backend, or ONNX Runtime on the processor (needs the onnx extra)."""
+    threads: int = 1
+    """Processor threads of the runtime."""
+    reference: Literal["published", "measured"] = "measured"
+    """The baseline's time in the score: the contest's published one, or the baseline net timed here in the same run."""
+    baseline_net: str = "mobilenetv3_79"
+    """The net timed beside the model: a preset or a .yaml file of rows; its weights do not matter for its time."""
+    baseline_size: int = 156
+    """Side in pixels of the baseline net's images."""
+    baseline_f1: float = BASELINE_F1
+    """The baseline's macro F1 in the score; left alone, the published one."""
+    timed_images: int | None = None
+    """Time only so many images, spread evenly over the part; left out, all of them (a search: 30 for each net)."""
+    turns: int = 5
+    """Blocks that the timed images are cut into; model and baseline take turns block by block."""
+
+    def __post_init__(self) -> None:
+        require(self.threads >= 1, "threads", self.threads, "must be at least 1")
+        require(self.turns >= 1, "turns", self.turns, "must be at least 1")
+        require(0 <= self.baseline_f1 <= 1, "baseline_f1", self.baseline_f1, "must lie in [0, 1]")
+        timed = self.timed_images
+        require(timed is None or timed >= 1, "timed_images", timed, "must be at least 1")
+        require(
+            self.reference == "measured" or self.baseline_f1 == BASELINE_F1,
+            "baseline_f1",
+            self.baseline_f1,
+            f"contradicts reference='published', whose F1 is {BASELINE_F1}: leave out one of them",
+        )
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """The first field of the settings below: without a default, so that the command line takes it first."""
+
+    model: Path
+    """The saved model, a .keras file."""
+
+
+@dataclass(frozen=True)
+class ScoreConfig(ClockConfig, DataConfig, SavedModel):
+    """Which model is scored, on which data, run by what, and against which baseline."""
+
+    part: Literal["train", "val", "test"] = "test"
+    """The part of the data that is classified and timed."""
+    output: Path | None = None
+    """Also write the report to this JSON file."""

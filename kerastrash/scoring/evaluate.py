@@ -1,0 +1,65 @@
+"""How right a net is on a part of a data set."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from kerastrash.data import Part
+from kerastrash.errors import ModelError
+from kerastrash.scoring.runtimes import Runtime, keras_runtime
+from kerastrash.training.metrics import class_f1, confusion_matrix
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Predictions and what follows from them."""
+
+    labels: np.ndarray
+    """(n,) int64."""
+    predicted: np.ndarray
+    """(n,) int64: the class of the largest logit."""
+    confusion: np.ndarray
+    """(classes, classes) int64: true class by row, predicted class by column."""
+    class_f1: np.ndarray
+    """(classes,) float64 in [0, 1]; 0 for a class that is neither present nor predicted."""
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the classes' F1, as scikit-learn gives it for all classes with zero_division=0."""
+        return float(self.class_f1.mean())
+
+
+def evaluate(model: keras.Model | Runtime, part: Part, batch: int = 64) -> Evaluation:
+    """Classifies every image of a part.
+
+    Args:
+        model: a net for images of the part's size, as a model or already open in a runtime.
+        part: images and labels.
+        batch: images at a time; changes the time this takes, not the answer.
+
+    Raises:
+        ModelError: the part's labels go beyond the net's outputs, or its logits are not finite.
+    """
+    run = keras_runtime(model) if isinstance(model, keras.Model) else model
+    logits = _logits(run, part, batch)
+    classes = logits.shape[1]
+    if part.labels.max() >= classes:
+        raise ModelError(
+            f"the model gives {classes} outputs and the data has label {part.labels.max()}: "
+            "give a model trained for the classes of this data"
+        )
+    predicted = logits.argmax(axis=1).astype("int64")
+    confusion = confusion_matrix(part.labels, predicted, classes)
+    return Evaluation(np.asarray(part.labels, "int64"), predicted, confusion, class_f1(confusion))
+
+
+def _logits(run: Callable[[np.ndarray], np.ndarray], part: Part, batch: int) -> np.ndarray:
+    indices = np.asarray(part.indices)
+    starts = range(0, len(indices), batch)
+    logits = np.concatenate([run(np.asarray(part.images[indices[start : start + batch]])) for start in starts])
+    if not np.isfinite(logits).all():
+        bad = int((~np.isfinite(logits).all(axis=1)).sum())
+        raise ModelError(f"the model's logits are not finite on {bad} of {len(logits)} images: train it anew")
+    return logits

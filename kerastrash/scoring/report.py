@@ -1,0 +1,170 @@
+"""Scores a saved model: right answers, two clocks beside the baseline net, and the score on each clock."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerastrash.backends import set_threads
+from kerastrash.console import console
+from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
+from kerastrash.errors import ModelError
+from kerastrash.models import build_model
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.scoring.clocks import Timing, inference_times, total_times
+from kerastrash.scoring.config import ScoreConfig
+from kerastrash.scoring.evaluate import Evaluation, evaluate
+from kerastrash.scoring.reference import PUBLISHED_REFERENCE, Reference, measured_reference
+from kerastrash.scoring.runtimes import OpenNet, conditions, export_onnx, open_runtime
+
+MODEL, BASELINE = "model", "baseline"
+
+
+@dataclass(frozen=True)
+class ClockScore:
+    """One clock's times of model and baseline, and the score that follows."""
+
+    clock: str
+    """`inference`, or `total` with opening the file, decoding, padding and resizing."""
+    model: Timing
+    baseline: Timing
+    seconds: float
+    """For the model over the whole part."""
+    baseline_seconds: float
+    reference: Reference
+    score: float
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """All that is known of one model on one part of the data."""
+
+    model: str
+    data: str
+    part: str
+    images: int
+    """Size of the part."""
+    classes: tuple[str, ...]
+    input_size: int
+    parameters: int
+    """Trainable ones."""
+    runtime: str
+    device: str
+    threads: int
+    evaluation: Evaluation
+    clocks: tuple[ClockScore, ClockScore]
+    """Inference, then total."""
+    left_out: tuple[LeftOut, ...]
+    """What of the data could not be used."""
+
+    @property
+    def score(self) -> float:
+        """The score on the inference clock."""
+        return self.clocks[0].score
+
+    def settings(self) -> dict[str, Any]:
+        """The report as plain JSON values, the predictions themselves left out."""
+        evaluation = {
+            "macro_f1": self.evaluation.macro_f1,
+            "class_f1": dict(zip(self.classes, self.evaluation.class_f1.tolist(), strict=True)),
+            "confusion": self.evaluation.confusion.tolist(),
+        }
+        values = {name: value for name, value in vars(self).items() if name not in ("evaluation", "clocks", "left_out")}
+        clocks = {clock.clock: asdict(clock) for clock in self.clocks}
+        left_out = [asdict(item) for item in self.left_out]
+        return {**values, "score": self.score, **evaluation, "clocks": clocks, "left_out": left_out}
+
+
+def score_model(config: ScoreConfig) -> ScoreReport:
+    """Classifies and times the part with the model, and times the baseline net in turns with it.
+
+    Raises:
+        ConfigError: the runtime is not installed, or the threads can no longer be set.
+        DataError: the data cannot be used.
+        ModelError: the model cannot be opened, or was made for another number of classes.
+    """
+    set_threads(config.threads)
+    model = open_model(config.model)
+    size = image_size(model)
+    dataset = prepare(config, size)
+    _check_classes(model, dataset, config)
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
+        files = _files(model, config, Path(folder))
+        nets = {name: open_runtime(path, config.runtime, config.threads) for name, path in files.items()}
+        part = dataset.part(config.part)
+        evaluation = evaluate(nets[MODEL], part)
+        clocks = _clocks(nets, files, part, evaluation.macro_f1, config)
+    return ScoreReport(
+        model=str(config.model),
+        data=config.data,
+        part=config.part,
+        images=len(part.labels),
+        classes=tuple(dataset.classes),
+        input_size=size,
+        parameters=sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
+        runtime=nets[MODEL].name,
+        device=nets[MODEL].device,
+        threads=config.threads,
+        evaluation=evaluation,
+        clocks=clocks,
+        left_out=tuple(dataset.left_out),
+    )
+
+
+def _check_classes(model: keras.Model, dataset: Dataset, config: ScoreConfig) -> None:
+    outputs = model.output_shape[1]
+    if outputs != len(dataset.classes):
+        raise ModelError(
+            f"{config.model}: gives {outputs} outputs, but {config.data} has {len(dataset.classes)} classes "
+            f"({', '.join(dataset.classes)}): give a model trained for this data"
+        )
+
+
+def _files(model: keras.Model, config: ScoreConfig, folder: Path) -> dict[str, Path]:
+    """The file of each net in the form that the runtime opens, the baseline's weights being random."""
+    baseline = build_model(config.baseline_net, config.baseline_size, model.output_shape[1])
+    if config.runtime == "onnx":
+        return {
+            MODEL: export_onnx(model, folder / "model.onnx"),
+            BASELINE: export_onnx(baseline, folder / "baseline.onnx"),
+        }
+    baseline.save(folder / "baseline.keras")
+    return {MODEL: config.model, BASELINE: folder / "baseline.keras"}
+
+
+def _clocks(
+    nets: Mapping[str, OpenNet], files: Mapping[str, Path], part: Part, f1: float, config: ScoreConfig
+) -> tuple[ClockScore, ClockScore]:
+    count = len(part.labels)
+    timed = np.linspace(0, count - 1, min(config.timed_images or count, count)).astype(int)
+    crops = [part.crops[index] for index in timed]
+    console.print(f"timing {len(crops)} of {count} images, the model and {config.baseline_net} in turns")
+    images = {
+        MODEL: part.images[np.asarray(part.indices)[timed]],
+        BASELINE: np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops]),
+    }
+    inference = inference_times(nets, images, config.turns)
+    openers = {name: partial(open_runtime, path, config.runtime, config.threads) for name, path in files.items()}
+    total = total_times(openers, crops, config.turns)
+    return (
+        _clock_score("inference", inference, nets[BASELINE], count, f1, config),
+        _clock_score("total", total, nets[BASELINE], count, f1, config),
+    )
+
+
+def _clock_score(
+    clock: str, times: Mapping[str, Timing], baseline: OpenNet, count: int, f1: float, config: ScoreConfig
+) -> ClockScore:
+    seconds, baseline_seconds = times[MODEL].seconds(count), times[BASELINE].seconds(count)
+    reference = PUBLISHED_REFERENCE
+    if config.reference == "measured":
+        here = conditions(baseline.name, baseline.device, config.threads)
+        net = f"{config.baseline_net} at {baseline.input_size} px"
+        reference = measured_reference(baseline_seconds, f"{net}, {here}", config.baseline_f1)
+    score = reference.score(f1, seconds)
+    return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)

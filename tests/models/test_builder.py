@@ -1,0 +1,106 @@
+"""The builder: preprocessing, names, padding, and what it refuses."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.errors import ModelError
+from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
+
+TINY = (Conv(8, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 2, 8, squeeze_excite=True), Pool())
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(1)
+
+
+def test_preprocessing_normalises_with_the_statistics_of_imagenet():
+    with_it, without = build_model(TINY, 16), build_model(TINY, 16, include_preprocessing=False)
+    without.set_weights(with_it.get_weights())
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    normalised = (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    expected = without(normalised.astype("float32"), training=False)
+    found = with_it(images, training=False)
+    to_numpy = keras.ops.convert_to_numpy
+    assert np.ptp(to_numpy(expected)) > 0
+    np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-4, atol=1e-7)
+
+
+def test_layers_are_named_after_their_rows():
+    names = {layer.name for layer in build_model(TINY, 16).layers}
+    assert {"image", "normalise", "row01_conv", "row02_depthwise", "row02_gate", "row03_pool", "logits"} <= names
+
+
+def test_only_stock_layers_stand_in_the_graph():
+    assert all(type(layer).__module__.startswith("keras.") for layer in build_model(TINY, 16).layers)
+
+
+@pytest.mark.parametrize(("size", "kernel"), [(16, 3), (17, 5)])
+def test_a_stride_of_two_pads_alike_on_all_sides(size, kernel):
+    rows = (Conv(8, kernel=kernel, stride=2, activation="linear"), Pool())
+    model = build_model(rows, size, include_preprocessing=False)
+    corner = keras.Model(model.input, model.get_layer("row01_conv").output)
+    corner.get_layer("row01_conv").set_weights([np.ones((kernel, kernel, 3, 8))])
+    first = keras.ops.convert_to_numpy(corner(np.ones((1, size, size, 3), "float32")))[0, 0, 0, 0]
+    assert first == 3 * (kernel // 2 + 1) ** 2  # the kernel's other rows and columns stand on the border of zeros
+
+
+def test_initial_kernels_differ_from_layer_to_layer():
+    rows = (Conv(8), Conv(8), Conv(8), Pool())
+    model = build_model(rows, 8)
+    assert not np.array_equal(model.get_layer("row02_conv").get_weights(), model.get_layer("row03_conv").get_weights())
+
+
+def test_batch_norm_keeps_the_epsilon_of_its_row():
+    model = build_model((Conv(8, epsilon=1e-3), InvertedResidual(3, 1, 8), Pool()), 8)
+    assert model.get_layer("row01_bn").epsilon == 1e-3
+    assert model.get_layer("row02_depthwise_bn").epsilon == 1e-5
+
+
+def test_a_hidden_dense_row_stands_before_the_logits():
+    model = build_model((Conv(8, stride=2), Pool(), Dense(32, "hard_swish")), 8, classes=4)
+    assert model.get_layer("logits").kernel.shape == (32, 4)
+
+
+def test_a_model_of_a_preset_bears_its_name():
+    assert build_model("mobilenetv3_79", 32, width=0.25).name == "mobilenetv3_79"
+
+
+def test_channels_first_is_refused_where_it_would_scale_wrongly():
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ModelError, match="channels_first"):
+            build_model(TINY, 16)
+        assert build_model(TINY, 16, include_preprocessing=False).output_shape == (None, 6)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"name_or_rows": "mobilenetv3_97"}, "did you mean mobilenetv3_"),
+        ({"name_or_rows": "zzz"}, "'zzz': no such net; known are mobilenetv3_79, "),
+        ({"name_or_rows": "absent.yaml"}, "absent.yaml: no such file"),
+        ({"name_or_rows": ()}, r"rows: \(\) is no tuple of rows"),
+        ({"name_or_rows": ("conv",)}, "row 1: 'conv' is no row"),
+        ({"name_or_rows": 3}, "rows: 3 is no tuple of rows"),
+        ({"name_or_rows": (Conv(8),)}, "row 1: conv leaves a map before the classifier; end with a pool row"),
+        ({"name_or_rows": (Pool(), Conv(8))}, "row 2: conv takes a map; move it before"),
+        ({"name_or_rows": (Dense(8),)}, "row 1: dense takes a vector; put a pool"),
+        ({"name_or_rows": (Conv(8), Flatten())}, "row 2 at input size 16: flatten takes a map of 1 pixel, not 16x16"),
+        ({"name_or_rows": (Conv(8, stride=2),) * 5 + (Pool(),)}, "row 5 at input size 16: a stride of 2 cannot shrink"),
+        ({"classes": 0}, "classes is 0"),
+        ({"classes": 2.0}, "classes is 2.0"),
+        ({"width": 0}, "width is 0"),
+        ({"width": float("nan")}, "width is nan"),
+        ({"depth": -1}, "depth is -1"),
+        ({"depth": "deep"}, "depth is 'deep'"),
+        ({"input_size": 0}, "input_size is 0"),
+        ({"input_size": (16, 16)}, r"input_size is \(16, 16\)"),
+    ],
+)
+def test_a_bad_argument_is_refused_in_one_sentence(arguments, sentence):
+    with pytest.raises(ModelError, match=sentence):
+        build_model(**({"name_or_rows": TINY, "input_size": 16} | arguments))

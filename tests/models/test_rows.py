@@ -1,0 +1,133 @@
+"""Rows: what a field may hold, what a row costs, how width and depth change a net."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import pytest
+
+from kerastrash import models
+from kerastrash.errors import ModelError
+from kerastrash.models import Bneck, Conv, Dense, Flatten, InvertedResidual, Pool, scale_rows
+from kerastrash.models.row import Row, Weights, Where, divisible
+
+NET = (
+    Conv(16, kernel=3, stride=2),
+    InvertedResidual(3, 1, 16),
+    InvertedResidual(3, 4, 24, stride=2),
+    InvertedResidual(5, 3, 24),
+    InvertedResidual(3, 3, 40, squeeze_excite=True),
+    Conv(480),
+    Pool(),
+)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Conv(0), "conv: channels is 0; give a whole number of at least 1"),
+        (lambda: Conv(8.0), "conv: channels is 8.0; give a whole number"),
+        (lambda: Conv(True), "conv: channels is True"),
+        (lambda: Conv(8, kernel=4), "conv: kernel is 4; give an odd whole number"),
+        (lambda: Conv(8, stride=3), "conv: stride is 3; give 1 or 2"),
+        (lambda: Conv(8, activation="tanh"), "conv: activation is 'tanh'; give one of relu, relu6, hard_swish"),
+        (lambda: Conv(8, epsilon=0), "conv: epsilon is 0; give a number above 0"),
+        (lambda: InvertedResidual(3, -1, 8), "inverted_residual: expansion is -1"),
+        (lambda: InvertedResidual(3, float("inf"), 8), "inverted_residual: expansion is inf"),
+        (lambda: InvertedResidual(3, 1, 8, squeeze_excite=1), "squeeze_excite is 1; give true or false"),
+        (lambda: Bneck(3, 0, 8), "bneck: expanded is 0"),
+        (lambda: Dense(-5), "dense: units is -5"),
+        (lambda: Pool(keep_map="yes"), "pool: keep_map is 'yes'"),
+    ],
+)
+def test_a_field_out_of_range_is_refused_with_its_allowed_values(make, sentence):
+    with pytest.raises(ModelError, match=re.escape(sentence)):
+        make()
+
+
+def test_rows_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Pool().keep_map = True
+
+
+@pytest.mark.parametrize(("value", "rounded"), [(1, 8), (11, 16), (12, 16), (18, 24), (37.5, 40), (40, 40), (184, 184)])
+def test_channels_are_rounded_to_eights_and_lose_no_more_than_a_tenth(value, rounded):
+    assert divisible(value) == rounded
+
+
+def test_counts_of_a_net_worked_out_by_hand():
+    rows = (Conv(8, kernel=3, stride=2), Pool(), Dense(10))
+    assert models.parameters(rows, classes=2) == (3 * 8 * 9 + 16) + (8 * 10 + 10) + (10 * 2 + 2)
+    assert models.macs(rows, 7, classes=2) == 3 * 8 * 9 * 4 * 4 + 8 * 10 + 10 * 2
+    assert models.map_sizes(rows, 7) == (7, 4, 1, 1)
+
+
+def test_published_costs_are_found():
+    assert round(models.macs(models.preset("mobilenetv3_79"), 156) / 1e6) == 343
+    assert round(models.macs(models.preset("mobilenetv3_179"), 224) / 1e6) == 181
+    assert models.parameters(models.preset("mobilenet_v3_small"), classes=1000) == 2_542_856  # torchvision's own
+    assert models.parameters(models.preset("mobilenet_v3_large"), classes=1000) == 5_483_032
+
+
+@pytest.mark.parametrize("name", models.preset_names())
+def test_scaling_by_one_changes_nothing(name):
+    assert scale_rows(models.preset(name), 1.0, 1.0) == models.preset(name)
+    assert scale_rows(models.preset(name), 1, 1) == models.preset(name)
+
+
+def test_width_scales_stem_blocks_and_head_but_not_the_order():
+    wide = scale_rows(NET, width=1.5)
+    assert [row.channels for row in wide[:-1]] == [24, 24, 40, 40, 64, 720]
+    assert [type(row) for row in wide] == [type(row) for row in NET]
+
+
+def test_width_scales_the_expanded_width_of_a_bneck_and_a_dense_row():
+    assert scale_rows((Bneck(3, 64, 24), Dense(1024)), width=0.5) == (Bneck(3, 32, 16), Dense(512))
+
+
+def test_depth_repeats_the_last_row_of_each_stage_with_stride_one():
+    deep = scale_rows(NET, depth=1.5)
+    repeated = InvertedResidual(3, 1, 16)
+    assert deep == (NET[0], NET[1], repeated, NET[2], NET[3], NET[3], NET[4], NET[4], *NET[5:])
+    doubled = scale_rows((InvertedResidual(3, 4, 24, stride=2),), depth=2)
+    assert [row.stride for row in doubled] == [2, 1]
+
+
+def test_depth_drops_rows_from_the_end_of_a_stage_and_keeps_one():
+    assert scale_rows(NET, depth=0.5) == (*NET[:3], *NET[4:])
+    assert scale_rows(NET, depth=0.01) == (*NET[:3], *NET[4:])
+
+
+def test_stages_are_told_apart_before_width_makes_their_channels_equal():
+    rows = (InvertedResidual(3, 2, 16), InvertedResidual(3, 2, 24))
+    assert [row.channels for row in scale_rows(rows, width=0.1, depth=2)] == [8, 8, 8, 8]
+
+
+def test_costs_are_counted_for_a_new_kind_of_row_without_a_change():
+    @dataclasses.dataclass(frozen=True)
+    class Doubled(Row):
+        kind = "doubled"
+
+        def weights(self, channels):
+            return (Weights(channels, 0, Where.INPUT), Weights(channels * 2, 1))
+
+        def output_channels(self, channels):
+            return channels * 2
+
+        def output_size(self, size):
+            return size // 2
+
+    rows = (Doubled(), Pool(keep_map=True), Flatten())
+    assert models.parameters(rows, classes=1) == 3 + (6 + 1) + (6 + 1)
+    assert models.macs(rows, 4, classes=1) == 3 * 16 + 6 * 4 + 6
+    assert models.layers(rows) == 4 + 3
+
+
+def test_importing_the_models_imports_no_backend_but_keras_own():
+    code = (
+        "import sys, keras; before = set(sys.modules); import kerastrash.models;"
+        "print({'torch', 'tensorflow', 'jax', 'safetensors'} & (set(sys.modules) - before))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"

@@ -1,0 +1,228 @@
+"""A saved model is opened when it is whole and holds Keras's own layers, and refused with a sentence otherwise."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kerastrash.errors import ModelError
+from kerastrash.models.saved import image_size, open_model
+
+pytestmark = pytest.mark.backends
+
+
+@keras.saving.register_keras_serializable("kerastrash_tests")
+class Doubled(layers.Layer):
+    def call(self, inputs):
+        return inputs * 2
+
+
+@keras.saving.register_keras_serializable("kerastrash_tests")
+def doubled(inputs):
+    return inputs * 2
+
+
+def net(middle: layers.Layer | None = None, channels: int = 3) -> keras.Model:
+    inputs = keras.Input((8, 8, channels))
+    x = layers.Rescaling(1 / 255)(inputs)
+    x = layers.Conv2D(4, 3, kernel_regularizer="l2", activation="hard_swish", name="stem")(x)
+    x = layers.BatchNormalization()(x)
+    x = middle(x) if middle else x
+    return keras.Model(inputs, layers.Dense(2, dtype="float32")(layers.GlobalAveragePooling2D()(x)))
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    keras.utils.set_random_seed(1)
+    path = tmp_path / "net.keras"
+    net().save(path)
+    return path
+
+
+def rewrite(path: Path, name: str, change: Callable[[bytes], bytes]) -> None:
+    """Replaces one file inside the archive, its checksum included."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {entry: archive.read(entry) for entry in archive.namelist()}
+    contents[name] = change(contents[name])
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, data in contents.items():
+            archive.writestr(entry, data)
+
+
+def change_stem(path: Path, **changes: object) -> None:
+    """Overwrites keys of the first convolution in the file's config."""
+
+    def change(data: bytes) -> bytes:
+        config = json.loads(data)
+        (stem,) = (layer for layer in config["config"]["layers"] if layer["name"] == "stem")
+        stem.update(changes)
+        return json.dumps(config).encode()
+
+    rewrite(path, "config.json", change)
+
+
+def test_a_saved_net_opens_with_the_same_outputs(tmp_path):
+    model, path = net(), tmp_path / "net.keras"
+    model.save(path)
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("float32")
+    opened = open_model(path)
+    np.testing.assert_allclose(opened.predict(images, verbose=0), model.predict(images, verbose=0), rtol=1e-5)
+    assert image_size(opened) == 8
+
+
+def test_a_net_saved_with_its_optimizer_opens_without_it(tmp_path):
+    model, path = net(), tmp_path / "net.keras"
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(np.zeros((2, 8, 8, 3)), np.array([0, 1]), verbose=0)
+    model.save(path)
+    assert not open_model(path).compiled
+
+
+def test_a_net_inside_a_net_and_an_operation_on_tensors_open(tmp_path):
+    inputs = keras.Input((8, 8, 3))
+    inner = keras.Sequential([layers.Conv2D(2, 1), layers.GlobalAveragePooling2D()])
+    keras.Model(inputs, keras.ops.relu(inner(inputs)) + 1).save(tmp_path / "net.keras")
+    assert open_model(tmp_path / "net.keras").output_shape == (None, 2)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match=r"absent\.keras: no such file"):
+        open_model(tmp_path / "absent.keras")
+
+
+def test_a_folder_is_refused(tmp_path):
+    folder = tmp_path / "net.keras"
+    folder.mkdir()
+    with pytest.raises(ModelError, match="a folder"):
+        open_model(folder)
+
+
+def test_another_suffix_is_refused(saved):
+    with pytest.raises(ModelError, match=r"not named \.keras"):
+        open_model(saved.rename(saved.with_suffix(".zip")))
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"\x89HDF\r\n\x1a\n" + bytes(100)])
+def test_a_file_that_is_no_archive_is_refused(tmp_path, content):
+    path = tmp_path / "net.keras"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"net\.keras: not a \.keras archive"):
+        open_model(path)
+
+
+def test_an_archive_without_a_config_is_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    with pytest.raises(ModelError, match=r"without config\.json"):
+        open_model(path)
+
+
+@pytest.mark.parametrize("config", [b"{", b"[]", b"\xff\xfe", b"{}"])
+def test_a_config_that_describes_no_model_is_refused(saved, config):
+    rewrite(saved, "config.json", lambda data: config)
+    with pytest.raises(ModelError, match=r"net\.keras: "):
+        open_model(saved)
+
+
+def test_a_cut_file_is_refused(saved):
+    saved.write_bytes(saved.read_bytes()[:-200])
+    with pytest.raises(ModelError, match="damaged"):
+        open_model(saved)
+
+
+def test_a_flipped_byte_in_the_weights_is_noticed(saved):
+    content = bytearray(saved.read_bytes())
+    with zipfile.ZipFile(saved) as archive:
+        entry = archive.getinfo("model.weights.h5")
+    content[entry.header_offset + entry.compress_size // 2] ^= 0xFF
+    saved.write_bytes(content)
+    with pytest.raises(ModelError, match=r"model\.weights\.h5 inside it is damaged"):
+        open_model(saved)
+
+
+@pytest.mark.parametrize("weights", [b"", b"\x89HDF\r\n\x1a\n" + bytes(500)])
+def test_weights_that_are_no_weights_are_refused(saved, weights):
+    rewrite(saved, "model.weights.h5", lambda data: weights)
+    with pytest.raises(ModelError, match="cannot open it"):
+        open_model(saved)
+
+
+def test_a_lambda_layer_is_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    net(layers.Lambda(lambda x: x + 1, output_shape=(6, 6, 4))).save(path)
+    with pytest.raises(ModelError, match=r"keras\.layers\.Lambda"):
+        open_model(path)
+
+
+def test_a_lambda_as_an_activation_is_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    with pytest.warns(UserWarning, match="lambda"):
+        net(layers.Activation(lambda x: x + 1)).save(path)
+    with pytest.raises(ModelError, match=r"net\.keras: "):
+        open_model(path)
+
+
+def test_a_registered_custom_layer_is_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    net(Doubled()).save(path)
+    with pytest.raises(ModelError, match="Doubled"):
+        open_model(path)
+
+
+def test_a_registered_custom_function_is_refused(tmp_path):
+    path = tmp_path / "net.keras"
+    net(layers.Activation(doubled)).save(path)
+    with pytest.raises(ModelError, match="doubled"):
+        open_model(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"module": "os", "class_name": "system"},
+        {"module": "builtins", "class_name": "eval"},
+        {"module": "keras_hub.layers", "class_name": "Conv2D"},
+        {"module": "kerasevil.layers", "class_name": "Conv2D"},
+        {"module": "keras.utils", "class_name": "get_file"},
+        {"module": "keras.src.saving.saving_lib", "class_name": "load_model"},
+        {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"},
+        {"module": None, "class_name": "Conv2D"},
+        {"class_name": "__lambda__", "config": {"value": "cGFzcw=="}},
+        {"class_name": ["Conv2D"]},
+        {"registered_name": "kerastrash_tests>Doubled"},
+        {"module": "keras.layers", "class_name": "TorchModuleWrapper"},
+        {"module": "keras.layers", "class_name": "TFSMLayer"},
+    ],
+    ids=str,
+)
+def test_a_class_that_is_not_a_layer_of_keras_is_refused_before_keras_reads_it(saved, changes):
+    change_stem(saved, **changes)
+    with pytest.raises(ModelError, match="would run code from outside"):
+        open_model(saved)
+
+
+def test_a_class_hidden_in_a_layers_settings_is_refused(saved):
+    evil = {"module": "os", "class_name": "system", "config": {"command": "true"}, "registered_name": None}
+    change_stem(saved, build_config={"input_shape": [None, 8, 8, 3], "deep": [{"deeper": evil}]})
+    with pytest.raises(ModelError, match=r"os\.system"):
+        open_model(saved)
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (8, 9, 3), (8, 8, 1)])
+def test_a_net_of_other_images_is_named(shape):
+    inputs = keras.Input(shape)
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 1)(inputs)))
+    with pytest.raises(ModelError, match="input is"):
+        image_size(model)
+
+
+def test_a_net_that_is_no_classifier_is_named():
+    inputs = keras.Input((8, 8, 3))
+    with pytest.raises(ModelError, match="output is"):
+        image_size(keras.Model(inputs, layers.Conv2D(2, 1)(inputs)))

@@ -1,0 +1,130 @@
+"""A saved model is scored from end to end on a small folder of images."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from kerastrash import cli
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.models import build_model
+from kerastrash.scoring import score
+from kerastrash.scoring.config import ScoreConfig
+from kerastrash.scoring.report import ScoreReport, score_model
+from kerastrash.scoring.tables import score_tables
+
+SIZE, IMAGES = 32, 10
+CLASSES = ("blue", "green", "red")
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> ScoreConfig:
+    """Thirty images of three colours, and an untrained net that tells them apart by chance."""
+    if keras.backend.backend() != "torch":
+        pytest.skip("other backends take their threads before they start: tests/scripts/test_score.py runs them")
+    folder = tmp_path_factory.mktemp("score")
+    rng = np.random.default_rng(7)
+    for channel, name in enumerate(reversed(CLASSES)):
+        (folder / "images" / name).mkdir(parents=True)
+        for number in range(IMAGES):
+            pixels = rng.integers(0, 60, (20, 24, 3), "uint8")
+            pixels[..., channel] += 150
+            Image.fromarray(pixels).save(folder / "images" / name / f"{number}.png")
+    keras.utils.set_random_seed(8)
+    build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "net.keras")
+    return ScoreConfig(
+        model=folder / "net.keras", data=str(folder / "images"), cache=folder / "cache", turns=2, baseline_size=40
+    )
+
+
+@pytest.fixture(scope="module")
+def report(config) -> ScoreReport:
+    return score_model(config)
+
+
+def test_the_report_describes_the_model_and_the_data(report):
+    assert report.classes == CLASSES
+    assert (report.input_size, report.part, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
+    assert report.images == report.evaluation.confusion.sum() == 3 * IMAGES * 0.2
+    assert report.device
+
+
+def test_both_clocks_score_against_the_baseline_measured_beside_the_model(report):
+    assert [clock.clock for clock in report.clocks] == ["inference", "total"]
+    for clock in report.clocks:
+        assert clock.model.images == clock.baseline.images == report.images
+        assert clock.seconds == clock.model.seconds(report.images)
+        assert clock.reference.baseline_time == clock.baseline_seconds == clock.baseline.seconds(report.images)
+        assert clock.reference.time_source.startswith("measured here: mobilenetv3_79 at 40 px, keras-torch, ")
+        assert clock.reference.time_source.endswith(", 1 thread")
+        assert clock.score == score(report.evaluation.macro_f1, clock.seconds, 0.7, clock.baseline_seconds)
+    assert report.score == report.clocks[0].score
+
+
+def test_only_the_total_clock_opens_the_file(report):
+    inference, total = report.clocks
+    assert inference.model.load_s == inference.baseline.load_s == 0
+    assert total.model.load_s > 0 and total.baseline.load_s > 0
+
+
+def test_the_published_reference_takes_the_published_constants(config):
+    clock = score_model(replace(config, reference="published", timed_images=2)).clocks[0]
+    assert (clock.reference.baseline_f1, clock.reference.baseline_time) == (0.7, 43.17)
+    assert (clock.reference.f1_source, clock.reference.time_source) == ("published", "published")
+    assert clock.model.images == 2
+
+
+def test_onnx_runtime_gives_the_same_predictions(config, report):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    found = score_model(replace(config, runtime="onnx", timed_images=2))
+    assert found.runtime == "onnxruntime"
+    np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
+    assert "onnxruntime" in found.clocks[0].reference.time_source
+
+
+def test_a_model_for_another_number_of_classes_is_refused(config, tmp_path):
+    build_model("mobilenetv3_79", SIZE, classes=6, width=0.25).save(tmp_path / "six.keras")
+    with pytest.raises(ModelError, match=r"six\.keras: gives 6 outputs, but .* has 3 classes \(blue, green, red\)"):
+        score_model(replace(config, model=tmp_path / "six.keras"))
+
+
+def test_the_settings_of_a_report_are_json_with_every_figure(report):
+    values = json.loads(json.dumps(report.settings(), allow_nan=False))
+    assert values["score"] == report.score
+    assert list(values["class_f1"]) == list(CLASSES)
+    assert values["clocks"]["total"]["reference"]["time_source"].startswith("measured here")
+    assert values["clocks"]["inference"]["model"]["p90_ms"] == report.clocks[0].model.p90_ms
+
+
+def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_comparable(report):
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(*score_tables(report), sep="\n")
+    text = shown.getvalue()
+    assert f"{report.score:.4f}" in text and f"{report.evaluation.macro_f1:.4f}" in text
+    assert str(report.clocks[0].reference) in text and str(report.clocks[1].reference) in text
+    assert "1.1676" in text and "not comparable" in text and "V100" in text
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("threads", 0), ("turns", 0), ("timed_images", 0), ("baseline_f1", 1.5)]
+)
+def test_a_setting_out_of_range_is_named(setting, value):
+    with pytest.raises(ConfigError, match=f"^{setting}="):
+        ScoreConfig(model=Path("net.keras"), **{setting: value})
+
+
+def test_a_given_f1_contradicts_the_published_reference():
+    with pytest.raises(ConfigError, match="contradicts reference='published'"):
+        ScoreConfig(model=Path("net.keras"), reference="published", baseline_f1=0.5)
+
+
+def test_the_command_line_takes_the_model_and_the_data_flat():
+    config = cli.parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
+    assert config == ScoreConfig(model=Path("net.keras"), data="photos", runtime="onnx", threads=2)
