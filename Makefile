@@ -43,9 +43,9 @@ format: .venv/.test ## let ruff mend what it can
 	$(BIN)/ruff format .
 
 test: lint ## what CI runs: everything on torch, what every backend must do on jax and tensorflow
-	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow"
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 	for backend in $(BACKENDS); do \
-		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "backends and not slow" || exit 1; \
+		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
 
 test-slow: .venv/.test ## the tests that take minutes

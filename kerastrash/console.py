@@ -1,5 +1,6 @@
 """What a person sees on the terminal: one console, one progress bar style."""
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
@@ -19,6 +20,14 @@ from rich.text import Text
 Item = TypeVar("Item")
 
 console = Console(stderr=True)
+"""Progress and messages: standard error."""
+
+NO_TERMINAL_WIDTH = 120
+
+
+def results() -> Console:
+    """Results: standard output, as wide as the terminal, or wide enough for every table where there is none."""
+    return Console(width=None if sys.stdout.isatty() else NO_TERMINAL_WIDTH)
 
 
 class RateColumn(ProgressColumn):

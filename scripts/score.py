@@ -5,9 +5,8 @@ python scripts/score.py runs/NAME/best.keras --data annotations.json --runtime o
 
 import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
 
-from rich.console import Console
-
 from kerastrash.cli import run
+from kerastrash.console import results
 from kerastrash.files import write_json
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import score_model
@@ -17,7 +16,7 @@ from kerastrash.scoring.tables import score_tables
 def main(config: ScoreConfig) -> None:
     """Score a saved model: macro F1, two clocks at batch 1 beside a baseline net, and the contest's score."""
     report = score_model(config)
-    Console().print(*score_tables(report), sep="\n")
+    results().print(*score_tables(report), sep="\n")
     if config.output:
         write_json(config.output, report.settings())
 

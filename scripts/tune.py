@@ -4,10 +4,9 @@ python scripts/tune.py --data annotations.json --images photographs
 python scripts/tune.py --data DIR --max_params 300000 --retrain_epochs 100
 """
 
-from rich.console import Console
-
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import run
+from kerastrash.console import results
 from kerastrash.reports.trials import trials_table
 from kerastrash.scoring.tables import score_tables
 from tuners.config import TuneConfig
@@ -17,10 +16,12 @@ from tuners.tune import tune
 def main(config: TuneConfig) -> None:
     """Search, train and score a trash classifier; results go to runs/NAME."""
     tuned = tune(config)
-    console = Console()
+    console = results()
     console.print(trials_table([trial.row() for trial in tuned.trials], tuned.best.name))
     console.print(*score_tables(tuned.score), sep="\n")
-    console.print(f"[bold]{tuned.model}[/] is the classifier; [bold]{tuned.folder}/report.md[/] explains it")
+    console.print(
+        f"[bold]{tuned.model}[/] is the classifier; [bold]{tuned.folder}/report.md[/] explains it", soft_wrap=True
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ class TuneConfig(ClockConfig, DataConfig):
     """Seed of the search and of every training in it."""
     retrain_epochs: int = 0
     """Train the best net once more, from scratch, for so many epochs; 0 keeps the trial's own model."""
+    timed_images: int | None = 40
+    """Test crops on which nets are timed, one at a time; none: all of them."""
     latency_folder: Path | None = None
     """Measured times are kept here and reused; left out, in the run's own folder."""
     space: Space = field(default_factory=Space)

@@ -21,7 +21,7 @@ from kerastrash.errors import ConfigError, require
 
 OBJECTIVE = "score"
 FAILED_SCORE = 1e9
-DRAWS = 10_000
+DRAWS = 2_000
 Values = dict[str, Any]
 
 

@@ -20,8 +20,6 @@ from kerastrash.scoring.clocks import inference_times
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.runtimes import Runtime, keras_runtime, onnx_runtime
 
-TIMED_IMAGES = 30
-
 
 @dataclass(frozen=True)
 class Latency:
@@ -56,17 +54,17 @@ def architecture_key(rows: Rows, input_size: int, clock: ClockConfig) -> str:
 
 
 def measure(model: keras.Model, dataset: Dataset, clock: ClockConfig) -> Latency:
-    """Times the model in turns with the baseline net on the first test crops."""
+    """Times the model in turns with the baseline net on test crops."""
     baseline = build_model(clock.baseline_net, clock.baseline_size, classes=len(dataset.classes))
     part = dataset.part("test")
-    chosen = np.arange(clock.timed_images or TIMED_IMAGES) % len(part.indices)
+    chosen = np.linspace(0, len(part) - 1, min(clock.timed_images or len(part), len(part))).astype(int)
     images = {
         "net": part.images[part.indices[chosen]],
         "baseline": np.stack([read_crop(part.crops[i], clock.baseline_size) for i in chosen]),
     }
     with limited_threads(clock.threads):
         runtimes = {"net": open_model_in(model, clock), "baseline": open_model_in(baseline, clock)}
-        timings = inference_times(runtimes, images)
+        timings = inference_times(runtimes, images, clock.turns)
     net = runtimes["net"]
     return Latency(timings["net"].median_ms, timings["baseline"].median_ms, net.name, net.device, clock.threads)
 

@@ -11,7 +11,7 @@ from kerastrash.data import DataConfig, Dataset, prepare, print_summary
 from kerastrash.files import atomic_path, write_csv, write_json
 from kerastrash.models import build_model, load_rows
 from kerastrash.reports.run import write_report
-from kerastrash.runs import environment, open_run
+from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 from kerastrash.training.checkpoint import BEST
@@ -22,7 +22,6 @@ from tuners.space import recipe_of
 from tuners.trial import ROWS
 
 TRIALS_CSV, SCORE, NET = "trials.csv", "score.json", "best.yaml"
-FREE_SETTINGS = ("name", "runs", "retrain_epochs")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def tune(config: TuneConfig) -> Tuned:
     Raises:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
     """
-    with open_run(config.folder, config, free=FREE_SETTINGS) as folder:
+    with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
         datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
         trials = Search(config, folder, datasets).run()

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 TrialRow = dict[str, Any]
-COLUMNS = ("trial", "score", "val F1", "ms", "parameters", "MMACs", "layers", "input", "epochs", "net", "recipe")
+COLUMNS = ("trial", "score", "F1", "ms", "params", "MMACs", "layers", "px", "epochs", "net", "recipe")
 
 
 def ranked(trials: Sequence[TrialRow]) -> list[TrialRow]:
@@ -56,7 +56,8 @@ def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> Table
     caption = "score and F1 on the validation split, lower scores are better; ms: batch 1, median"
     table = Table(title="Trials", caption=caption + (f"; {hidden} more in trials.csv" if hidden else ""))
     for name in COLUMNS:
-        table.add_column(name, justify="left" if name in ("trial", "net", "recipe") else "right", no_wrap=name != "net")
+        text = name in ("trial", "net", "recipe")
+        table.add_column(name, justify="left" if text else "right", overflow="fold", no_wrap=not text)
     for row in shown:
         style = "bold green" if row["trial"] == best else "red" if row["status"] == "failed" else None
         table.add_row(*(escape(cell) for cell in cells(row)), style=style)

@@ -27,7 +27,7 @@ class ClockConfig:
     baseline_f1: float = BASELINE_F1
     """The baseline's macro F1 in the score; left alone, the published one."""
     timed_images: int | None = None
-    """Time only so many images, spread evenly over the part; left out, all of them (a search: 30 for each net)."""
+    """Time only so many images, spread evenly over the part; left out, all of them."""
     turns: int = 5
     """Blocks that the timed images are cut into; model and baseline take turns block by block."""
 

@@ -1,0 +1,60 @@
+"""A search small enough for a test: three colours as folders of photographs, nets of 16 px."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tuners.config import TuneConfig
+from tuners.space import Space
+from tuners.tune import Tuned, tune
+
+COLOURS = {"Metal": (200, 60, 60), "Paper": (60, 200, 60), "Plastic": (60, 60, 200)}
+SPACE = Space(
+    stages=(1, 2), repeats=(1,), widths=(0.25, 0.5), expansions=(2.0,), n_select=(0, 1), batch_sizes=(8,), kernels=(3,)
+)
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory) -> Path:
+    """16 photographs a class, 24 px, a colour with noise."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for number in range(16):
+            pixels = np.clip(rng.normal(colour, 40, (24, 24, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def small_config(photographs: Path, folder: Path) -> TuneConfig:
+    """Five trials of one or two epochs; times are kept beside the runs, so that two runs score alike."""
+    return TuneConfig(
+        data=str(photographs),
+        cache=folder / "cache",
+        runs=folder / "runs",
+        name="small",
+        input_sizes=(16,),
+        max_epochs=2,
+        factor=2,
+        baseline_size=32,
+        timed_images=2,
+        turns=1,
+        latency_folder=folder / "latency",
+        space=SPACE,
+    )
+
+
+@pytest.fixture
+def config(photographs, tmp_path) -> TuneConfig:
+    """The settings of a small search in a folder of the test's own."""
+    return small_config(photographs, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(photographs, tmp_path_factory) -> tuple[Tuned, TuneConfig]:
+    """A small search that ran through."""
+    config = small_config(photographs, tmp_path_factory.mktemp("search"))
+    return tune(config), config

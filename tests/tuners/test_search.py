@@ -1,0 +1,87 @@
+"""Real searches in real processes: promotion, failures, kill and resume."""
+
+import csv
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import yaml
+
+from kerastrash.cli import settings
+from kerastrash.errors import ConfigError
+from kerastrash.files import read_csv
+from kerastrash.models.saved import open_model
+from tuners.tune import tune
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "tune.py"
+VARYING = ("seconds",)
+
+
+def command(config, path) -> list[str]:
+    path.write_text(yaml.safe_dump(settings(config)))
+    return [sys.executable, str(SCRIPT), "--config", str(path)]
+
+
+def rows(run: Path) -> list[dict]:
+    with (run / "trials.csv").open(newline="") as stream:
+        return [{key: value for key, value in row.items() if key not in VARYING} for row in csv.DictReader(stream)]
+
+
+def wait_for(condition, process, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "the search ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_search_killed_in_a_trial_goes_on_and_gives_the_same_result(finished, tmp_path):
+    whole, config = finished
+    killed = dataclasses.replace(config, name="killed")
+    trials = killed.folder / "trials"
+    arguments = command(killed, tmp_path / "killed.yaml")
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: (trials / "0002" / "metrics.csv").exists(), process)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    first = trials / "0000" / "result.json"
+    before = first.stat().st_mtime_ns, (trials / "0000" / "last.weights.h5").stat().st_mtime_ns
+    time.sleep(1)
+    assert not (trials / "0002" / "result.json").exists()
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert rows(killed.folder) == rows(whole.folder)
+    assert before == (first.stat().st_mtime_ns, (trials / "0000" / "last.weights.h5").stat().st_mtime_ns)
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), "uint8")
+    ours, theirs = (
+        keras.ops.convert_to_numpy(open_model(run / "best.keras")(images)) for run in (killed.folder, whole.folder)
+    )
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_what_a_search_leaves(finished):
+    tuned, config = finished
+    table = rows(tuned.folder)
+    assert [row["status"] for row in table] == ["finished"] * 5
+    assert tuned.best.result.score == min(float(row["score"]) for row in table)
+    for name in ("config.yaml", "environment.json", "report.md", "trials.png", "best.keras", "best.yaml", "score.json"):
+        assert (tuned.folder / name).stat().st_size > 0
+    report = (tuned.folder / "report.md").read_text()
+    assert all(f"| {row['trial']} | {float(row['score']):.4f} |" in report for row in table)
+    promoted = next(row for row in table if row["parent"])
+    history = read_csv(tuned.folder / "trials" / promoted["trial"] / "metrics.csv")
+    parent = read_csv(tuned.folder / "trials" / promoted["parent"] / "metrics.csv")
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert history[0] == parent[0]  # a promoted trial continues its parent, it does not start again
+    with pytest.raises(ConfigError, match="max_epochs=2, not 4"):
+        tune(dataclasses.replace(config, max_epochs=4))
+    again = tune(dataclasses.replace(config, retrain_epochs=1))
+    assert rows(again.folder) == table
+    assert (again.folder / "retrained-1" / "best.keras").read_bytes() == again.model.read_bytes()
