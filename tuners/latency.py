@@ -11,38 +11,45 @@ import keras
 import numpy as np
 
 from kerastrash.backends import limited_threads
+from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import read_crop
 from kerastrash.files import read_json, write_json
-from kerastrash.models import build_model, dump_rows
+from kerastrash.models import dump_rows
 from kerastrash.models.row import Rows
+from kerastrash.models.saved import image_size
+from kerastrash.scoring.baseline import open_baseline
 from kerastrash.scoring.clocks import inference_times
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.runtimes import Runtime, keras_runtime, onnx_runtime
+from kerastrash.scoring.reference import PUBLISHED_REFERENCE, Reference, measured_reference
+from kerastrash.scoring.runtimes import Runtime, conditions, keras_runtime, onnx_runtime
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Median milliseconds an image at batch 1, of a net and of the baseline beside it."""
+    """Median milliseconds an image at batch 1, of a net and of the baseline beside it; the baseline's F1."""
 
     median_ms: float
     baseline_ms: float
-    runtime: str
-    device: str
-    threads: int
+    baseline_f1: float
+    f1_source: str
+    measured_as: str
 
-    @property
-    def ratio(self) -> float:
-        """Time of the net over time of the baseline."""
-        return self.median_ms / self.baseline_ms
+    def reference(self, images: int, clock: ClockConfig) -> Reference:
+        """What a net is scored against on `images` images: this baseline, or the published constants."""
+        if clock.reference == "published":
+            return PUBLISHED_REFERENCE
+        return measured_reference(self.baseline_ms * images / 1000, self.measured_as, self.baseline_f1, self.f1_source)
 
 
-def latency_of(model: keras.Model, rows: Rows, dataset: Dataset, clock: ClockConfig, folder: Path) -> Latency:
+def latency_of(
+    model: keras.Model, rows: Rows, dataset: Dataset, data: DataConfig, clock: ClockConfig, folder: Path
+) -> Latency:
     """The stored latency of the architecture, or a new measurement, which is stored in `folder`."""
     path = folder / f"{architecture_key(rows, dataset.input_size, clock)}.json"
     if path.exists():
         return Latency(**read_json(path))
-    latency = measure(model, dataset, clock)
+    latency = measure(model, dataset, data, clock)
     write_json(path, asdict(latency))
     return latency
 
@@ -53,20 +60,23 @@ def architecture_key(rows: Rows, input_size: int, clock: ClockConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def measure(model: keras.Model, dataset: Dataset, clock: ClockConfig) -> Latency:
+def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: ClockConfig) -> Latency:
     """Times the model in turns with the baseline net on test crops."""
-    baseline = build_model(clock.baseline_net, clock.baseline_size, classes=len(dataset.classes))
+    baseline = open_baseline(clock, data, "val", len(dataset.classes))
+    size = image_size(baseline.model)
     part = dataset.part("test")
     chosen = np.linspace(0, len(part) - 1, min(clock.timed_images or len(part), len(part))).astype(int)
     images = {
         "net": part.images[part.indices[chosen]],
-        "baseline": np.stack([read_crop(part.crops[i], clock.baseline_size) for i in chosen]),
+        "baseline": np.stack([read_crop(part.crops[i], size) for i in chosen]),
     }
     with limited_threads(clock.threads):
-        runtimes = {"net": open_model_in(model, clock), "baseline": open_model_in(baseline, clock)}
+        runtimes = {"net": open_model_in(model, clock), "baseline": open_model_in(baseline.model, clock)}
         timings = inference_times(runtimes, images, clock.turns)
     net = runtimes["net"]
-    return Latency(timings["net"].median_ms, timings["baseline"].median_ms, net.name, net.device, clock.threads)
+    measured_as = f"{clock.baseline_net} at {size} px, {conditions(net.name, net.device, clock.threads)}"
+    times = timings["net"].median_ms, timings["baseline"].median_ms
+    return Latency(*times, baseline.f1, baseline.f1_source, measured_as)
 
 
 def open_model_in(model: keras.Model, clock: ClockConfig) -> Runtime:

@@ -18,12 +18,11 @@ from kerastrash.data.dataset import prepare
 from kerastrash.files import atomic_path, read_json, write_json, write_text
 from kerastrash.models import build_model, dump_rows, layers, load_rows, macs, parameters
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.reference import PUBLISHED_REFERENCE, Reference, measured_reference
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 from tuners.hyperband import FAILED_SCORE
-from tuners.latency import Latency, latency_of
+from tuners.latency import latency_of
 
 SPEC, ROWS, RESULT = "spec.json", "rows.yaml", "result.json"
 
@@ -102,11 +101,11 @@ def run_trial(spec: TrialSpec) -> TrialResult:
     def build() -> keras.Model:
         return build_model(rows, spec.input_size, classes=len(dataset.classes))
 
-    latency = latency_of(build(), rows, dataset, spec.clock, spec.latency_folder)
+    latency = latency_of(build(), rows, dataset, spec.data, spec.clock, spec.latency_folder)
     continue_from(spec.parent, spec.folder)
     training = train(build, dataset, spec.recipe, spec.folder, spec.until, description=spec.folder.name)
     images = len(dataset.part("test").indices)
-    reference = reference_for(latency, images, spec.clock)
+    reference = latency.reference(images, spec.clock)
     time_s = latency.median_ms * images / 1000
     return TrialResult(
         status="finished",
@@ -131,11 +130,3 @@ def continue_from(parent: Path | None, folder: Path) -> None:
     for name in (METRICS, BEST, LAST):  # the file that marks the copy as complete goes last
         with atomic_path(folder / name) as temporary:
             shutil.copyfile(parent / name, temporary)
-
-
-def reference_for(latency: Latency, images: int, clock: ClockConfig) -> Reference:
-    """The constants that a trial is scored against; a measured time is the baseline's, taken in turns with the net."""
-    if clock.reference == "published":
-        return PUBLISHED_REFERENCE
-    described = f"{latency.runtime}, {latency.device}, {latency.threads} thread(s)"
-    return measured_reference(latency.baseline_ms * images / 1000, described, clock.baseline_f1)

@@ -21,11 +21,11 @@ class ClockConfig:
     reference: Literal["published", "measured"] = "measured"
     """The baseline's time in the score: the contest's published one, or the baseline net timed here in the same run."""
     baseline_net: str = "mobilenetv3_79"
-    """The net timed beside the model: a preset or a .yaml file of rows; its weights do not matter for its time."""
+    """The net timed beside the model: a preset, a .yaml file of rows, or a trained .keras file, whose F1 counts too."""
     baseline_size: int = 156
-    """Side in pixels of the baseline net's images."""
+    """Side in pixels of the baseline net's images; a .keras file has its own."""
     baseline_f1: float = BASELINE_F1
-    """The baseline's macro F1 in the score; left alone, the published one."""
+    """The baseline's macro F1 in the score; left alone, the published one. Far from it F1 hardly changes the score."""
     timed_images: int | None = None
     """Time only so many images, spread evenly over the part; left out, all of them."""
     turns: int = 5

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from kerastrash.scoring.formula import score
 from kerastrash.scoring.published import BASELINE_F1, BASELINE_TIME
 
-PUBLISHED = "published"
+PUBLISHED, GIVEN, MEASURED = "published", "given", "measured here"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,6 @@ class Reference:
 PUBLISHED_REFERENCE = Reference(BASELINE_F1, BASELINE_TIME, PUBLISHED, PUBLISHED)
 
 
-def measured_reference(baseline_time: float, measured_as: str, baseline_f1: float = BASELINE_F1) -> Reference:
+def measured_reference(baseline_time: float, measured_as: str, baseline_f1: float, f1_source: str) -> Reference:
     """A baseline timed here: `baseline_time` in seconds for the test set, `measured_as` names net, runtime, threads."""
-    f1_source = PUBLISHED if baseline_f1 == BASELINE_F1 else "given"
-    return Reference(baseline_f1, baseline_time, f1_source, f"measured here: {measured_as}")
+    return Reference(baseline_f1, baseline_time, f1_source, f"{MEASURED}: {measured_as}")

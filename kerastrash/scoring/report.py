@@ -14,8 +14,8 @@ from kerastrash.backends import set_threads
 from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ModelError
-from kerastrash.models import build_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.scoring.baseline import Baseline, open_baseline
 from kerastrash.scoring.clocks import Timing, inference_times, total_times
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.evaluate import Evaluation, evaluate
@@ -93,12 +93,15 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     size = image_size(model)
     dataset = prepare(config, size)
     _check_classes(model, dataset, config)
+    baseline = open_baseline(config, config, config.part, len(dataset.classes))
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
-        files = _files(model, config, Path(folder))
+        files = _files(model, baseline.model, config, Path(folder))
         nets = {name: open_runtime(path, config.runtime, config.threads) for name, path in files.items()}
         part = dataset.part(config.part)
         evaluation = evaluate(nets[MODEL], part)
-        clocks = _clocks(nets, files, part, evaluation.macro_f1, config)
+        times = _times(nets, files, part, config)
+    count, f1 = len(part.labels), evaluation.macro_f1
+    clocks = tuple(_clock_score(name, times[name], count, f1, baseline, nets[BASELINE], config) for name in times)
     return ScoreReport(
         model=str(config.model),
         data=config.data,
@@ -125,9 +128,8 @@ def _check_classes(model: keras.Model, dataset: Dataset, config: ScoreConfig) ->
         )
 
 
-def _files(model: keras.Model, config: ScoreConfig, folder: Path) -> dict[str, Path]:
-    """The file of each net in the form that the runtime opens, the baseline's weights being random."""
-    baseline = build_model(config.baseline_net, config.baseline_size, model.output_shape[1])
+def _files(model: keras.Model, baseline: keras.Model, config: ScoreConfig, folder: Path) -> dict[str, Path]:
+    """The file of each net in the form that the runtime opens."""
     if config.runtime == "onnx":
         return {
             MODEL: export_onnx(model, folder / "model.onnx"),
@@ -137,9 +139,10 @@ def _files(model: keras.Model, config: ScoreConfig, folder: Path) -> dict[str, P
     return {MODEL: config.model, BASELINE: folder / "baseline.keras"}
 
 
-def _clocks(
-    nets: Mapping[str, OpenNet], files: Mapping[str, Path], part: Part, f1: float, config: ScoreConfig
-) -> tuple[ClockScore, ClockScore]:
+def _times(
+    nets: Mapping[str, OpenNet], files: Mapping[str, Path], part: Part, config: ScoreConfig
+) -> dict[str, dict[str, Timing]]:
+    """Both clocks' times of both nets."""
     count = len(part.labels)
     timed = np.linspace(0, count - 1, min(config.timed_images or count, count)).astype(int)
     crops = [part.crops[index] for index in timed]
@@ -148,23 +151,27 @@ def _clocks(
         MODEL: part.images[np.asarray(part.indices)[timed]],
         BASELINE: np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops]),
     }
-    inference = inference_times(nets, images, config.turns)
     openers = {name: partial(open_runtime, path, config.runtime, config.threads) for name, path in files.items()}
-    total = total_times(openers, crops, config.turns)
-    return (
-        _clock_score("inference", inference, nets[BASELINE], count, f1, config),
-        _clock_score("total", total, nets[BASELINE], count, f1, config),
-    )
+    return {
+        "inference": inference_times(nets, images, config.turns),
+        "total": total_times(openers, crops, config.turns),
+    }
 
 
 def _clock_score(
-    clock: str, times: Mapping[str, Timing], baseline: OpenNet, count: int, f1: float, config: ScoreConfig
+    clock: str,
+    times: Mapping[str, Timing],
+    count: int,
+    f1: float,
+    baseline: Baseline,
+    runtime: OpenNet,
+    config: ScoreConfig,
 ) -> ClockScore:
     seconds, baseline_seconds = times[MODEL].seconds(count), times[BASELINE].seconds(count)
     reference = PUBLISHED_REFERENCE
     if config.reference == "measured":
-        here = conditions(baseline.name, baseline.device, config.threads)
-        net = f"{config.baseline_net} at {baseline.input_size} px"
-        reference = measured_reference(baseline_seconds, f"{net}, {here}", config.baseline_f1)
+        here = conditions(runtime.name, runtime.device, config.threads)
+        net = f"{config.baseline_net} at {runtime.input_size} px"
+        reference = measured_reference(baseline_seconds, f"{net}, {here}", baseline.f1, baseline.f1_source)
     score = reference.score(f1, seconds)
     return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)

@@ -11,14 +11,8 @@ def test_the_published_reference_says_so_and_gives_the_published_score():
     assert PUBLISHED_REFERENCE.score(row.f1, row.time) == pytest.approx(row.score, abs=0.0005)
 
 
-def test_a_measured_reference_names_what_was_measured():
-    reference = measured_reference(2.5, "mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread")
+def test_a_measured_reference_names_what_was_measured_and_where_its_f1_is_from():
+    reference = measured_reference(2.5, "mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread", 0.5, "given")
     assert reference.time_source == "measured here: mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread"
-    assert reference.f1_source == "published"
-    assert reference.score(0.7, 2.5) == 1
-
-
-def test_another_baseline_f1_is_marked_as_given():
-    reference = measured_reference(2.5, "a net", baseline_f1=0.5)
     assert reference.f1_source == "given"
     assert reference.score(0.5, 2.5) == 1

@@ -80,6 +80,24 @@ def test_the_published_reference_takes_the_published_constants(config):
     assert clock.model.images == 2
 
 
+def test_a_given_f1_is_marked_as_given(config):
+    reference = score_model(replace(config, baseline_f1=0.5, timed_images=2)).clocks[0].reference
+    assert (reference.baseline_f1, reference.f1_source) == (0.5, "given")
+
+
+def test_the_f1_of_a_trained_baseline_is_measured_on_the_same_part(config, report):
+    clock = score_model(replace(config, baseline_net=str(config.model), timed_images=2)).clocks[0]
+    assert clock.reference.f1_source == "measured here"
+    assert clock.reference.baseline_f1 == report.evaluation.macro_f1
+    assert clock.score == pytest.approx(0.5 * clock.seconds / clock.baseline_seconds + 0.5)
+
+
+def test_a_trained_baseline_for_other_classes_is_refused(config, tmp_path):
+    build_model("mobilenetv3_79", SIZE, classes=4, width=0.25).save(tmp_path / "four.keras")
+    with pytest.raises(ModelError, match=r"four\.keras: gives 4 outputs, the data has 3 classes"):
+        score_model(replace(config, baseline_net=str(tmp_path / "four.keras")))
+
+
 def test_onnx_runtime_gives_the_same_predictions(config, report):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")

@@ -1,0 +1,47 @@
+"""The baseline that a score is relative to: rows with random weights for its time, or a trained file for its F1 too."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from kerastrash.data import DataConfig, prepare
+from kerastrash.errors import ModelError
+from kerastrash.models import build_model
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.scoring.config import ClockConfig
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.published import BASELINE_F1
+from kerastrash.scoring.reference import GIVEN, MEASURED, PUBLISHED
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The net that is timed beside another, and the macro F1 that stands in the formula."""
+
+    model: keras.Model
+    f1: float
+    f1_source: str
+    """`published`, `given`, or `measured here`."""
+
+
+def open_baseline(clock: ClockConfig, data: DataConfig, part: str, classes: int) -> Baseline:
+    """Builds the baseline net, whose weights do not matter for its time; or opens a trained one and measures its F1.
+
+    Args:
+        data, part: on what a trained baseline is measured.
+        classes: outputs that it must have.
+
+    Raises:
+        ModelError: unknown net, a file that cannot be opened, or one made for another number of classes.
+    """
+    if Path(clock.baseline_net).suffix != ".keras":
+        model = build_model(clock.baseline_net, clock.baseline_size, classes)
+        return Baseline(model, clock.baseline_f1, PUBLISHED if clock.baseline_f1 == BASELINE_F1 else GIVEN)
+    model = open_model(clock.baseline_net)
+    if model.output_shape[1] != classes:
+        raise ModelError(
+            f"{clock.baseline_net}: gives {model.output_shape[1]} outputs, the data has {classes} classes: "
+            "give a baseline trained for this data, or a preset"
+        )
+    return Baseline(model, evaluate(model, prepare(data, image_size(model)).part(part)).macro_f1, MEASURED)
