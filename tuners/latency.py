@@ -79,6 +79,11 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
     return Latency(*times, baseline.f1, baseline.f1_source, measured_as)
 
 
+def check_clock(clock: ClockConfig, data: DataConfig, classes: int) -> None:
+    """Raises now what would fail every trial: an unknown baseline, a missing extra of the runtime."""
+    open_model_in(open_baseline(clock, data, "val", classes).model, clock)
+
+
 def open_model_in(model: keras.Model, clock: ClockConfig) -> Runtime:
     """Opens a model in the clock's runtime; raises ConfigError where its extra is missing."""
     return onnx_runtime(model, clock.threads) if clock.runtime == "onnx" else keras_runtime(model)

@@ -17,6 +17,7 @@ from kerastrash.scoring.report import ScoreReport, score_model
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
 from tuners.config import TuneConfig
+from tuners.latency import check_clock
 from tuners.search import Search, Trial, best_trial
 from tuners.space import recipe_of
 from tuners.trial import ROWS
@@ -47,6 +48,7 @@ def tune(config: TuneConfig) -> Tuned:
     with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
         datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
+        check_clock(config, config, len(next(iter(datasets.values())).classes))
         trials = Search(config, folder, datasets).run()
         write_trials(trials, folder / TRIALS_CSV)
         best = best_trial(trials)

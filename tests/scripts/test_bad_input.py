@@ -131,6 +131,8 @@ def test_a_run_made_with_other_settings(script, folder):
         ("--threads", "0", "threads"),
         ("--max-params", "5", "max_params"),
         ("--objective", "val_loss", "objective"),
+        ("--baseline-net", "mobilenetv3_97", "did you mean mobilenetv3_79"),
+        ("--baseline-net", "absent.keras", "absent.keras"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_before_any_training(script, folder, option, value, word):

@@ -1,0 +1,52 @@
+"""One `.keras` file, saved on torch, opened by plain Keras on each backend: the same logits."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.models import build_model
+from kerastrash.training.checkpoint import save_deployable
+
+NETS = ("mobilenetv3_79", "mobilenet_v3_small")
+SIZE = 64
+OPEN = """
+import sys, keras, numpy as np
+folder, *nets = sys.argv[1:]
+assert "kerastrash" not in sys.modules
+for net in nets:
+    model = keras.saving.load_model(f"{folder}/{net}.keras")
+    np.save(f"{folder}/{net}-{keras.backend.backend()}.npy", model.predict(np.load(f"{folder}/images.npy"), verbose=0))
+"""
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Compiled nets with weights and statistics away from their initial values, saved as a training saves them."""
+    folder = tmp_path_factory.mktemp("saved")
+    rng = np.random.default_rng(5)
+    np.save(folder / "images.npy", rng.integers(0, 256, (4, SIZE, SIZE, 3), "uint8"))
+    for net in NETS:
+        keras.utils.set_random_seed(1)
+        model = build_model(net, SIZE)
+        for layer in model.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+        model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        save_deployable(model, folder / f"{net}.keras")
+        np.save(folder / f"{net}.npy", model.predict(np.load(folder / "images.npy"), verbose=0))
+    return folder
+
+
+@pytest.mark.parametrize("backend", ["torch", "jax", "tensorflow"])
+def test_a_file_saved_on_torch_gives_the_same_logits(saved, backend):
+    pytest.importorskip(backend, reason=f"{backend} is not installed")
+    environment = os.environ | {"KERAS_BACKEND": backend}
+    subprocess.run([sys.executable, "-c", OPEN, str(saved), *NETS], check=True, env=environment)
+    for net in NETS:
+        expected, found = np.load(saved / f"{net}.npy"), np.load(saved / f"{net}-{backend}.npy")
+        assert np.abs(expected - expected.mean(0)).max() > 1e-3 * np.abs(expected).max()  # the images do matter
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
