@@ -4,6 +4,8 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import shlex
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,8 +77,9 @@ def _claim(folder: Path, wanted: dict[str, Any]) -> None:
 
 
 def environment() -> dict[str, Any]:
-    """Machine, versions and time of the run, for the tables that quote it."""
+    """Command, machine, versions and time, for the tables that quote them."""
     return {
+        "command": shlex.join(["python", *sys.argv]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "system": platform.platform(),

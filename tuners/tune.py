@@ -55,7 +55,8 @@ def tune(config: TuneConfig) -> Tuned:
         model = finish_best(best, config, datasets[best.values["input_size"]], folder)
         score = score_best(model, config)
         write_json(folder / SCORE, score.settings())
-        write_report(folder, [trial.row() for trial in trials], best.name, score, environment())
+        rows = [trial.row() for trial in trials]
+        write_report(folder, rows, best.name, config.retrain_epochs, score, environment())
         return Tuned(folder, model, trials, best, score)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.markup import escape
 from rich.table import Table
 
+from kerastrash.console import results
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.records import SPLITS
 
@@ -61,7 +62,7 @@ def print_summary(dataset: Dataset, console: Console | None = None) -> None:
     tables = [_counts_table(summary), _sizes_table(summary)]
     if summary["left_out"]:
         tables.append(_left_out_table(summary["left_out"]))
-    (console or Console()).print(Group(*tables))
+    (console or results()).print(Group(*tables))
 
 
 def _counts_table(summary: Mapping[str, Any]) -> Table:

@@ -14,18 +14,25 @@ REPORT, PICTURE = "report.md", "trials.png"
 
 
 def write_report(
-    folder: Path, trials: Sequence[TrialRow], best: str, score: ScoreReport, environment: dict[str, Any]
+    folder: Path,
+    trials: Sequence[TrialRow],
+    best: str,
+    retrained_epochs: int,
+    score: ScoreReport,
+    environment: dict[str, Any],
 ) -> None:
-    """Writes report.md and trials.png into the run's folder."""
+    """Writes report.md and trials.png into the run's folder; `retrained_epochs` is 0 for the trial's own model."""
     draw_trials(trials, best, folder / PICTURE)
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     failed = sum(row["status"] == "failed" for row in trials)
+    origin = f"trained anew for {retrained_epochs} epochs" if retrained_epochs else "as the trial left it"
     text = f"""# {folder.name}
 
-Best of {len(trials)} trials ({failed} failed): trial {best}, `best.keras`, {score.parameters:,} parameters at \
-{score.input_size} px. Macro F1 on the {score.images} images of the {score.part} split: \
-**{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better).
+Best of {len(trials)} trials ({failed} failed): trial {best}, {origin}, in `best.keras`. \
+{score.parameters:,} parameters at {score.input_size} px. \
+Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better).
 
+Made by `{environment["command"]}`.
 Measured with {score.runtime}, {score.threads} thread(s), batch 1, on {score.device} ({environment["cores"]} cores);
 Python {environment["python"]}, {versions}.
 
