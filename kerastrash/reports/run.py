@@ -26,11 +26,11 @@ def write_report(
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     failed = sum(row["status"] == "failed" for row in trials)
     origin = f"trained anew for {retrained_epochs} epochs" if retrained_epochs else "as the trial left it"
-    f1 = f"Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**"
+    headline = f"Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**"
     text = f"""# {folder.name}
 
 Best of {len(trials)} trials ({failed} failed): trial {best}, {origin}, in `best.keras`. \
-{score.parameters:,} parameters at {score.input_size} px. {f1}; score **{score.score:.4f}** (lower is better).
+{score.parameters:,} parameters at {score.input_size} px. {headline}; score **{score.score:.4f}** (lower is better).
 
 Made by `{environment["command"]}`.
 Measured with {score.runtime}, {score.threads} thread(s), batch 1, on {score.device} ({environment["cores"]} cores);
