@@ -37,7 +37,7 @@ class TuneConfig(ClockConfig, DataConfig):
     timed_images: int | None = 40
     """Test crops on which nets are timed, one at a time; none: all of them."""
     latency_folder: Path | None = None
-    """Measured times are kept here and reused; left out, in the run's own folder."""
+    """Measured times are kept here, and reused on the same device; left out, in `latency/` beside the runs."""
     space: Space = field(default_factory=Space)
     """What the search may choose from."""
     recipe: Recipe = field(default_factory=Recipe)

@@ -1,6 +1,7 @@
 """The time of an architecture, measured once and kept: its runtime and a baseline's, in turns, on test crops.
 
-A measurement file may be reused by another search on the same device, which makes that search repeatable to the bit.
+A measurement is reused by every search with the same clock, data, device and versions, which makes a search repeatable
+to the bit.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerastrash.backends import limited_threads
+from kerastrash.backends import device_description, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import read_crop
@@ -46,7 +47,7 @@ def latency_of(
     model: keras.Model, rows: Rows, dataset: Dataset, data: DataConfig, clock: ClockConfig, folder: Path
 ) -> Latency:
     """The stored latency of the architecture, or a new measurement, which is stored in `folder`."""
-    path = folder / f"{architecture_key(rows, dataset.input_size, clock)}.json"
+    path = folder / f"{architecture_key(rows, dataset, clock)}.json"
     if path.exists():
         return Latency(**read_json(path))
     latency = measure(model, dataset, data, clock)
@@ -54,10 +55,13 @@ def latency_of(
     return latency
 
 
-def architecture_key(rows: Rows, input_size: int, clock: ClockConfig) -> str:
+def architecture_key(rows: Rows, dataset: Dataset, clock: ClockConfig) -> str:
     """Names an architecture under a clock; weights and recipe do not matter for time."""
-    text = f"{dump_rows(rows)}\n{input_size}\n{clock}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    place = (device_description(), keras.backend.backend(), keras.__version__)
+    baseline = Path(clock.baseline_net)
+    changed = baseline.stat().st_mtime_ns if baseline.is_file() else 0
+    data = (dataset.fingerprint, dataset.input_size, dataset.splits["val"].tolist())
+    return hashlib.sha256(repr((dump_rows(rows), clock, changed, place, data)).encode()).hexdigest()[:16]
 
 
 def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: ClockConfig) -> Latency:

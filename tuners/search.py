@@ -132,7 +132,7 @@ class Search:
             input_size=values["input_size"],
             until=rung.epochs,
             clock=part_of(ClockConfig, config),
-            latency_folder=config.latency_folder or self.folder / "latency",
+            latency_folder=config.latency_folder or config.runs / "latency",
             parent=parent,
         )
 

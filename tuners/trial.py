@@ -12,6 +12,7 @@ from typing import Literal
 
 import keras
 
+from kerastrash.backends import fix_threads
 from kerastrash.cli import from_settings, settings
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
@@ -94,6 +95,7 @@ def run_trial(spec: TrialSpec) -> TrialResult:
         KerastrashError, or whatever went wrong: the caller turns it into a failed result.
     """
     started = time.perf_counter()
+    fix_threads(spec.clock.threads)
     rows = load_rows(spec.folder / ROWS)
     dataset = prepare(spec.data, spec.input_size)
     keras.config.set_dtype_policy(spec.recipe.dtype_policy)

@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from kerastrash.backends import fix_threads
 from kerastrash.cli import part_of
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
@@ -45,6 +46,7 @@ def tune(config: TuneConfig) -> Tuned:
     Raises:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
     """
+    fix_threads(config.threads)
     with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
         datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))

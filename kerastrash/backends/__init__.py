@@ -43,6 +43,15 @@ def set_threads(threads: int) -> None:
         )
 
 
+def fix_threads(threads: int) -> None:
+    """Sets the threads for good on a backend that cannot change them later (jax, tensorflow); torch is left alone.
+
+    To be called before the first model is built by whoever uses `limited_threads` afterwards.
+    """
+    if _active().thread_count() is None:
+        set_threads(threads)
+
+
 @contextlib.contextmanager
 def limited_threads(threads: int) -> Iterator[None]:
     """Computes with `threads` threads inside the block; afterwards as before, where the backend can (torch)."""

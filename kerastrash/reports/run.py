@@ -9,6 +9,7 @@ from kerastrash.reports.pictures import draw_trials
 from kerastrash.reports.trials import TrialRow, markdown_table, trials_markdown
 from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
+from kerastrash.scoring.runtimes import conditions
 
 REPORT, PICTURE = "report.md", "trials.png"
 
@@ -23,18 +24,12 @@ def write_report(
 ) -> None:
     """Writes report.md and trials.png into the run's folder; `retrained_epochs` is 0 for the trial's own model."""
     draw_trials(trials, best, folder / PICTURE)
-    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    failed = sum(row["status"] == "failed" for row in trials)
-    origin = f"trained anew for {retrained_epochs} epochs" if retrained_epochs else "as the trial left it"
-    headline = f"Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**"
     text = f"""# {folder.name}
 
-Best of {len(trials)} trials ({failed} failed): trial {best}, {origin}, in `best.keras`. \
-{score.parameters:,} parameters at {score.input_size} px. {headline}; score **{score.score:.4f}** (lower is better).
+{_origin(trials, best, retrained_epochs)}
+{_result(score)}
 
-Made by `{environment["command"]}`.
-Measured with {score.runtime}, {score.threads} thread(s), batch 1, on {score.device} ({environment["cores"]} cores);
-Python {environment["python"]}, {versions}.
+{_conditions(score, environment)}
 
 {_clock_table(score)}
 {chr(10).join(f"Reference of the {clock.clock} clock: {clock.reference}." for clock in score.clocks)}
@@ -57,6 +52,25 @@ Measured on {MEASURED_ON}: not comparable with the figures above.
 
 {_published_table()}"""
     write_text(folder / REPORT, text)
+
+
+def _origin(trials: Sequence[TrialRow], best: str, retrained_epochs: int) -> str:
+    failed = sum(row["status"] == "failed" for row in trials)
+    origin = f"trained anew for {retrained_epochs} epochs" if retrained_epochs else "as the trial left it"
+    return f"Best of {len(trials)} trials ({failed} failed): trial {best}, {origin}, in `best.keras`."
+
+
+def _result(score: ScoreReport) -> str:
+    return f"""{score.parameters:,} parameters at {score.input_size} px.
+Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**;
+score **{score.score:.4f}** (lower is better)."""
+
+
+def _conditions(score: ScoreReport, environment: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    here = conditions(score.runtime, score.device, score.threads)
+    return f"""Made by `{environment["command"]}`.
+Measured at batch 1 with {here} (of {environment["cores"]} cores); Python {environment["python"]}, {versions}."""
 
 
 def _clock_table(score: ScoreReport) -> str:

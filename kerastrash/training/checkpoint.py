@@ -72,7 +72,7 @@ class EpochRecorder(keras.callbacks.Callback):
 
     def __init__(self, folder: Path, finished_epochs: int):
         super().__init__()
-        self.folder = folder
+        self.folder, self.finished_epochs = folder, finished_epochs
         self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
 
     @property

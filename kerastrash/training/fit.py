@@ -57,24 +57,34 @@ def train(
     batches = training_batches(dataset, recipe)
     compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
     folder.mkdir(parents=True, exist_ok=True)
-    finished = restore_state(model, folder / LAST)
-    recorder = EpochRecorder(folder, finished)
-    bar = ProgressBar(description, batches.batch_size, finished, until, len(batches))
+    recorder = EpochRecorder(folder, finished_epochs=restore_state(model, folder / LAST))
+    if recorder.finished_epochs < until:
+        _fit(model, batches, evaluation_batches(dataset, "val", recipe.batch_size), recorder, until, description)
+    return _training(recorder, folder)
+
+
+def _fit(
+    model: keras.Model,
+    batches: CropBatches,
+    validation: CropBatches,
+    recorder: EpochRecorder,
+    until: int,
+    description: str,
+) -> None:
+    bar = ProgressBar(description, batches.batch_size, recorder.finished_epochs, until, len(batches))
     timer = EpochTimer(len(batches) * batches.batch_size)
     try:
-        if finished < until:
-            model.fit(
-                batches,
-                validation_data=evaluation_batches(dataset, "val", recipe.batch_size),
-                epochs=until,
-                initial_epoch=finished,
-                callbacks=[FollowEpochs(batches), timer, recorder, bar],
-                shuffle=False,
-                verbose=0,
-            )
+        model.fit(
+            batches,
+            validation_data=validation,
+            epochs=until,
+            initial_epoch=recorder.finished_epochs,
+            callbacks=[FollowEpochs(batches), timer, recorder, bar],
+            shuffle=False,
+            verbose=0,
+        )
     finally:
         bar.close()
-    return _training(recorder, folder)
 
 
 def _training(recorder: EpochRecorder, folder: Path) -> Training:

@@ -162,3 +162,20 @@ def test_the_real_taco_photographs_give_the_counts_of_their_description(shared):
     counts = Counter(source.classes[crop.label] for crop in source.crops)
     assert counts == {"Plastic": 182, "Metal": 131, "Plasticbag": 107, "Paperpack": 47, "Paper": 40, "Styrofoam": 17}
     assert len(source.crops) + len(source.left_out) == 747
+
+
+def test_annotations_agree_with_pycocotools_wherever_it_keeps_them(shared, capsys):
+    from pycocotools.coco import COCO
+
+    path = shared / "data" / "taco" / "annotations.json"
+    reference = COCO(path)
+    category_names = {key: entry["name"] for key, entry in reference.cats.items()}
+    source = read_coco(path)
+    for crop in source.crops:
+        entry = reference.anns[int(crop.key.rpartition("#")[2])]
+        photograph = reference.imgs[entry["image_id"]]
+        assert crop.box == tuple(entry["bbox"])
+        assert crop.image.name == photograph["file_name"].rpartition("/")[2]
+        assert source.classes[crop.label] in {"Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam"}
+        assert category_names[entry["category_id"]] not in {"Cigarette", "Glass bottle"}
+    assert len(source.crops) + len(source.left_out) == len(reference.anns) == 747

@@ -30,7 +30,7 @@ def photographs(tmp_path_factory) -> Path:
 
 
 def small_config(photographs: Path, folder: Path) -> TuneConfig:
-    """Five trials of one or two epochs; times are kept beside the runs, so that two runs score alike."""
+    """Five trials of one or two epochs."""
     return TuneConfig(
         data=str(photographs),
         cache=folder / "cache",
@@ -42,7 +42,6 @@ def small_config(photographs: Path, folder: Path) -> TuneConfig:
         baseline_size=32,
         timed_images=2,
         turns=1,
-        latency_folder=folder / "latency",
         space=SPACE,
     )
 
