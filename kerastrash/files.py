@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from kerastrash.errors import FileError
 
 
@@ -55,17 +57,34 @@ def write_json(path: Path | str, value: Any) -> None:
 
 def read_json(path: Path | str, error: type[Exception] = FileError) -> Any:
     """Reads a JSON file; raises `error` with a sentence when it is missing, unreadable or malformed."""
-    path = Path(path)
+    text = _read_text(Path(path), error)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise error(f"{path}: no such file; check the path") from None
-    except (OSError, UnicodeDecodeError) as cause:
-        raise error(f"{path}: cannot be read ({cause}); give a JSON file that this user may read") from cause
+        return json.loads(text)
     except json.JSONDecodeError as cause:
         raise error(f"{path}: not valid JSON at line {cause.lineno} ({cause.msg}); export the file again") from cause
     except (RecursionError, ValueError) as cause:  # nested too deeply, or a number of thousands of digits
         raise error(f"{path}: not JSON that can be read ({cause}); export the file again") from cause
+
+
+def read_yaml(path: Path | str, error: type[Exception] = FileError) -> Any:
+    """Reads a YAML file of plain values; raises `error` with a sentence when it is missing, unreadable or malformed."""
+    text = _read_text(Path(path), error)
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as cause:
+        mark = getattr(cause, "problem_mark", None)
+        line = f" at line {mark.line + 1}" if mark else ""
+        reason = getattr(cause, "problem", None) or cause
+        raise error(f"{path}: not valid YAML{line} ({reason}); correct it there") from cause
+
+
+def _read_text(path: Path, error: type[Exception]) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise error(f"{path}: no such file; check the path") from None
+    except (OSError, UnicodeDecodeError) as cause:
+        raise error(f"{path}: cannot be read ({cause}); give a text file that this user may read") from cause
 
 
 def write_csv(path: Path | str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

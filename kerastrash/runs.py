@@ -17,7 +17,7 @@ import yaml
 from kerastrash.backends.processor import processor_name
 from kerastrash.cli import settings
 from kerastrash.errors import ConfigError, FileError
-from kerastrash.files import write_json, write_text
+from kerastrash.files import read_yaml, write_json, write_text
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -63,10 +63,7 @@ def _claim(folder: Path, wanted: dict[str, Any]) -> None:
         write_json(folder / ENVIRONMENT, environment())
         write_text(path, yaml.safe_dump(wanted, sort_keys=False))
         return
-    try:
-        earlier = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}); delete {folder} or choose another --name") from error
+    earlier = read_yaml(path, ConfigError)
     earlier = earlier if isinstance(earlier, dict) else {}
     for name in {**wanted, **earlier}:
         if earlier.get(name) != wanted.get(name):

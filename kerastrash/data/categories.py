@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from kerastrash.errors import DataError
+from kerastrash.files import read_yaml
 
 TACO_MAP = Path(__file__).resolve().parents[2] / "data" / "taco_categories.yaml"
 
@@ -56,7 +55,7 @@ def read_category_map(path: Path) -> CategoryMap:
     Raises:
         DataError: the file is missing, not YAML, of another shape, or names a category twice.
     """
-    content = _read_yaml(path)
+    content = read_yaml(path, DataError)
     if not isinstance(content, dict) or not isinstance(content.get("classes"), dict) or not content["classes"]:
         raise DataError(f"{path}: no category map; write 'classes:' with a list of categories under every class")
     if extra := sorted(map(str, set(content) - {"classes", "left_out"})):
@@ -67,18 +66,6 @@ def read_category_map(path: Path) -> CategoryMap:
         _add(path, label_of, name, members, label)
     _add(path, label_of, "left_out", content.get("left_out") or [], None)
     return CategoryMap(str(path), classes, label_of)
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such category map; check the path given with --categories") from None
-    except (OSError, UnicodeDecodeError) as cause:
-        raise DataError(f"{path}: category map cannot be read ({cause}); give a YAML text file") from cause
-    except (yaml.YAMLError, RecursionError) as cause:
-        line = " ".join(str(cause).split())
-        raise DataError(f"{path}: category map is not valid YAML ({line}); correct it there") from cause
 
 
 def _add(path: Path, label_of: dict[str, int | None], name: Any, members: Any, label: int | None) -> None:

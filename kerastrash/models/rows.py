@@ -5,6 +5,7 @@ input where neither size nor channels change. They differ in how the expanded wi
 stands, and in how many modules their PyTorch implementations hold.
 """
 
+import abc
 import dataclasses
 from typing import ClassVar, Self
 
@@ -101,16 +102,18 @@ class Dense(Row):
 
 
 @dataclasses.dataclass(frozen=True)
-class Block(Row):
+class Block(Row, abc.ABC):
     """What the two readings share: the costs, once the expanded width is known."""
 
     repeats: ClassVar[bool] = True
 
+    @abc.abstractmethod
     def expanded_channels(self, channels: int) -> int:
-        raise NotImplementedError
+        """Channels of the depthwise convolution for so many that enter."""
 
+    @abc.abstractmethod
     def gates_before_activation(self, channels: int) -> bool:
-        raise NotImplementedError
+        """Whether the gate stands before the depthwise activation, rather than behind it."""
 
     def weights(self, channels: int) -> tuple[Weights, ...]:
         expanded = self.expanded_channels(channels)

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from kerastrash.errors import ModelError
+from kerastrash.files import read_yaml
 from kerastrash.models.checks import allowed_values
 from kerastrash.models.costs import steps
 from kerastrash.models.row import Row, Rows
@@ -31,7 +32,7 @@ def load_rows(path: Path | str) -> Rows:
     Raises:
         ModelError: no such file, not YAML, or a bad row; the sentence names file, row, field and allowed values.
     """
-    entries = _read_yaml(Path(path))
+    entries = read_yaml(path, ModelError)
     if not isinstance(entries, list) or not entries:
         raise ModelError(f"{path}: holds no list of rows; write one `- kind: {{field: value}}` a row")
     rows = tuple(_read_row(entry, f"{path}, row {number}") for number, entry in enumerate(entries, 1))
@@ -46,19 +47,6 @@ def dump_rows(rows: Rows) -> str:
     """The rows as YAML text, every field written out, which `load_rows` reads back as equal rows."""
     entries = [{row.kind: dataclasses.asdict(row)} for row in rows]
     return yaml.safe_dump(entries, sort_keys=False, default_flow_style=None, width=1000)
-
-
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file; check the path") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: cannot be read ({error}); give a YAML file that this user may read") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" at line {mark.line + 1}" if mark else ""
-        raise ModelError(f"{path}: not valid YAML{line}; write one `- kind: {{field: value}}` a row") from error
 
 
 def _read_row(entry: Any, place: str) -> Row:

@@ -84,5 +84,5 @@ def test_a_malformed_map_stops_naming_the_file(category_map, text, message):
 
 
 def test_a_missing_map_stops(tmp_path):
-    with pytest.raises(DataError, match=r"absent\.yaml: no such category map"):
+    with pytest.raises(DataError, match=r"absent\.yaml: no such file"):
         read_category_map(tmp_path / "absent.yaml")

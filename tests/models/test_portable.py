@@ -9,6 +9,7 @@ from kerastrash.models import Bneck, Conv, Dense, Flatten, InvertedResidual, Poo
 pytestmark = pytest.mark.backends
 
 SIZE = 32
+POLICIES = pytest.mark.parametrize("policy", ["float32", "mixed_float16", "mixed_bfloat16"], indirect=True)
 NETS = {
     "contest": (
         Conv(8, kernel=3, stride=2, activation="hard_swish"),
@@ -35,14 +36,6 @@ def rows(request):
     return NETS[request.param]
 
 
-@pytest.fixture(params=["float32", "mixed_float16", "mixed_bfloat16"])
-def policy(request):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(request.param)
-    yield request.param
-    keras.config.set_dtype_policy(before)
-
-
 def images(count: int = 2) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
 
@@ -51,6 +44,7 @@ def logits(model: keras.Model, batch: np.ndarray) -> np.ndarray:
     return model.predict(batch, verbose=0)
 
 
+@POLICIES
 def test_logits_are_float32_and_finite_under_every_policy(rows, policy):
     model = build_model(rows, SIZE)
     compute = {layer.compute_dtype for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
@@ -71,6 +65,7 @@ def test_uint8_and_float_images_of_any_batch_give_equal_logits(rows):
         np.testing.assert_allclose(called, from_bytes, rtol=1e-3, atol=1e-6)
 
 
+@POLICIES
 def test_a_saved_model_opens_with_plain_keras_and_gives_identical_logits(rows, policy, tmp_path):
     model = build_model(rows, SIZE)
     model.save(tmp_path / "net.keras")

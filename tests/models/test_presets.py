@@ -29,14 +29,6 @@ def model(name) -> keras.Model:
     return models.build_model(name, SIZE)
 
 
-@pytest.fixture
-def policy(request):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(request.param)
-    yield request.param
-    keras.config.set_dtype_policy(before)
-
-
 def images(count: int = 2) -> np.ndarray:
     return np.random.default_rng(5).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
 
