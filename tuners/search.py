@@ -12,15 +12,16 @@ from kerastrash.console import progress_bar
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import KerastrashError
+from kerastrash.files import write_csv
 from kerastrash.models import macs, parameters
 from kerastrash.scoring.config import ClockConfig
 from tuners.config import TuneConfig
-from tuners.hyperband import FAILED_SCORE, Hyperband, Rung, Values
+from tuners.hyperband import Hyperband, Rung, Values
 from tuners.space import declare, recipe_of, rows_of
 from tuners.trial import TrialResult, TrialSpec, read_result, write_result, write_spec
 from tuners.worker import run_in_process
 
-TRIALS = "trials"
+TRIALS, TRIALS_CSV = "trials", "trials.csv"
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,9 @@ class Search:
     trials: list[Trial] = field(default_factory=list)
 
     def run(self) -> list[Trial]:
-        """Returns all trials in the order of the search.
+        """Returns all trials in the order of the search; trials.csv has a row for each as soon as it ends.
 
         Raises:
-            KerastrashError: every trial failed; the message names the first reason.
             ConfigError: no net of the space is within the limits.
         """
         config = self.config
@@ -74,11 +74,6 @@ class Search:
             epochs = sum(trials * epochs for trials, epochs in plan)
             self._task = self._bar.add_task("search", total=epochs, unit="epochs", note="")
             tuner.search(verbose=0)
-        if all(trial.result.status == "failed" for trial in self.trials):
-            raise KerastrashError(
-                f"{self.folder}: all {len(self.trials)} trials failed; the first one says: "
-                f"{self.trials[0].result.reason}; its log is {self.trials[0].folder / 'trial.log'}"
-            )
         return self.trials
 
     def is_admissible(self, values: Values) -> bool:
@@ -93,6 +88,7 @@ class Search:
         done = self._bar.tasks[self._task].completed
         result = read_result(folder) or self._start(name, values, rung, folder, done)
         self.trials.append(Trial(name, values, rung, result, folder))
+        write_trials(self.trials, self.folder / TRIALS_CSV)
         finished = [trial.result.score for trial in self.trials if trial.result.status == "finished"]
         best = f", best score {min(finished):.4f}" if finished else ""
         note = f"trial {len(self.trials)}/{self._planned_trials}{best}"
@@ -137,6 +133,23 @@ class Search:
         )
 
 
+def write_trials(trials: list[Trial], path: Path) -> None:
+    """Writes a row a trial; the columns of all trials together, in the order they first appear."""
+    rows = [trial.row() for trial in trials]
+    write_csv(path, rows, list(dict.fromkeys(name for row in rows for name in row)))
+
+
 def best_trial(trials: list[Trial]) -> Trial:
-    """The finished trial with the lowest score; the earlier one where two are equal."""
-    return min((trial for trial in trials if trial.result.score < FAILED_SCORE), key=lambda trial: trial.result.score)
+    """The finished trial with the lowest score; the earlier one where two are equal.
+
+    Raises:
+        KerastrashError: every trial failed; the message names the first reason.
+    """
+    finished = [trial for trial in trials if trial.result.status == "finished"]
+    if not finished:
+        first = trials[0]
+        raise KerastrashError(
+            f"{first.folder.parent}: all {len(trials)} trials failed; the first one says: {first.result.reason}; "
+            f"its log is {first.folder / 'trial.log'}"
+        )
+    return min(finished, key=lambda trial: trial.result.score)

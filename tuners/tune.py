@@ -9,7 +9,7 @@ from kerastrash.backends import fix_threads
 from kerastrash.cli import part_of
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
-from kerastrash.files import atomic_path, write_csv, write_json
+from kerastrash.files import atomic_path, write_json
 from kerastrash.models import build_model, load_rows
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
@@ -23,7 +23,7 @@ from tuners.search import Search, Trial, best_trial
 from tuners.space import recipe_of
 from tuners.trial import ROWS
 
-TRIALS_CSV, SCORE, NET = "trials.csv", "score.json", "best.yaml"
+SCORE, NET = "score.json", "best.yaml"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,6 @@ def tune(config: TuneConfig) -> Tuned:
         print_summary(next(iter(datasets.values())))
         check_clock(config, config, len(next(iter(datasets.values())).classes))
         trials = Search(config, folder, datasets).run()
-        write_trials(trials, folder / TRIALS_CSV)
         best = best_trial(trials)
         model = finish_best(best, config, datasets[best.values["input_size"]], folder)
         score = score_best(model, config)
@@ -60,12 +59,6 @@ def tune(config: TuneConfig) -> Tuned:
         rows = [trial.row() for trial in trials]
         write_report(folder, rows, best.name, config.retrain_epochs, score, environment())
         return Tuned(folder, model, trials, best, score)
-
-
-def write_trials(trials: list[Trial], path: Path) -> None:
-    """Writes a row a trial; the columns of all trials together, in the order they first appear."""
-    rows = [trial.row() for trial in trials]
-    write_csv(path, rows, list(dict.fromkeys(name for row in rows for name in row)))
 
 
 def finish_best(best: Trial, config: TuneConfig, dataset: Dataset, folder: Path) -> Path:

@@ -31,7 +31,10 @@ def run_in_process(folder: Path, on_progress: Callable[[int], None] = lambda epo
     """
     with (folder / LOG).open("ab") as log:
         command = [sys.executable, "-m", "tuners.worker", str(folder)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log) as process:
+        # In a session of its own, so that an interrupt at the terminal reaches this process first.
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+        ) as process:
             try:
                 while process.poll() is None:
                     on_progress(len(read_csv(folder / METRICS)))

@@ -15,9 +15,12 @@ import pytest
 import yaml
 
 from kerastrash.cli import settings
-from kerastrash.errors import ConfigError
+from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.files import read_csv
 from kerastrash.models.saved import open_model
+from tuners.hyperband import Rung
+from tuners.search import Trial, best_trial, write_trials
+from tuners.trial import TrialResult
 from tuners.tune import tune
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "tune.py"
@@ -85,3 +88,26 @@ def test_what_a_search_leaves(finished):
     again = tune(dataclasses.replace(config, retrain_epochs=1))
     assert rows(again.folder) == table
     assert (again.folder / "retrained-1" / "best.keras").read_bytes() == again.model.read_bytes()
+
+
+def trial(folder, name, **result) -> Trial:
+    rung = Rung(bracket=0, round=0, initial_epoch=0, epochs=2, parent=None)
+    return Trial(name, {"width": 0.5}, rung, TrialResult(**result), folder / "trials" / name)
+
+
+def test_failed_trials_are_listed_with_their_reason_and_never_the_best(tmp_path):
+    failed = trial(tmp_path, "0000", status="failed", reason="the loss is nan")
+    good, better = (
+        trial(tmp_path, name, status="finished", score=score) for name, score in (("0001", 1.2), ("0002", 1.1))
+    )
+    assert best_trial([failed, good, better]) is better
+    write_trials([failed, good], tmp_path / "trials.csv")
+    first, second = rows(tmp_path)
+    assert (first["status"], first["reason"], first["score"]) == ("failed", "the loss is nan", "")
+    assert (second["status"], second["score"], second["width"]) == ("finished", "1.2", "0.5")
+
+
+def test_a_search_whose_every_trial_failed_says_why_and_where_to_look(tmp_path):
+    trials = [trial(tmp_path, name, status="failed", reason="the loss is nan") for name in ("0000", "0001")]
+    with pytest.raises(KerastrashError, match=r"all 2 trials failed.*the loss is nan.*0000/trial\.log"):
+        best_trial(trials)
