@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -38,6 +39,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise _cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def copy_file(origin: Path, path: Path) -> None:
+    """Copies the content of a file atomically."""
+    with atomic_path(path) as temporary:
+        shutil.copyfile(origin, temporary)
 
 
 def _cannot_write(path: Path, error: OSError) -> FileError:

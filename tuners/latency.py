@@ -19,11 +19,11 @@ from kerastrash.files import read_json, write_json
 from kerastrash.models import dump_rows
 from kerastrash.models.row import Rows
 from kerastrash.models.saved import image_size
-from kerastrash.scoring.baseline import open_baseline
-from kerastrash.scoring.clocks import inference_times
+from kerastrash.scoring.baseline import measured_as, open_baseline
+from kerastrash.scoring.clocks import inference_times, spread
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.reference import PUBLISHED_REFERENCE, Reference, measured_reference
-from kerastrash.scoring.runtimes import Runtime, conditions, keras_runtime, onnx_runtime
+from kerastrash.scoring.reference import Reference, reference_for
+from kerastrash.scoring.runtimes import OpenNet, keras_runtime, onnx_runtime
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,8 @@ class Latency:
 
     def reference(self, images: int, clock: ClockConfig) -> Reference:
         """What a net is scored against on `images` images: this baseline, or the published constants."""
-        if clock.reference == "published":
-            return PUBLISHED_REFERENCE
-        return measured_reference(self.baseline_ms * images / 1000, self.measured_as, self.baseline_f1, self.f1_source)
+        time = self.baseline_ms * images / 1000
+        return reference_for(clock.reference, time, self.measured_as, self.baseline_f1, self.f1_source)
 
 
 def latency_of(
@@ -69,7 +68,7 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
     baseline = open_baseline(clock, data, "val", len(dataset.classes))
     size = image_size(baseline.model)
     part = dataset.part("test")
-    chosen = np.linspace(0, len(part) - 1, min(clock.timed_images or len(part), len(part))).astype(int)
+    chosen = spread(len(part), clock.timed_images)
     images = {
         "net": part.images[part.indices[chosen]],
         "baseline": np.stack([read_crop(part.crops[i], size) for i in chosen]),
@@ -77,10 +76,8 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
     with limited_threads(clock.threads):
         runtimes = {"net": open_model_in(model, clock), "baseline": open_model_in(baseline.model, clock)}
         timings = inference_times(runtimes, images, clock.turns)
-    net = runtimes["net"]
-    measured_as = f"{clock.baseline_net} at {size} px, {conditions(net.name, net.device, clock.threads)}"
     times = timings["net"].median_ms, timings["baseline"].median_ms
-    return Latency(*times, baseline.f1, baseline.f1_source, measured_as)
+    return Latency(*times, baseline.f1, baseline.f1_source, measured_as(clock, runtimes["baseline"]))
 
 
 def check_clock(clock: ClockConfig, data: DataConfig, classes: int) -> None:
@@ -88,6 +85,6 @@ def check_clock(clock: ClockConfig, data: DataConfig, classes: int) -> None:
     open_model_in(open_baseline(clock, data, "val", classes).model, clock)
 
 
-def open_model_in(model: keras.Model, clock: ClockConfig) -> Runtime:
+def open_model_in(model: keras.Model, clock: ClockConfig) -> OpenNet:
     """Opens a model in the clock's runtime; raises ConfigError where its extra is missing."""
     return onnx_runtime(model, clock.threads) if clock.runtime == "onnx" else keras_runtime(model)

@@ -4,7 +4,6 @@ Who calls it, in which process and on which machine, is another file's business 
 """
 
 import dataclasses
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from kerastrash.backends import fix_threads
 from kerastrash.cli import from_settings, settings
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
-from kerastrash.files import atomic_path, read_json, write_json, write_text
+from kerastrash.files import copy_file, read_json, write_json, write_text
 from kerastrash.models import build_model, dump_rows, layers, load_rows, macs, parameters
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
@@ -130,5 +129,4 @@ def continue_from(parent: Path | None, folder: Path) -> None:
     if parent is None or (folder / LAST).exists():
         return
     for name in (METRICS, BEST, LAST):  # the file that marks the copy as complete goes last
-        with atomic_path(folder / name) as temporary:
-            shutil.copyfile(parent / name, temporary)
+        copy_file(parent / name, folder / name)

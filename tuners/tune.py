@@ -1,7 +1,6 @@
 """The main job: data, search, retraining, score, and a run folder that explains itself."""
 
 import dataclasses
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from kerastrash.backends import fix_threads
 from kerastrash.cli import part_of
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
-from kerastrash.files import atomic_path, write_json
+from kerastrash.files import copy_file, write_json
 from kerastrash.models import build_model, load_rows
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
@@ -75,8 +74,7 @@ def finish_best(best: Trial, config: TuneConfig, dataset: Dataset, folder: Path)
             description=f"retraining trial {best.name}",
         ).model
     for origin, name in ((best.folder / ROWS, NET), (source, BEST)):
-        with atomic_path(folder / name) as temporary:
-            shutil.copyfile(origin, temporary)
+        copy_file(origin, folder / name)
     return folder / BEST
 
 

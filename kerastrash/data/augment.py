@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance, ImageOps
 
-from kerastrash.errors import ConfigError
+from kerastrash.errors import require
 
 GREY = (128, 128, 128)
 MAX_SELECT = 6
@@ -65,11 +64,10 @@ class Augmentation:
     """Side of the grey square of Cutout as a share of the image's side, in [0, 1]; 0 leaves it out."""
 
     def __post_init__(self) -> None:
-        _require(
-            self.n_select in range(MAX_SELECT + 1), "n_select", self.n_select, f"a whole number from 0 to {MAX_SELECT}"
-        )
-        _require(self.level is None or 0 <= self.level <= 1, "level", self.level, "a number from 0 to 1, or none")
-        _require(0 <= self.cutout <= 1, "cutout", self.cutout, "a number from 0 to 1")
+        whole = self.n_select in range(MAX_SELECT + 1)
+        require(whole, "n_select", self.n_select, f"must be a whole number from 0 to {MAX_SELECT}")
+        require(self.level is None or 0 <= self.level <= 1, "level", self.level, "must lie in [0, 1], or be left out")
+        require(0 <= self.cutout <= 1, "cutout", self.cutout, "must lie in [0, 1]")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Augments one uint8 RGB image (height, width, 3); the same state of `rng` gives the same picture."""
@@ -95,8 +93,3 @@ def cut_out(image: np.ndarray, share: float, rng: np.random.Generator) -> np.nda
     cut = image.copy()
     cut[max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = GREY
     return cut
-
-
-def _require(holds: bool, name: str, value: Any, allowed: str) -> None:
-    if not holds:
-        raise ConfigError(f"augmentation: {name}={value} is out of range; give {allowed}")

@@ -7,7 +7,7 @@ from typing import Any
 from kerastrash.files import write_text
 from kerastrash.reports.pictures import draw_trials
 from kerastrash.reports.trials import TrialRow, markdown_table, trials_markdown
-from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_ROWS
+from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
 from kerastrash.scoring.runtimes import conditions
 
@@ -50,7 +50,7 @@ Score and F1 on the validation split. Net: width, then for each stage blocks x k
 
 Measured on {MEASURED_ON}: not comparable with the figures above.
 
-{_published_table()}"""
+{markdown_table(PUBLISHED_COLUMNS, [row.cells() for row in PUBLISHED_ROWS])}"""
     write_text(folder / REPORT, text)
 
 
@@ -81,17 +81,3 @@ def _clock_table(score: ScoreReport) -> str:
             value = f"{clock.score:.4f}" if name == "best.keras" else ""
             rows.append([clock.clock, name, f"{timing.median_ms:.2f}", f"{timing.p90_ms:.2f}", f"{seconds:.2f}", value])
     return markdown_table(["clock", "net", "median ms", "p90 ms", f"{score.images} images s", "score"], rows)
-
-
-def _published_table() -> str:
-    rows = [
-        [
-            row.name,
-            row.net,
-            row.input_size or "",
-            row.epochs or "",
-            *(f"{x:.4f}" for x in (row.score, row.f1, row.time)),
-        ]
-        for row in PUBLISHED_ROWS
-    ]
-    return markdown_table(["row", "net", "input", "epochs", "score", "F1", "time s"], rows)

@@ -13,6 +13,7 @@ from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.published import BASELINE_F1
 from kerastrash.scoring.reference import GIVEN, MEASURED, PUBLISHED
+from kerastrash.scoring.runtimes import OpenNet, conditions
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,9 @@ def open_baseline(clock: ClockConfig, data: DataConfig, part: str, classes: int)
             "give a baseline trained for this data, or a preset"
         )
     return Baseline(model, evaluate(model, prepare(data, image_size(model)).part(part)).macro_f1, MEASURED)
+
+
+def measured_as(clock: ClockConfig, baseline: OpenNet) -> str:
+    """How the baseline's time was measured: its net, size, runtime, device and threads."""
+    here = conditions(baseline.name, baseline.device, clock.threads)
+    return f"{clock.baseline_net} at {baseline.input_size} px, {here}"

@@ -95,6 +95,11 @@ def total_times(
     return {name: _timing(values, float(np.median(loads[name]))) for name, values in times.items()}
 
 
+def spread(count: int, most: int | None) -> np.ndarray:
+    """Indices of at most `most` of `count` images, spread evenly; of all where `most` is None."""
+    return np.linspace(0, count - 1, min(most or count, count)).astype(int)
+
+
 def _blocks(count: int, turns: int) -> list[range]:
     if count < 1 or turns < 1:
         raise ConfigError(f"{count} images in {turns} turns cannot be timed: give at least one of each")

@@ -7,6 +7,7 @@ from typing import Literal
 from kerastrash.data import DataConfig
 from kerastrash.errors import require
 from kerastrash.scoring.published import BASELINE_F1
+from kerastrash.scoring.reference import ReferenceKind
 from kerastrash.scoring.runtimes import RuntimeKind
 
 
@@ -18,7 +19,7 @@ class ClockConfig:
     """What runs the nets: the active Keras backend, or ONNX Runtime on the processor (needs the onnx extra)."""
     threads: int = 1
     """Processor threads of the runtime."""
-    reference: Literal["published", "measured"] = "measured"
+    reference: ReferenceKind = "measured"
     """The baseline's time in the score: the contest's published one, or the baseline net timed here in the same run."""
     baseline_net: str = "mobilenetv3_79"
     """The net timed beside the model: a preset, a .yaml file of rows, or a trained .keras file, whose F1 counts too."""

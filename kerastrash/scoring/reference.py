@@ -1,10 +1,12 @@
 """What a score is relative to: the contest's published baseline, or a net timed on this device in the same run."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from kerastrash.scoring.formula import score
 from kerastrash.scoring.published import BASELINE_F1, BASELINE_TIME
 
+ReferenceKind = Literal["published", "measured"]
 PUBLISHED, GIVEN, MEASURED = "published", "given", "measured here"
 
 
@@ -35,3 +37,12 @@ PUBLISHED_REFERENCE = Reference(BASELINE_F1, BASELINE_TIME, PUBLISHED, PUBLISHED
 def measured_reference(baseline_time: float, measured_as: str, baseline_f1: float, f1_source: str) -> Reference:
     """A baseline timed here: `baseline_time` in seconds for the test set, `measured_as` names net, runtime, threads."""
     return Reference(baseline_f1, baseline_time, f1_source, f"{MEASURED}: {measured_as}")
+
+
+def reference_for(
+    kind: ReferenceKind, baseline_time: float, measured_as: str, baseline_f1: float, f1_source: str
+) -> Reference:
+    """The published constants, or the baseline measured here."""
+    if kind == "published":
+        return PUBLISHED_REFERENCE
+    return measured_reference(baseline_time, measured_as, baseline_f1, f1_source)

@@ -15,12 +15,12 @@ from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ModelError
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.scoring.baseline import Baseline, open_baseline
-from kerastrash.scoring.clocks import Timing, inference_times, total_times
+from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
+from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.evaluate import Evaluation, evaluate
-from kerastrash.scoring.reference import PUBLISHED_REFERENCE, Reference, measured_reference
-from kerastrash.scoring.runtimes import OpenNet, conditions, export_onnx, open_runtime
+from kerastrash.scoring.reference import Reference, reference_for
+from kerastrash.scoring.runtimes import OpenNet, export_onnx, open_runtime
 
 MODEL, BASELINE = "model", "baseline"
 
@@ -144,7 +144,7 @@ def _times(
 ) -> dict[str, dict[str, Timing]]:
     """Both clocks' times of both nets."""
     count = len(part.labels)
-    timed = np.linspace(0, count - 1, min(config.timed_images or count, count)).astype(int)
+    timed = spread(count, config.timed_images)
     crops = [part.crops[index] for index in timed]
     console.print(f"timing {len(crops)} of {count} images, the model and {config.baseline_net} in turns")
     images = {
@@ -168,10 +168,8 @@ def _clock_score(
     config: ScoreConfig,
 ) -> ClockScore:
     seconds, baseline_seconds = times[MODEL].seconds(count), times[BASELINE].seconds(count)
-    reference = PUBLISHED_REFERENCE
-    if config.reference == "measured":
-        here = conditions(runtime.name, runtime.device, config.threads)
-        net = f"{config.baseline_net} at {runtime.input_size} px"
-        reference = measured_reference(baseline_seconds, f"{net}, {here}", baseline.f1, baseline.f1_source)
+    reference = reference_for(
+        config.reference, baseline_seconds, measured_as(config, runtime), baseline.f1, baseline.f1_source
+    )
     score = reference.score(f1, seconds)
     return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerastrash.data.records import count_reasons
-from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_ROWS
+from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
 from kerastrash.scoring.runtimes import conditions
 
@@ -32,13 +32,10 @@ def published_table() -> Table:
     table = Table(
         title="Published rows", caption=f"Measured on {MEASURED_ON}: not comparable with the times and F1 above."
     )
-    for column in ("row", "net"):
-        table.add_column(column)
-    for column in ("input", "epochs", "score", "F1", "time s"):
-        table.add_column(column, justify="right")
+    for place, column in enumerate(PUBLISHED_COLUMNS):
+        table.add_column(column, justify="left" if place < 2 else "right")
     for row in PUBLISHED_ROWS:
-        settings = ("" if value is None else str(value) for value in (row.input_size, row.epochs))
-        table.add_row(row.name, row.net, *settings, f"{row.score:.4f}", f"{row.f1:.4f}", f"{row.time:.4f}")
+        table.add_row(*row.cells())
     return table
 
 

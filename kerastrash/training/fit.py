@@ -6,7 +6,6 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.data.augment import Augmentation
 from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
@@ -111,10 +110,16 @@ def compile_by_recipe(model: keras.Model, dataset: Dataset, recipe: Recipe, step
 def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
     """Shuffled, augmented batches of the training split; an incomplete last batch is left out of the epoch."""
     part = dataset.part("train")
-    augmentation = Augmentation(recipe.n_select, recipe.level, recipe.flip, recipe.cutout)
     batch_size = min(recipe.batch_size, len(part.indices))
     return CropBatches(
-        part.images, part.indices, part.labels, batch_size, augmentation, recipe.seed, shuffle=True, drop_remainder=True
+        part.images,
+        part.indices,
+        part.labels,
+        batch_size,
+        recipe.augmentation(),
+        recipe.seed,
+        shuffle=True,
+        drop_remainder=True,
     )
 
 

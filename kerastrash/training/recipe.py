@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from kerastrash.data.augment import Augmentation
 from kerastrash.errors import require
 
 Loss = Literal["cross_entropy", "logit_adjusted"]
@@ -52,6 +53,8 @@ class Recipe:
         require(0 <= self.momentum_low < 1, "momentum_low", self.momentum_low, "must lie in [0, 1)")
         require(0 <= self.momentum_high < 1, "momentum_high", self.momentum_high, "must lie in [0, 1)")
         require(0 <= self.weight_decay < 1, "weight_decay", self.weight_decay, "must lie in [0, 1)")
-        require(0 <= self.n_select <= 6, "n_select", self.n_select, "must lie in 0 to 6")
-        require(0 <= self.cutout <= 1, "cutout", self.cutout, "must lie in [0, 1]")
-        require(self.level is None or 0 <= self.level <= 1, "level", self.level, "must lie in [0, 1]")
+        self.augmentation()  # checks its own settings
+
+    def augmentation(self) -> Augmentation:
+        """What is done to each training image."""
+        return Augmentation(self.n_select, self.level, self.flip, self.cutout)
