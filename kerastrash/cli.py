@@ -7,7 +7,7 @@ import argparse
 import dataclasses
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -20,15 +20,28 @@ from kerastrash.errors import KerastrashError
 Config = TypeVar("Config")
 
 
-def run(function: Callable[[Any], object], arguments: Sequence[str] | None = None) -> None:
+def run(
+    function: Callable[[Any], object],
+    arguments: Sequence[str] | None = None,
+    commands: Mapping[str, Callable[[Any], object]] | None = None,
+) -> None:
     """Parses the command line into the single dataclass argument of `function`, then calls it.
 
-    A field without a default is a positional argument. Exits with 0, with 2 after printing the message of a
-    KerastrashError (or of a wrong option), and with 130 when interrupted; other exceptions keep their traceback.
+    Where the first word is one of `commands`, that function takes the place of `function`. A field without a default
+    is a positional argument. Exits with 0 (or with the whole number that the function returns), with 2 after printing
+    the message of a KerastrashError (or of a wrong option), and with 130 when interrupted; other exceptions keep their
+    traceback.
     """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    description = function.__doc__
+    if commands and arguments[:1] and arguments[0] in commands:
+        function = commands[arguments.pop(0)]
+        description = function.__doc__
+    elif commands:
+        description = f"{description} Other commands, each with its own --help: {', '.join(commands)}."
     (config_class,) = (kind for name, kind in get_type_hints(function).items() if name != "return")
     try:
-        function(parse(config_class, arguments, description=function.__doc__))
+        sys.exit(function(parse(config_class, arguments, description)) or 0)
     except KerastrashError as error:
         console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)

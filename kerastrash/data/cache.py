@@ -189,7 +189,7 @@ def _decode_photograph(crops: list[Crop], size: int) -> list[_Row]:
     for crop in crops:
         try:
             piece = cut(image, crop)
-            rows.append(_Row(crop, square(piece, size), group, piece.size))
+            rows.append(_Row(crop, square(piece, size), crop.photograph or group, piece.size))
         except ImageError as error:
             rows.append(_Row(crop, reason=error.reason))
     return rows

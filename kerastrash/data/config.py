@@ -14,7 +14,8 @@ class DataConfig:
     """Where the crops come from, where they are cached, and how they are split."""
 
     data: str = "sample"
-    """The word `sample` (drawn scenes), a COCO annotation file (.json), or a folder of class folders."""
+    """The word `sample` (drawn scenes), a COCO file (.json, or a folder with annotations.json), a folder of class
+    folders, or tfds:NAME (a set built by `prepare_data.py tfds`)."""
 
     images: Path | None = None
     """Image folder of a COCO file; by default the file's own folder, or images/ in it, whichever holds more of them."""
@@ -27,6 +28,9 @@ class DataConfig:
 
     sample_folder: Path = Path("data")
     """Folder in which `sample/` is drawn."""
+
+    tfds_folder: Path = Path("data/tfds")
+    """Folder of the TFDS data sets."""
 
     split_seed: int = 2021
     """Seed of the split, from 0 to 2**32 - 1."""

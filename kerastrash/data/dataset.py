@@ -14,6 +14,9 @@ from kerastrash.data.split import split_crops
 from kerastrash.errors import ConfigError, DataError
 
 SAMPLE = "sample"
+TFDS = "tfds:"
+ANNOTATIONS = "annotations.json"
+"""A folder that holds this file is a COCO data set."""
 
 
 @dataclass(frozen=True)
@@ -58,23 +61,23 @@ class Dataset:
 
 
 def open_source(config: DataConfig) -> Source:
-    """Reads what the settings name, opening no image: `sample`, a COCO .json file or a folder of class folders.
+    """Reads what the settings name, opening no image: see `DataConfig.data`.
 
     Raises:
         DataError: it is missing, malformed, or offers not one crop or fewer than two classes.
         ConfigError: `images` or `categories` is given with something else than a COCO file.
     """
-    path = Path(config.data)
-    if config.data != SAMPLE and not path.exists():
-        raise DataError(f"{path}: no such file or folder; give a COCO .json file, a folder or the word {SAMPLE!r}")
-    if config.data == SAMPLE or path.is_dir():
-        if config.images or config.categories:
-            raise ConfigError(f"{config.data}: images and categories belong to a COCO file; take them out")
-        source = _draw_sample(config.sample_folder) if config.data == SAMPLE else read_folder(path)
-    elif path.suffix.lower() == ".json":
-        source = read_coco(path, config.images, config.categories)
+    annotations = _annotation_file(config)
+    if annotations is not None:
+        source = read_coco(annotations, config.images, config.categories)
+    elif config.images or config.categories:
+        raise ConfigError(f"{config.data}: images and categories belong to a COCO file; take them out")
+    elif config.data == SAMPLE:
+        source = _draw_sample(config.sample_folder)
+    elif config.data.startswith(TFDS):
+        source = _read_tfds(config.data.removeprefix(TFDS), config.tfds_folder)
     else:
-        raise DataError(f"{path}: neither a COCO .json file nor a folder; give one of these or the word {SAMPLE!r}")
+        source = read_folder(Path(config.data))
     if not source.crops:
         raise DataError(
             f"{config.data}: not one annotation can be used: {count_reasons(source.left_out)}; "
@@ -83,6 +86,30 @@ def open_source(config: DataConfig) -> Source:
     if len(source.classes) < 2:
         raise DataError(f"{config.data}: has one class, {source.classes[0]!r}; a classifier needs two or more")
     return source
+
+
+def _annotation_file(config: DataConfig) -> Path | None:
+    """The COCO file that the settings name, itself or by its folder; None where they name something else."""
+    path = Path(config.data)
+    if config.data == SAMPLE or config.data.startswith(TFDS):
+        return None
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file or folder; give a COCO .json file, a folder, {TFDS}NAME or the word {SAMPLE!r}"
+        )
+    if path.is_dir():
+        return path / ANNOTATIONS if (path / ANNOTATIONS).is_file() else None
+    if path.suffix.lower() != ".json":
+        raise DataError(
+            f"{path}: neither a COCO .json file nor a folder; give one of these, {TFDS}NAME or the word {SAMPLE!r}"
+        )
+    return path
+
+
+def _read_tfds(name: str, folder: Path) -> Source:
+    from kerastrash.data.tfds.source import read_tfds  # loads tensorflow_datasets, a second of imports
+
+    return read_tfds(name, folder)
 
 
 def _draw_sample(folder: Path) -> Source:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Box, Crop, Frame
+from kerastrash.data.records import Box, Crop, Frame, Record
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -22,7 +22,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 class ImageError(DataError):
     """A file or box of which no crop can be cut; `reason` is the same for every image with the same fault."""
 
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+    def __init__(self, path: Path | Record, reason: str, remedy: str) -> None:
         super().__init__(f"{path}: {reason}; {remedy}")
         self.reason = reason
 
@@ -37,8 +37,10 @@ def read_crop(crop: Crop, size: int) -> np.ndarray:
     return square(cut(image, crop), size)
 
 
-def read_bytes(path: Path) -> bytes:
-    """The file's bytes, at most 256 MiB."""
+def read_bytes(path: Path | Record) -> bytes:
+    """The bytes of a file, at most 256 MiB, or of a record."""
+    if not isinstance(path, Path):
+        return path.read_bytes()
     try:
         if not path.is_file():
             raise ImageError(path, "no such file", "add the image, or give its folder with --images")
@@ -54,7 +56,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(path: Path, data: bytes, frame: Frame | None = None) -> Image.Image:
+def decode(path: Path | Record, data: bytes, frame: Frame | None = None) -> Image.Image:
     """Decodes to RGB, turned as its boxes expect: as displayed (EXIF applied) unless only the stored size fits `frame`.
 
     TACO's official boxes are drawn on the photograph as displayed. Grey, palette, CMYK and 16-bit images become

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 Box = tuple[float, float, float, float]
 Frame = tuple[int, int]
@@ -13,11 +14,19 @@ Frame = tuple[int, int]
 SPLITS = ("train", "val", "test")
 
 
+class Record(Protocol):
+    """An encoded image inside a larger file. Hashable; `str()` of it names it in messages."""
+
+    def read_bytes(self) -> bytes:
+        """The bytes of the encoded image."""
+        ...
+
+
 @dataclass(frozen=True)
 class Crop:
     """One object to classify: a box on a photograph, or a whole photograph."""
 
-    image: Path
+    image: Path | Record
     box: Box | None
     """x, y, width, height in pixels; None is the whole image."""
     label: int
@@ -27,6 +36,8 @@ class Crop:
     """`train`, `val` or `test` where the source fixes it."""
     frame: Frame | None = None
     """Width and height, in pixels, of the image on which the box was drawn, where the source states it."""
+    photograph: str = ""
+    """SHA-256 (hex) of the photograph's file, where `image` is a record that holds the crop alone; else empty."""
 
 
 @dataclass(frozen=True)
