@@ -55,16 +55,24 @@ def progress_bar() -> Progress:
     )
 
 
-def track(items: Iterable[Item], description: str, unit: str, total: int | None = None) -> Iterator[Item]:
-    """Yields the items while a progress bar shows how many are done, the rate and the time left."""
+def track(
+    items: Iterable[Item], description: str, unit: str, total: int | None = None, before: int = 0
+) -> Iterator[Item]:
+    """Yields the items while a progress bar shows how many are done, the rate and the time left.
+
+    `before` of the `total` were done by an earlier call.
+    """
     if total is None and isinstance(items, Sized):
         total = len(items)
     started, done = time.perf_counter(), 0
     with progress_bar() as progress:
-        task = progress.add_task(description, total=total, unit=unit, note="")
+        task = progress.add_task(description, total=total, completed=before, unit=unit, note="")
         for item in items:
             yield item
             done += 1
             progress.advance(task)
     if not console.is_terminal:
-        console.print(f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s", highlight=False)
+        earlier = f" ({before} before)" if before else ""
+        console.print(
+            f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s{earlier}", highlight=False
+        )

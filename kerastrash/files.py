@@ -85,8 +85,15 @@ def read_yaml(path: Path | str, error: type[Exception] = FileError) -> Any:
         raise error(f"{path}: not valid YAML{line} ({reason}); correct it there") from cause
 
 
+MAX_TEXT = 2**29
+"""Bytes. COCO's largest annotation file has 469 MB; parsed, text takes about eight times its size."""
+
+
 def _read_text(path: Path, error: type[Exception]) -> str:
     try:
+        if path.stat().st_size > MAX_TEXT:
+            size = f"{path.stat().st_size / 1e9:.1f} GB"
+            raise error(f"{path}: is {size}, the limit is {MAX_TEXT / 1e9:.1f} GB; divide it into several files")
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise error(f"{path}: no such file; check the path") from None

@@ -57,3 +57,10 @@ def test_csv_rows_come_back_and_missing_cells_are_empty(tmp_path):
     write_csv(path, [{"a": 1}, {"a": 2, "b": "x,y"}], ["a", "b"])
     assert read_csv(path) == [{"a": "1", "b": ""}, {"a": "2", "b": "x,y"}]
     assert read_csv(tmp_path / "absent.csv") == []
+
+
+def test_a_text_file_of_four_gigabytes_is_refused_without_being_read(tmp_path):
+    with (tmp_path / "huge.json").open("wb") as stream:
+        stream.truncate(4 * 2**30)
+    with pytest.raises(DataError, match=r"huge\.json: is 4\.3 GB, the limit is 0\.5 GB; divide it"):
+        read_json(tmp_path / "huge.json", DataError)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from kerastrash.data.cache import cached_crops
+from kerastrash.data.cache import CachedCrops, cached_crops
 from kerastrash.data.coco import read_coco
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.folder import read_folder
 from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
 from kerastrash.data.split import split_crops
+from kerastrash.data.split_file import Split, kept_split
 from kerastrash.errors import ConfigError, DataError
 
 SAMPLE = "sample"
@@ -129,16 +130,7 @@ def prepare(config: DataConfig, input_size: int) -> Dataset:
     check_config(config, input_size)
     source = open_source(config)
     cached = cached_crops(source, config.cache, input_size)
-    splits, leaks = split_crops(
-        config.data,
-        source.classes,
-        cached.crops,
-        cached.labels,
-        cached.groups,
-        validation=config.validation,
-        test=config.test,
-        seed=config.split_seed,
-    )
+    splits, leaks = _split(config, source, cached)
     return Dataset(
         name=source.name,
         classes=source.classes,
@@ -152,3 +144,10 @@ def prepare(config: DataConfig, input_size: int) -> Dataset:
         fingerprint=source.fingerprint,
         input_size=input_size,
     )
+
+
+def _split(config: DataConfig, source: Source, cached: CachedCrops) -> Split:
+    shares = {"validation": config.validation, "test": config.test, "seed": config.split_seed}
+    path = cached.folder / f"split-{'-'.join(map(str, shares.values()))}.json"
+    crops = (cached.crops, cached.labels, cached.groups)
+    return kept_split(path, len(cached.crops), lambda: split_crops(config.data, source.classes, *crops, **shares))

@@ -4,13 +4,16 @@ import json
 import os
 import resource
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kerastrash.data.cache import cached_crops
+from kerastrash.data.cache import cached_crops, forget_pages
 from kerastrash.data.coco import read_coco
 from kerastrash.data.folder import read_folder
 from kerastrash.data.images import read_crop
@@ -24,8 +27,12 @@ def source(class_folders):
     return read_folder(class_folders(a=3, b=2))
 
 
+def caches(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.suffix not in (".lock", ".part")]
+
+
 def only_cache(folder: Path) -> Path:
-    (cache,) = folder.iterdir()
+    (cache,) = caches(folder)
     return cache
 
 
@@ -81,7 +88,7 @@ def test_a_source_without_one_usable_image_stops_and_leaves_nothing(source, tmp_
         crop.image.write_text("no image")
     with pytest.raises(DataError, match="not one of 5 crops can be used: 5 x is no image"):
         cached_crops(source, tmp_path / "cache", SIZE)
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert caches(tmp_path / "cache") == []
 
 
 def test_a_complete_cache_is_reused_without_the_photographs(source, tmp_path):
@@ -98,7 +105,7 @@ def test_other_sizes_and_other_fingerprints_have_their_own_cache(source, class_f
     cached_crops(source, tmp_path / "cache", 2 * SIZE)
     draw(source.crops[0].image, seed=999, size=(50, 50))
     changed = cached_crops(read_folder(tmp_path / "photographs"), tmp_path / "cache", SIZE)
-    assert len(list((tmp_path / "cache").iterdir())) == 3
+    assert len(caches(tmp_path / "cache")) == 3
     assert changed.sizes[0].tolist() == [50, 50]
 
 
@@ -120,30 +127,32 @@ def no_array(cache: Path) -> None:
 
 
 def no_record(cache: Path) -> None:
-    (cache / "crops.json").unlink()
+    (cache / "crops.jsonl").unlink()
 
 
 def half_a_record(cache: Path) -> None:
-    os.truncate(cache / "crops.json", 100)
+    os.truncate(cache / "crops.jsonl", 100)
 
 
-def a_record_of_fewer_rows(cache: Path) -> None:
-    record = json.loads((cache / "crops.json").read_text())
-    (cache / "crops.json").write_text(json.dumps(record | {"keys": record["keys"][:-1]}))
+def one_line_less(cache: Path) -> None:
+    lines = (cache / "crops.jsonl").read_bytes().splitlines(keepends=True)
+    (cache / "crops.jsonl").write_bytes(b"".join(lines[:-1]))
 
 
-def a_record_of_other_rows(cache: Path) -> None:
-    record = json.loads((cache / "crops.json").read_text())
-    (cache / "crops.json").write_text(json.dumps(record | {"labels": record["labels"][:-1]}))
+def a_line_without_its_crop(cache: Path) -> None:
+    header, *lines = (cache / "crops.jsonl").read_text().splitlines()
+    last = json.dumps(json.loads(lines[-1]) | {"crops": []})
+    (cache / "crops.jsonl").write_text("\n".join([header, *lines[:-1], last]) + "\n")
 
 
 def a_record_of_another_source(cache: Path) -> None:
-    record = json.loads((cache / "crops.json").read_text())
-    (cache / "crops.json").write_text(json.dumps(record | {"fingerprint": "0" * 64}))
+    header, *lines = (cache / "crops.jsonl").read_text().splitlines()
+    header = json.dumps(json.loads(header) | {"fingerprint": "0" * 64})
+    (cache / "crops.jsonl").write_text("\n".join([header, *lines]) + "\n")
 
 
 def another_kind_of_record(cache: Path) -> None:
-    (cache / "crops.json").write_text("[]")
+    (cache / "crops.jsonl").write_text("[]")
 
 
 DAMAGES = [
@@ -153,8 +162,8 @@ DAMAGES = [
     no_array,
     no_record,
     half_a_record,
-    a_record_of_fewer_rows,
-    a_record_of_other_rows,
+    one_line_less,
+    a_line_without_its_crop,
     a_record_of_another_source,
     another_kind_of_record,
 ]
@@ -192,14 +201,89 @@ def test_a_cache_folder_that_cannot_be_made_is_an_error(source, tmp_path):
         cached_crops(source, tmp_path / "cache", SIZE)
 
 
-def test_a_full_disk_is_an_error_and_leaves_the_earlier_cache_whole(source, tmp_path):
-    cached_crops(source, tmp_path / "cache", SIZE)
-    earlier = only_cache(tmp_path / "cache")
+@pytest.fixture
+def full_disk():
+    """Lets no file grow beyond a number of bytes, as a full disk would."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        with pytest.raises(FileError, match="cannot be written"):
-            cached_crops(source, tmp_path / "cache", 4 * SIZE)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert only_cache(tmp_path / "cache") == earlier
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_full_disk_is_an_error_leaves_the_earlier_cache_whole_and_is_gone_on_from(source, tmp_path, full_disk):
+    cached_crops(source, tmp_path / "cache", SIZE)
+    earlier = contents(tmp_path / "cache")
+    full_disk(30_000)
+    with pytest.raises(FileError, match="cannot be written"):
+        cached_crops(source, tmp_path / "cache", 4 * SIZE)
+    full_disk(2**40)
+    assert len(cached_crops(source, tmp_path / "cache", SIZE).images) == 5
+    assert contents(tmp_path / "cache") == earlier
+    for crop in source.crops[:2]:
+        crop.image.unlink()  # what is already cut is not read again
+    assert len(cached_crops(source, tmp_path / "cache", 4 * SIZE).images) == 5
+
+
+def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path):
+    many = replace(source, crops=tuple(replace(source.crops[0], key=str(index)) for index in range(60_000)))
+    with pytest.raises(FileError, match=r"the crops need \d+\.\d+ GB, .* GB are free; .*--cache"):
+        cached_crops(many, tmp_path / "cache", 1024 * 1024)
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from kerastrash.data.cache import cached_crops, decoding
+from kerastrash.data.folder import read_folder
+
+decode = decoding.decode_photograph
+def dies_at_the_fourth(crops, size):
+    if crops[0].key == "b/0.png":
+        os.kill(os.getpid(), 9)
+    return decode(crops, size)
+
+decoding.decode_photograph, decoding.AHEAD = dies_at_the_fourth, 1
+cached_crops(read_folder(Path(sys.argv[1])), Path(sys.argv[2]), 16)
+"""
+
+
+def kill_while_preparing(source, tmp_path) -> Path:
+    folder = source.crops[0].image.parents[1]
+    done = subprocess.run([sys.executable, "-c", KILLED, folder, tmp_path / "cache"], capture_output=True, timeout=60)
+    assert done.returncode == -9, done.stderr
+    (work,) = (tmp_path / "cache").glob(".*.part")
+    return work
+
+
+def test_a_killed_preparation_goes_on_where_it_stopped(source, tmp_path):
+    expected = np.stack([read_crop(crop, SIZE) for crop in source.crops])
+    work = kill_while_preparing(source, tmp_path)
+    assert len((work / "crops.jsonl").read_bytes().splitlines()) == 4  # the header and three photographs
+    for crop in source.crops[:3]:
+        crop.image.write_text("read again, this would be left out")
+    assert (cached_crops(source, tmp_path / "cache", SIZE).images == expected).all()
+    assert only_cache(tmp_path / "cache").is_dir()
+
+
+@pytest.mark.parametrize("hurt", ["rows", "line", "header"])
+def test_what_a_power_cut_spoiled_is_decoded_again(source, tmp_path, hurt):
+    expected = np.stack([read_crop(crop, SIZE) for crop in source.crops])
+    work = kill_while_preparing(source, tmp_path)
+    if hurt == "rows":
+        with (work / "images.npy").open("r+b") as stream:
+            stream.seek(-10, os.SEEK_END)
+            stream.write(b"\0" * 10)
+    elif hurt == "line":
+        os.truncate(work / "crops.jsonl", (work / "crops.jsonl").stat().st_size - 5)
+    else:
+        (work / "crops.jsonl").write_bytes(b"\0" * 200)
+    cached = cached_crops(source, tmp_path / "cache", SIZE)
+    assert cached.crops == source.crops
+    assert (cached.images == expected).all()
+
+
+def test_forgetting_the_pages_of_a_mapped_array_leaves_its_content(source, tmp_path):
+    images = cached_crops(source, tmp_path / "cache", SIZE).images
+    before = np.array(images)
+    forget_pages(images)
+    forget_pages(before)
+    assert (images == before).all()
