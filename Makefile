@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL_BEAM := .venv-beam/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-beam.txt
 BACKENDS := jax tensorflow
 
-.PHONY: help tune train score data test test-slow lint format clean
+.PHONY: help tune train score data check test test-beam test-slow lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +23,14 @@ help: ## this list
 	$(INSTALL) --editable ".[jax,tensorflow,onnx,safetensors,test]"
 	@touch $@
 
+# Apache Beam needs older versions of what the rest needs: an environment of its own, in which tensorflow is absent.
+.venv-beam/.done: pyproject.toml constraints-beam.txt
+	$(PYTHON) -m venv .venv-beam
+	@echo "installing kerastrash with Apache Beam and without tensorflow into .venv-beam"
+	$(INSTALL_BEAM) $(TORCH)
+	$(INSTALL_BEAM) --editable ".[beam,test]"
+	@touch $@
+
 # The drawn sample is harder than the contest's data: an F1 of 0.5 is what a short search can expect of it.
 tune: ARGS ?= --baseline-f1 0.5 --retrain-epochs 20
 tune: .venv/.base ## search, train and score a classifier (on the drawn sample, or ARGS="--data ...")
@@ -36,6 +45,9 @@ score: .venv/.base ## score a .keras file: ARGS="MODEL.keras --data ..."
 data: .venv/.base ## cut, check and summarise the crops of a data set: ARGS="--data ..."
 	$(BIN)/python scripts/prepare_data.py $(ARGS)
 
+check: .venv/.base ## look for leaks, conflicts and faults in a data set: ARGS="SOURCE"
+	$(BIN)/python scripts/check_data.py $(ARGS)
+
 lint: .venv/.test ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,9 +61,13 @@ test: lint ## what CI runs: everything on torch, what every backend must do on j
 	for backend in $(BACKENDS); do \
 		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
+	$(MAKE) test-beam
+
+test-beam: .venv-beam/.done ## TFDS sets with tensorflow absent, by the plain and by the Beam form
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 .venv-beam/bin/python -m pytest -n 2 --dist loadfile tests/data/tfds
 
 test-slow: .venv/.test ## the tests that take minutes
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m slow
 
 clean: ## remove the environment and the caches; runs/ and generated data stay
-	rm -rf .venv .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-beam .pytest_cache .ruff_cache *.egg-info

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from kerastrash.cli import run
 from kerastrash.data import DataConfig, prepare, print_summary
+from kerastrash.data.download import prepare_taco
+from kerastrash.data.tfds.command import build_tfds
 
 
 @dataclass(frozen=True)
@@ -20,4 +22,4 @@ def main(config: PrepareConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, commands={"taco": prepare_taco, "tfds": build_tfds})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kerastrash.data.categories import choose_category_map
+from kerastrash.data.licences import licence_of, licence_table
 from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, fingerprint
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
@@ -40,6 +41,7 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     category_map.check_knows(names.values(), annotations)
 
     paths = {key: _path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
+    licences = licence_table(document)
     crops, left_out = [], []
     keys: set[str] = set()
     for entry in document["annotations"]:
@@ -50,7 +52,8 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
         if reason := _fault(photograph, name, label, path, box, frame):
             left_out.append(LeftOut(key, reason))
         else:
-            crops.append(Crop(path, box, label, key, frame=frame))
+            stated = {"area": _area(entry), "licence": licence_of(photograph, licences)}
+            crops.append(Crop(path, box, label, key, frame=frame, image_id=str(entry["image_id"]), **stated))
     classes = category_map.classes
     name = f"{annotations.resolve().parent.name}-{annotations.stem}"
     return Source(name, classes, tuple(crops), tuple(left_out), fingerprint(classes, crops))
@@ -78,7 +81,7 @@ def _fault(
     return None
 
 
-def _read_document(path: Path) -> dict[str, list[dict[str, Any]]]:
+def _read_document(path: Path) -> dict[str, Any]:
     document = read_json(path, DataError)
     if not isinstance(document, dict):
         raise DataError(f"{path}: no COCO file: holds a {type(document).__name__}; give an object with {_lists()}")
@@ -137,6 +140,12 @@ def _frame(photograph: dict[str, Any] | None) -> Frame | None:
     if not photograph or photograph.get("width") is None or photograph.get("height") is None:
         return None
     return int(photograph["width"]), int(photograph["height"])
+
+
+def _area(annotation: dict[str, Any]) -> float | None:
+    """The area of the object's outline, where the annotation holds one that is a number above 0."""
+    area = annotation.get("area")
+    return float(area) if _is_number(area) and math.isfinite(area) and area > 0 else None
 
 
 def _unique_key(photograph: dict[str, Any] | None, annotation_id: int | str, keys: set[str]) -> str:

@@ -38,6 +38,12 @@ class Crop:
     """Width and height, in pixels, of the image on which the box was drawn, where the source states it."""
     photograph: str = ""
     """SHA-256 (hex) of the photograph's file, where `image` is a record that holds the crop alone; else empty."""
+    image_id: str = ""
+    """The photograph's id in the annotation file, as text; empty where the source has none."""
+    area: float | None = None
+    """Area of the object in square pixels of the photograph, where the annotation states it."""
+    licence: str = ""
+    """Licence of the photograph as text, where the annotation file states it; else empty."""
 
 
 @dataclass(frozen=True)

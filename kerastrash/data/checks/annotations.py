@@ -1,0 +1,129 @@
+"""Findings on a COCO document itself: boxes, ids, images without annotation, categories, licences."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerastrash.data.categories import choose_category_map
+from kerastrash.data.checks.findings import Finding, Item, Kind
+from kerastrash.data.config import DataConfig
+from kerastrash.data.dataset import ANNOTATIONS, SAMPLE
+from kerastrash.data.licences import licence_of, licence_table
+from kerastrash.data.records import Frame
+from kerastrash.errors import DataError
+from kerastrash.files import read_json
+
+NOT_STATED = "not stated"
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category of the annotation file; `class_name` is empty where it is mapped to no class."""
+
+    name: str
+    class_name: str
+    annotations: int
+
+
+@dataclass(frozen=True)
+class AnnotationFacts:
+    """What a COCO document says, apart from its crops."""
+
+    categories: tuple[Category, ...]
+    licences: tuple[tuple[str, int], ...]
+    """Licence and number of images, the most frequent first."""
+    findings: tuple[Finding, ...]
+
+
+def annotation_file(config: DataConfig) -> Path | None:
+    """The COCO file that the settings name, once its source has been opened; None where they name something else."""
+    path = config.sample_folder / SAMPLE if config.data == SAMPLE else Path(config.data)
+    path = path / ANNOTATIONS if path.is_dir() else path
+    return path if path.is_file() else None
+
+
+def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
+    """Reads a COCO file that `read_coco` accepts; `sizes` are those of decoded images by id, for images without one."""
+    document = read_json(path, DataError)
+    images = {entry["id"]: entry for entry in document["images"]}
+    annotations = document["annotations"]
+    table = licence_table(document)
+    licences = {entry["file_name"]: licence_of(entry, table) for entry in document["images"]}
+    counts = Counter(licence_of(entry, table) or NOT_STATED for entry in document["images"])
+    annotated = {entry["image_id"] for entry in annotations}
+    unannotated = (entry["file_name"] for number, entry in images.items() if number not in annotated)
+    return AnnotationFacts(
+        categories=_categories(document, categories),
+        licences=tuple(counts.most_common()),
+        findings=(
+            *_boxes(annotations, images, sizes),
+            _repeated_ids(annotations, images),
+            _shared_files(document["images"]),
+            Finding(Kind.UNANNOTATED, tuple(Item((name,)) for name in unannotated)),
+            Finding(Kind.NO_LICENCE, tuple(Item((name,)) for name, licence in licences.items() if not licence)),
+        ),
+    )
+
+
+def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> tuple[Category, ...]:
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
+    counts = Counter(names.get(entry["category_id"]) for entry in document["annotations"])
+    used = {name for name in counts if name is not None}
+    category_map = choose_category_map(list(names.values()), used, given)
+    labels = {name: category_map.label_of[name] for name in names.values()}
+    rows = [
+        Category(name, "" if label is None else category_map.classes[label], counts[name])
+        for name, label in labels.items()
+    ]
+    order = {name: place for place, name in enumerate(category_map.classes)}
+    return tuple(sorted(rows, key=lambda row: (order.get(row.class_name, len(order)), -row.annotations)))
+
+
+def _boxes(
+    annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]
+) -> tuple[Finding, ...]:
+    found: dict[Kind, list[Item]] = defaultdict(list)
+    for entry in annotations:
+        image = images.get(entry["image_id"], {})
+        size = (image.get("width"), image.get("height"))
+        if None in size:
+            size = sizes.get(str(entry["image_id"]), (float("inf"), float("inf")))
+        kind = _box_fault(entry["bbox"], size)
+        if kind is not None:
+            box = ", ".join(f"{value:g}" for value in entry["bbox"])
+            found[kind].append(Item((_name(entry, images),), f"box ({box}) on {size[0]} x {size[1]}"))
+    return tuple(Finding(kind, tuple(items)) for kind, items in found.items())
+
+
+def _box_fault(box: Sequence[float], size: tuple[float, float]) -> Kind | None:
+    """How a box x, y, width, height lies on an image of this size; NaN has no area."""
+    x, y, width, height = box
+    if not (width > 0 and height > 0):
+        return Kind.BOX_WITHOUT_AREA
+    if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1]:
+        return Kind.BOX_OUTSIDE
+    off = x < 0 or y < 0 or x + width > size[0] or y + height > size[1]
+    return Kind.BOX_CLIPPED if off else None
+
+
+def _repeated_ids(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> Finding:
+    by_id: dict[Any, list[str]] = defaultdict(list)
+    for entry in annotations:
+        by_id[entry["id"]].append(_name(entry, images))
+    items = (Item(tuple(names), f"id {number}") for number, names in by_id.items() if len(names) > 1)
+    return Finding(Kind.ANNOTATION_ID, tuple(items))
+
+
+def _shared_files(images: Sequence[Entry]) -> Finding:
+    by_file: dict[str, list[Any]] = defaultdict(list)
+    for entry in images:
+        by_file[entry["file_name"]].append(entry["id"])
+    items = (Item((name,), f"image ids {', '.join(map(str, ids))}") for name, ids in by_file.items() if len(ids) > 1)
+    return Finding(Kind.SHARED_FILE, tuple(items))
+
+
+def _name(entry: Entry, images: Mapping[Any, Entry]) -> str:
+    return f"{images[entry['image_id']]['file_name'] if entry['image_id'] in images else '?'}#{entry['id']}"

@@ -1,0 +1,131 @@
+"""Pictures that stand more than once: under one label, under two, or on two sides of a split."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+from kerastrash.data.checks.findings import Finding, Item, Kind
+from kerastrash.data.checks.near import CORRELATION, MOST_PAIRS, NearPair, near_pairs
+from kerastrash.data.checks.sightings import Sighting, grouped
+
+Pair = tuple[Sighting, Sighting]
+
+
+def duplicate_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], near: int) -> list[Finding]:
+    """Every finding on equal and nearly equal pictures; `near` is the number of differing bits of 64 that passes."""
+    exact = [*grouped(photographs, _pixels), *grouped(crops, _pixels)]
+    conflicts = [group for group in exact if len(_labels(group)) > 1]
+    leaks = _leaks(photographs, crops)
+    pixels = {sighting.place: sighting.look.pixels for sighting in photographs}
+    graver = {id(sighting) for group in (*conflicts, *leaks) for sighting in group}
+    rest = [group for group in grouped(photographs, _pixels) if not graver.issuperset(map(id, group))]
+    same_file = [group for group in rest if len({sighting.file for sighting in group}) == 1]
+    same_pixels = [group for group in rest if len({sighting.file for sighting in group}) > 1]
+    same_crop = [
+        group
+        for group in grouped(crops, _pixels)
+        if not graver.issuperset(map(id, group)) and not _copies_of_one_crop(group, pixels)
+    ]
+    return [
+        Finding(Kind.CONFLICT, tuple(_item(group) for group in conflicts)),
+        Finding(Kind.LEAK, tuple(_item(group, _where(group)) for group in leaks)),
+        Finding(Kind.SAME_FILE, tuple(map(_item, same_file))),
+        Finding(Kind.SAME_PIXELS, tuple(map(_item, same_pixels))),
+        Finding(Kind.SAME_CROP, tuple(map(_item, same_crop))),
+        *_near_findings(photographs, crops, near),
+        _flat((*photographs, *crops)),
+    ]
+
+
+def _pixels(sighting: Sighting) -> Hashable:
+    """What makes two pictures the same. Cuts of one colour are the same only where the photograph is:
+    a black corner is no copy of another black corner."""
+    if sighting.picture.crop.box is not None and sighting.look.flat:
+        return sighting.look.pixels, sighting.file, sighting.picture.crop.box
+    return sighting.look.pixels
+
+
+def _labels(group: Sequence[Sighting]) -> set[int]:
+    return {label for sighting in group for label in sighting.labels}
+
+
+def _leaks(photographs: Sequence[Sighting], crops: Sequence[Sighting]) -> list[list[Sighting]]:
+    """Groups of equal pictures on several sides, each picture in one group: photographs first."""
+    leaks: list[list[Sighting]] = []
+    leaking: set[int] = set()
+    by_photograph = grouped(photographs, lambda sighting: sighting.group)
+    for group in (*grouped(photographs, _pixels), *by_photograph, *grouped(crops, _pixels)):
+        places = {sighting.place for sighting in group}
+        if len(_union(group, "given")) > 1 or len(_union(group, "own")) > 1:
+            if not places <= leaking:
+                leaks.append(group)
+            leaking |= places
+    return leaks
+
+
+def _union(group: Sequence[Sighting], sides: str) -> set[str]:
+    return {side for sighting in group for side in getattr(sighting, sides)}
+
+
+def _where(group: Sequence[Sighting]) -> str:
+    given, own = sorted(_union(group, "given")), sorted(_union(group, "own"))
+    if len(given) > 1 and len(own) == 1:
+        return f"in {' and '.join(given)} as the source gives them; the prepared data keep only the copy in {own[0]}"
+    if len(given) > 1 and own:
+        return f"in {' and '.join(given)} as the source gives them; both stay there, because the files differ"
+    if len(given) > 1:
+        return f"in {' and '.join(given)} as the source gives them"
+    return f"in {' and '.join(own)} of the split made here: the files differ, the pixels do not"
+
+
+def _copies_of_one_crop(group: Sequence[Sighting], pixels: Mapping[int, str]) -> bool:
+    """Whether the crops are equal only because their photographs are, which is said of those."""
+    places = [sighting.place for sighting in group]
+    return len(set(places)) == len(places) and len({pixels[place] for place in places}) == 1
+
+
+def _near_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], near: int) -> list[Finding]:
+    pairs, stopped = _verified(photographs, near)
+    alike = {frozenset(sighting.look.pixels for sighting in pair) for pair, _ in pairs}
+    pixels = {sighting.place: sighting.look.pixels for sighting in photographs}
+    crop_pairs, crops_stopped = _verified(crops, near)
+    for pair, measured in crop_pairs:
+        first, second = (pixels[sighting.place] for sighting in pair)
+        same_photograph = pair[0].place == pair[1].place
+        if same_photograph or (first != second and frozenset((first, second)) not in alike):
+            pairs.append((pair, measured))
+    found: dict[Kind, list[Item]] = {Kind.NEAR_CONFLICT: [], Kind.NEAR_LEAK: [], Kind.NEAR_DUPLICATE: []}
+    for pair, measured in pairs:
+        item = _item(pair, f"{measured.bits} bits, correlation {measured.correlation:.2f}")
+        for kind in _near_kinds(pair):
+            found[kind].append(item)
+    detail = (
+        f"Perceptual hashes (phash) that differ in at most {near} of 64 bits, and 16 x 16 thumbnails with a "
+        f"correlation of at least {CORRELATION}."
+    )
+    if stopped or crops_stopped:
+        detail += f" The search stopped at {MOST_PAIRS:,} pairs: there are more."
+    return [Finding(kind, tuple(items), detail) for kind, items in found.items()]
+
+
+def _verified(sightings: Sequence[Sighting], near: int) -> tuple[list[tuple[Pair, NearPair]], bool]:
+    """Near pairs among the different pictures that a hash can tell apart, and whether there are more."""
+    different = [group[0] for group in grouped(sightings, _pixels, least=1) if group[0].look.comparable]
+    pairs = near_pairs([sighting.look for sighting in different], near)
+    return [((different[pair.first], different[pair.second]), pair) for pair in pairs], len(pairs) == MOST_PAIRS
+
+
+def _near_kinds(pair: Pair) -> list[Kind]:
+    kinds = []
+    if len(_labels(pair)) > 1:
+        kinds.append(Kind.NEAR_CONFLICT)
+    if len(_union(pair, "given")) > 1 or len(_union(pair, "own")) > 1:
+        kinds.append(Kind.NEAR_LEAK)
+    return kinds or [Kind.NEAR_DUPLICATE]
+
+
+def _flat(sightings: Sequence[Sighting]) -> Finding:
+    return Finding(Kind.FLAT, tuple(_item([sighting]) for sighting in sightings if sighting.look.flat))
+
+
+def _item(group: Sequence[Sighting], note: str = "") -> Item:
+    pictures = tuple(sighting.picture for sighting in group)
+    return Item(tuple(picture.name for picture in pictures), note, pictures)

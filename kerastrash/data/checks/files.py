@@ -1,0 +1,77 @@
+"""Findings on single files and crops: missing, unreadable, left out, turned by EXIF, tiny."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
+from kerastrash.data.checks.looks import Look
+from kerastrash.data.checks.scan import Photograph
+from kerastrash.data.checks.sightings import photograph_name
+from kerastrash.data.records import Crop, Frame, LeftOut, Source
+from kerastrash.data.summary import TINY
+
+
+def file_findings(source: Source, scanned: Sequence[Photograph], left_out: Iterable[LeftOut]) -> list[Finding]:
+    """What is wrong with single photographs and crops; `left_out` is everything that is not used."""
+    missing, bad = [], []
+    for photograph in scanned:
+        if photograph.look is None:
+            crop = source.crops[photograph.crops[0]]
+            item = Item((photograph_name(crop),), photograph.reason)
+            (missing if _is_missing(crop) else bad).append(item)
+    return [
+        Finding(Kind.MISSING_IMAGE, tuple(missing)),
+        Finding(Kind.BAD_IMAGE, tuple(bad)),
+        Finding(Kind.LEFT_OUT, tuple(Item((item.what,), item.reason) for item in left_out)),
+        _orientations(source, scanned),
+        Finding(Kind.TINY, tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
+    ]
+
+
+def left_out_of(source: Source, scanned: Sequence[Photograph]) -> list[LeftOut]:
+    """What a source that cannot be prepared leaves out: as it says itself, and what the scan could not use."""
+    unusable = [
+        LeftOut(source.crops[place].key, photograph.reason)
+        for photograph in scanned
+        if photograph.look is None
+        for place in photograph.crops
+    ]
+    return [*source.left_out, *unusable]
+
+
+def _is_missing(crop: Crop) -> bool:
+    return isinstance(crop.image, Path) and not crop.image.exists()
+
+
+def _orientations(source: Source, scanned: Sequence[Photograph]) -> Finding:
+    items = []
+    for photograph in scanned:
+        if photograph.orientation not in (0, 1):
+            crop = source.crops[photograph.crops[0]]
+            note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
+            name = photograph_name(crop)
+            pictures = (Picture(whole(crop), name),) if photograph.look else ()
+            items.append(Item((name,), note, pictures))
+    return Finding(Kind.ORIENTATION, tuple(sorted(items, key=lambda item: item.note)))
+
+
+def _agreement(photograph: Photograph, annotated: Frame | None) -> str:
+    """With which size of a turned photograph the annotated one agrees."""
+    stored = photograph.stored
+    displayed = stored[::-1] if photograph.orientation in (5, 6, 7, 8) else stored
+    if annotated is None:
+        return "no annotated size to compare"
+    if stored == displayed == annotated:
+        return "annotated size is that of the stored and the displayed picture"
+    if annotated in (displayed, stored):
+        return f"annotated size is that of the {'displayed' if annotated == displayed else 'stored'} picture"
+    return "annotated size is neither that of the stored nor of the displayed picture"
+
+
+def _tiny(source: Source, scanned: Sequence[Photograph]) -> Iterable[Item]:
+    for photograph in scanned:
+        for place, look in photograph.cuts.items():
+            if isinstance(look, Look) and min(look.size) < TINY:
+                crop = source.crops[place]
+                note = f"{look.size[0]} x {look.size[1]} px"
+                yield Item((crop.key,), note, (Picture(crop, crop.key, source.classes[crop.label]),))

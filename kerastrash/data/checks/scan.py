@@ -1,0 +1,83 @@
+"""One pass over the photographs of a source: each is read and decoded once."""
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from kerastrash.console import track
+from kerastrash.data.checks.looks import Look, look_at
+from kerastrash.data.images import FORMATS, ImageError, cut, decode, digest, read_bytes
+from kerastrash.data.records import Crop, Frame, Source
+
+AHEAD = 64
+"""Photographs handed to the threads at once, which bounds the memory."""
+ORIENTATION = 0x0112
+"""EXIF tag; 1 is upright, 5 to 8 are turned by a quarter."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """What one file is; `look` is None where it cannot be used, and `reason` says why."""
+
+    crops: tuple[int, ...]
+    """Places in the source of the crops on it."""
+    file: str = ""
+    """SHA-256 (hex) of the file."""
+    orientation: int = 1
+    stored: Frame | None = None
+    look: Look | None = None
+    reason: str = ""
+    cuts: dict[int, Look | str] = field(default_factory=dict)
+    """The look of each crop by its place in the source, or the reason why it cannot be cut."""
+
+
+def scan(source: Source) -> list[Photograph]:
+    """Reads every photograph of the source in parallel threads, with a progress bar."""
+    places: dict[Any, list[int]] = {}
+    for place, crop in enumerate(source.crops):
+        places.setdefault((crop.image, crop.frame), []).append(place)
+    jobs = list(places.values())
+    return list(track(_scanned(source.crops, jobs), "Checking", unit="photographs", total=len(jobs)))
+
+
+def _scanned(crops: Sequence[Crop], jobs: Sequence[list[int]]) -> Iterator[Photograph]:
+    with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2))) as pool:  # Pillow decodes outside the GIL
+        for start in range(0, len(jobs), AHEAD):
+            yield from pool.map(lambda job: _photograph(crops, job), jobs[start : start + AHEAD])
+
+
+def _photograph(crops: Sequence[Crop], places: Sequence[int]) -> Photograph:
+    first = crops[places[0]]
+    facts: dict[str, Any] = {"crops": tuple(places)}
+    try:
+        data = read_bytes(first.image)
+        facts["file"] = digest(data)
+        facts |= _header(data)
+        image = decode(first.image, data, first.frame)
+    except ImageError as error:
+        return Photograph(**facts, reason=error.reason)
+    look = look_at(image)
+    return Photograph(**facts, look=look, cuts={place: _cut(image, crops[place], look) for place in places})
+
+
+def _cut(image: Image.Image, crop: Crop, look: Look) -> Look | str:
+    if crop.box is None:
+        return look
+    try:
+        return look_at(cut(image, crop))
+    except ImageError as error:
+        return error.reason
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """Stored size and EXIF orientation; nothing where the header cannot be read, which decoding then says."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            return {"stored": image.size, "orientation": image.getexif().get(ORIENTATION, 1)}
+    except Exception:  # decoders meet arbitrary bytes and raise whatever they trip over
+        return {}

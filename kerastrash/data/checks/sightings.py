@@ -1,0 +1,88 @@
+"""The photographs and crops of a source as things to compare: look, labels, and sides of the splits."""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kerastrash.data.checks.findings import Picture, whole
+from kerastrash.data.checks.looks import Look
+from kerastrash.data.checks.scan import Photograph
+from kerastrash.data.records import Crop, Source
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A photograph or a crop that could be decoded."""
+
+    look: Look
+    picture: Picture
+    place: int
+    """Place of its photograph among those scanned."""
+    file: str
+    """SHA-256 (hex) of the photograph's file."""
+    group: str
+    """SHA-256 (hex) of the photograph by which splits are grouped; a record of a crop names that of its photograph."""
+    labels: frozenset[int]
+    """The classes that its pixels stand under; empty for a photograph that has boxes."""
+    given: frozenset[str]
+    """Sides that the source gives it."""
+    own: frozenset[str]
+    """Sides on which the prepared data hold it."""
+
+    @property
+    def region(self) -> Hashable:
+        """Which pixels of which photograph."""
+        return self.place, self.picture.crop.box
+
+
+def photograph_name(crop: Crop) -> str:
+    """The name of a crop's photograph in its source: the key of a crop with a box is `file_name#id`."""
+    return crop.key if crop.box is None else crop.key.rpartition("#")[0]
+
+
+def sight_photographs(source: Source, scanned: Sequence[Photograph], own: Mapping[str, str]) -> list[Sighting]:
+    """One sighting for each photograph; `own` gives the side of each crop by its key."""
+    seen = []
+    for place, photograph in enumerate(scanned):
+        if photograph.look is not None:
+            crops = [source.crops[index] for index in photograph.crops]
+            seen.append(_sighting(source, photograph, place, photograph.look, crops, own, whole_photograph=True))
+    return seen
+
+
+def sight_crops(source: Source, scanned: Sequence[Photograph], own: Mapping[str, str]) -> list[Sighting]:
+    """One sighting for each crop with a box; a crop without one is its photograph."""
+    seen = []
+    for place, photograph in enumerate(scanned):
+        for index, look in photograph.cuts.items():
+            crop = source.crops[index]
+            if crop.box is not None and isinstance(look, Look):
+                seen.append(_sighting(source, photograph, place, look, [crop], own, whole_photograph=False))
+    return seen
+
+
+def _sighting(
+    source: Source,
+    photograph: Photograph,
+    place: int,
+    look: Look,
+    crops: Sequence[Crop],
+    own: Mapping[str, str],
+    whole_photograph: bool,
+) -> Sighting:
+    labels = frozenset(crop.label for crop in crops)
+    sides = frozenset(own[crop.key] for crop in crops if crop.key in own)
+    given = frozenset(crop.split for crop in crops if crop.split)
+    shown, name = (whole(crops[0]), photograph_name(crops[0])) if whole_photograph else (crops[0], crops[0].key)
+    label = ", ".join(source.classes[number] for number in sorted(labels))
+    picture = Picture(shown, name, label, " and ".join(sorted(given or sides)))
+    boxed = whole_photograph and any(crop.box is not None for crop in crops)
+    group = crops[0].photograph or photograph.file
+    return Sighting(look, picture, place, photograph.file, group, frozenset() if boxed else labels, given, sides)
+
+
+def grouped(sightings: Iterable[Sighting], key: Callable[[Sighting], Hashable], least: int = 2) -> list[list[Sighting]]:
+    """The groups of at least `least` sightings that share a key, in the order of their first members."""
+    groups: dict[Hashable, list[Sighting]] = {}
+    for sighting in sightings:
+        groups.setdefault(key(sighting), []).append(sighting)
+    return [group for group in groups.values() if len(group) >= least]

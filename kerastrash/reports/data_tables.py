@@ -1,0 +1,91 @@
+"""A check of a data set on the terminal: counts, sizes, findings, verdict."""
+
+from collections.abc import Sequence
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from kerastrash.data.checks import CheckReport, Finding, Severity
+from kerastrash.data.checks.counts import ClassCount, Histogram
+from kerastrash.data.records import SPLITS
+
+COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
+NAMED = 2
+"""Items named for each finding and reason; the page shows more, the JSON file all."""
+NOTES = 4
+"""Reasons named for each finding."""
+BAR = 16
+
+
+def check_tables(report: CheckReport) -> Group:
+    """Everything that the terminal shows of a check."""
+    parts: list[RenderableType] = [
+        _counts_table(report),
+        Columns([_histogram_table(one) for one in report.histograms], padding=(0, 4)),
+    ]
+    if report.licences:
+        parts.append(_licence_table(report.licences))
+    if report.findings:
+        parts.append(_findings_table(report.findings))
+    good = not (report.failed or report.unusable)
+    parts.append(f"[{'bold green' if good else 'bold red'}]{escape(report.verdict)}[/]")
+    return Group(*parts)
+
+
+def used_sides(counts: Sequence[ClassCount]) -> tuple[str, ...]:
+    """The sides that hold anything: none where there is no split."""
+    return tuple(side for side in SPLITS if any(row.sides[side] for row in counts))
+
+
+def _counts_table(report: CheckReport) -> Table:
+    sides = used_sides(report.counts)
+    title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
+    table = Table("class", title=escape(title), title_justify="left")
+    for name in (*sides, "crops", "photographs", "tiny"):
+        table.add_column(name, justify="right")
+    for row in report.counts:
+        figures = (*(row.sides[side] for side in sides), row.crops, row.photographs, row.tiny)
+        table.add_row(escape(row.name), *map(str, figures), style="bold" if row is report.counts[-1] else None)
+    return table
+
+
+def _histogram_table(histogram: Histogram) -> Table:
+    table = Table("range", title=histogram.title, title_justify="left")
+    table.add_column("crops", justify="right")
+    table.add_column("")
+    most = max((count for _, count in histogram.bars), default=0) or 1
+    for name, count in histogram.bars:
+        table.add_row(name, str(count), "█" * round(BAR * count / most) if count else "")
+    return table
+
+
+def _licence_table(licences: Sequence[tuple[str, int]]) -> Table:
+    table = Table("licence", title="licences", title_justify="left")
+    table.add_column("images", justify="right")
+    for name, count in licences:
+        table.add_row(escape(name), str(count))
+    return table
+
+
+def _findings_table(findings: Sequence[Finding]) -> Table:
+    table = Table("", "finding", title="findings", title_justify="left")
+    table.add_column("count", justify="right")
+    table.add_column("which", overflow="fold")
+    for finding in findings:
+        severity = f"[{COLOURS[finding.severity]}]{finding.severity}[/]"
+        table.add_row(severity, finding.title, str(len(finding.items)), escape(_which(finding)))
+    return table
+
+
+def _which(finding: Finding) -> str:
+    """The first names under each of the most frequent notes."""
+    groups = finding.by_note()
+    lines = []
+    for note, names in groups[:NOTES]:
+        first = [*names[:NAMED], *([f"and {len(names) - NAMED} more"] if len(names) > NAMED else [])]
+        lines += [f"{len(names)} x {note}: {', '.join(first)}"] if note else first
+    if len(groups) > NOTES:
+        lines.append(f"and {len(groups) - NOTES} more reasons")
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""Data sets with one planted fault each: a folder of classes, or a COCO file, of small smooth photographs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerastrash.data.checks import CheckConfig, CheckReport, Finding, check
+
+SIZE = (96, 72)
+
+
+def draw(seed: int, size: tuple[int, int] = SIZE) -> Image.Image:
+    """A picture with large shapes, as photographs have; of random pixels a perceptual hash says little."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+
+
+@pytest.fixture
+def scene() -> Callable[..., Image.Image]:
+    """`scene(seed, size=(96, 72))` -> a photograph, different for every seed."""
+    return draw
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Two classes of six different photographs."""
+    for name, first in {"can": 0, "box": 100}.items():
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(6):
+            draw(first + number).save(tmp_path / "set" / name / f"{number}.png")
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def split_folder(tmp_path: Path) -> Path:
+    """The same with train, val and test given."""
+    for side, start in {"train": 0, "val": 200, "test": 400}.items():
+        for name, first in {"can": 0, "box": 100}.items():
+            (tmp_path / "split" / side / name).mkdir(parents=True)
+            for number in range(3):
+                draw(start + first + number).save(tmp_path / "split" / side / name / f"{number}.png")
+    return tmp_path / "split"
+
+
+@pytest.fixture
+def coco(tmp_path: Path) -> Callable[..., Path]:
+    """Writes a COCO folder of twelve photographs with one box each, after `change` has changed its document."""
+
+    def write(change: Callable[[dict[str, Any]], object] = lambda document: None) -> Path:
+        target = tmp_path / "coco"
+        (target / "images").mkdir(parents=True)
+        document: dict[str, Any] = {
+            "images": [],
+            "annotations": [],
+            "licenses": [{"id": 1, "name": "CC BY 4.0"}],
+            "categories": [{"id": 0, "name": "can"}, {"id": 1, "name": "box"}],
+        }
+        for number in range(12):
+            draw(number).save(target / "images" / f"{number}.png")
+            sides = {"width": SIZE[0], "height": SIZE[1], "license": 1}
+            document["images"].append({"id": number, "file_name": f"{number}.png", **sides})
+            box = {"bbox": [8, 8, 64, 48], "category_id": number % 2}
+            document["annotations"].append({"id": number, "image_id": number, **box})
+        change(document)
+        (target / "annotations.json").write_text(json.dumps(document))
+        return target
+
+    return write
+
+
+@pytest.fixture
+def checked(tmp_path: Path) -> Callable[..., CheckReport]:
+    """Checks a set with a cache of its own."""
+
+    def run(data: Path, **settings: Any) -> CheckReport:
+        return check(CheckConfig(data=str(data), cache=tmp_path / "cache", input_size=16, **settings))
+
+    return run
+
+
+@pytest.fixture
+def found() -> Callable[[CheckReport], dict[str, Finding]]:
+    """The findings of a report by the name of their kind."""
+    return lambda report: {str(finding.kind): finding for finding in report.findings}

@@ -1,0 +1,128 @@
+"""A COCO document itself: boxes, ids, images without annotation, categories, licences."""
+
+import json
+
+import pytest
+
+from kerastrash.data.checks import CheckConfig
+from kerastrash.data.checks.annotations import annotation_file
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """A folder that looks like that of the drawn sample."""
+    path = tmp_path / "sample" / "annotations.json"
+    path.parent.mkdir()
+    path.write_text("{}")
+    return path
+
+
+def only(finding):
+    (item,) = finding.items
+    return item
+
+
+def set_box(box):
+    return lambda document: document["annotations"][0].update(bbox=box)
+
+
+@pytest.mark.parametrize(
+    ("box", "kind"),
+    [
+        ([-1, 4, 40, 40], "box_clipped"),
+        ([60, 4, 40, 40], "box_clipped"),
+        ([4, 40, 40, 40], "box_clipped"),
+        ([96, 4, 10, 10], "box_outside"),
+        ([-20, 4, 20, 10], "box_outside"),
+        ([4, 4, 0, 10], "box_without_area"),
+        ([4, 4, 10, -3], "box_without_area"),
+    ],
+)
+def test_a_box_off_the_image_is_named(coco, checked, found, box, kind):
+    findings = found(checked(coco(set_box(box))))
+    assert only(findings[kind]).names == ("0.png#0",)
+    assert {name for name in findings if name.startswith("box")} == {kind}
+    assert ("left_out" in findings) == (kind != "box_clipped")
+
+
+@pytest.mark.parametrize("data", ["sample", "{}/sample", "{}/sample/annotations.json"])
+def test_the_annotation_file_is_found_by_every_name(drawn, tmp_path, data):
+    config = CheckConfig(data=data.format(tmp_path), sample_folder=tmp_path)
+    assert annotation_file(config) == drawn
+
+
+@pytest.mark.parametrize("data", ["tfds:taco", "{}"])
+def test_other_sources_have_no_annotation_file(tmp_path, data):
+    assert annotation_file(CheckConfig(data=data.format(tmp_path))) is None
+
+
+def test_a_box_is_compared_with_the_decoded_image_where_no_size_is_stated(coco, checked, found):
+    def unstated(document):
+        for image in document["images"]:
+            del image["width"], image["height"]
+        document["annotations"][0]["bbox"] = [60, 4, 40, 40]
+
+    assert only(found(checked(coco(unstated)))["box_clipped"]).note == "box (60, 4, 40, 40) on 96 x 72"
+
+
+def test_a_box_on_the_edge_is_no_finding(coco, checked):
+    assert checked(coco(set_box([0, 0, 96, 72]))).findings == ()
+
+
+def test_an_annotation_id_that_stands_twice_is_named(coco, checked, found):
+    report = checked(coco(lambda document: document["annotations"][5].update(id=0)))
+    assert only(found(report)["annotation_id"]).names == ("0.png#0", "5.png#0")
+    assert report.crops == 12
+
+
+def test_one_file_under_two_image_ids_is_named(coco, checked, found):
+    def shared_file(document):
+        document["images"].append({**document["images"][0], "id": 99})
+        document["annotations"].append({"id": 99, "image_id": 99, "category_id": 0, "bbox": [30, 20, 50, 40]})
+
+    item = only(found(checked(coco(shared_file)))["shared_file"])
+    assert (item.names, item.note) == (("0.png",), "image ids 0, 99")
+
+
+def test_an_image_without_annotation_is_named(coco, checked, found):
+    report = checked(coco(lambda document: document["annotations"].pop()))
+    assert only(found(report)["unannotated"]).names == ("11.png",)
+
+
+def test_licences_are_counted_and_a_missing_one_is_named(coco, checked, found):
+    def licences(document):
+        document["images"][0]["license"] = None
+        document["images"][1]["license"] = "ODBL (c) someone"
+
+    report = checked(coco(licences))
+    assert dict(report.licences) == {"CC BY 4.0": 10, "ODBL (c) someone": 1, "not stated": 1}
+    assert only(found(report)["no_licence"]).names == ("0.png",)
+
+
+def test_categories_are_listed_with_their_class(coco, checked, tmp_path):
+    folder = coco(lambda document: document["categories"].append({"id": 7, "name": "cigarette"}))
+    category_map = tmp_path / "map.yaml"
+    category_map.write_text("classes:\n  Metal: [can]\n  Paper: [box]\nleft_out: [cigarette]\n")
+    rows = [(row.name, row.class_name, row.annotations) for row in checked(folder, categories=category_map).categories]
+    assert rows == [("can", "Metal", 6), ("box", "Paper", 6), ("cigarette", "", 0)]
+
+
+def test_annotations_are_checked_without_a_single_image(coco, checked, found):
+    folder = coco(set_box([-1, 4, 40, 40]))
+    for path in (folder / "images").iterdir():
+        path.unlink()
+    report = checked(folder)
+    assert len(found(report)["missing_image"].items) == len(found(report)["left_out"].items) == 12
+    assert only(found(report)["box_clipped"]).names == ("0.png#0",)
+    assert report.counts[-1].crops == 12
+    assert "no such file" in report.unusable
+
+
+def test_the_official_file_of_taco_without_its_images(shared, tmp_path, checked, found):
+    path = tmp_path / "annotations_official_1500.json"
+    path.symlink_to((shared / "data" / "taco" / path.name).resolve())
+    findings = found(report := checked(path))
+    assert {item.note for item in findings["annotation_id"].items} == {"id 309", "id 4040"}
+    assert len(findings["box_clipped"].items) == 7
+    assert len(findings["left_out"].items) == len(json.loads(path.read_text())["annotations"]) == 4784
+    assert dict(report.licences) == {"not stated": 715, "ODBL (c) OpenLitterMap & Contributors": 466, "CC": 319}

@@ -1,0 +1,139 @@
+"""Reading a set that was built: the crops it offers, and the sets that stop with a sentence."""
+
+import json
+import pickle
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kerastrash.data import DataConfig, prepare
+from kerastrash.data.records import SPLITS
+from kerastrash.data.tfds.command import build_tfds
+from kerastrash.data.tfds.source import read_tfds
+from kerastrash.errors import DataError
+
+
+def version_of(config):
+    return config.tfds_folder / "kerastrash_crops/small/1.0.0"
+
+
+def test_a_set_gives_the_data_set_of_the_file_it_was_built_from(built):
+    ours = prepare(DataConfig(data="tfds:small", tfds_folder=built.tfds_folder, cache=built.cache), 32)
+    theirs = prepare(DataConfig(data=built.data, cache=built.cache), 32)
+    assert ours.classes == theirs.classes
+    assert by_key(ours) == by_key(theirs)
+
+
+def by_key(dataset) -> dict:
+    """Pixels, label, photograph and side of every crop."""
+    side_of = {int(index): side for side in SPLITS for index in dataset.splits[side]}
+    rows = zip(dataset.crops, dataset.images, dataset.labels, dataset.groups, strict=True)
+    return {
+        crop.key: (np.asarray(image).tobytes(), int(label), str(group), side_of[index])
+        for index, (crop, image, label, group) in enumerate(rows)
+    }
+
+
+def test_crops_carry_what_the_annotation_file_states(built):
+    crops = {crop.key: crop for crop in read_tfds("small", built.tfds_folder).crops}
+    crop = crops["1.png#3"]
+    assert (crop.box, crop.label, crop.image_id, crop.area, crop.licence) == (None, 1, "101", 51.7, "CC BY 4.0")
+    assert len(crop.photograph) == 64
+    assert crop.photograph == crops["1.png#2"].photograph != crops["2.png#4"].photograph
+
+
+def test_records_are_hashable_picklable_and_named(built):
+    crops = read_tfds("small", built.tfds_folder).crops
+    images = [crop.image for crop in crops]
+    assert len(set(images)) == len(images) == 28
+    assert pickle.loads(pickle.dumps(images)) == images
+    assert str(images[0]) == "tfds:small/train[0]"
+    assert images[0].read_bytes().startswith(b"\x89PNG")
+    assert len({image.read_bytes() for image in images}) == 28
+
+
+def test_the_fingerprint_follows_the_records_and_not_the_place(built, draw, tmp_path):
+    shutil.copytree(built.tfds_folder, tmp_path / "copy")
+    source = read_tfds("small", built.tfds_folder)
+    assert read_tfds("small", tmp_path / "copy").fingerprint == source.fingerprint
+    draw(tmp_path / "5.png", seed=99)
+    build_tfds(replace(built, tfds_folder=tmp_path / "other"))
+    assert read_tfds("small", tmp_path / "other").fingerprint != source.fingerprint
+
+
+def test_a_version_may_be_named(built):
+    source = read_tfds("small:1.0.0", built.tfds_folder)
+    assert (source.name, len(source.crops)) == ("small-1.0.0", 28)
+    with pytest.raises(DataError, match=r"tfds:small:2\.0\.0: no such version .* use 1\.0\.0"):
+        read_tfds("small:2.0.0", built.tfds_folder)
+
+
+def test_the_newest_version_is_taken(built):
+    newer = version_of(built).with_name("1.10.0")
+    shutil.copytree(version_of(built), version_of(built).with_name("1.9.0"))
+    shutil.copytree(version_of(built), newer)
+    assert read_tfds("small", built.tfds_folder).crops[0].image.folder == newer
+
+
+@pytest.mark.parametrize("name", ["other", "", "..", "small/1.0.0", "../kerastrash_crops/small"])
+def test_a_name_that_is_no_set_lists_those_that_are_there(built, name):
+    with pytest.raises(DataError, match=r"holds no such set \(there are small\); build it: prepare_data\.py tfds"):
+        read_tfds(name, built.tfds_folder)
+
+
+def test_an_empty_folder_has_no_sets(tmp_path):
+    with pytest.raises(DataError, match=r"holds no such set \(there are none\)"):
+        read_tfds("small", tmp_path)
+
+
+def test_a_set_of_another_program_is_refused(built):
+    path = version_of(built) / "features.json"
+    content = json.loads(path.read_text())
+    del content["featuresDict"]["features"]["photograph"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=r"small/1\.0\.0: records lack photograph; open a set built by"):
+        read_tfds("small", built.tfds_folder)
+
+
+@pytest.mark.parametrize("content", ["{}", '{"format": 2}'])
+def test_metadata_of_another_format_is_refused(built, content):
+    (version_of(built) / "metadata.json").write_text(content)
+    with pytest.raises(DataError, match=r"metadata\.json has format .*, not 1; remove the folder and build"):
+        read_tfds("small", built.tfds_folder)
+
+
+@pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "metadata.json"])
+def test_a_damaged_file_is_a_sentence(built, name):
+    (version_of(built) / name).write_text("{ cut sho")
+    with pytest.raises(DataError, match=r"small/1\.0\.0: TFDS cannot open it .* build the set again"):
+        read_tfds("small", built.tfds_folder)
+
+
+def test_records_that_were_not_copied_are_named(built):
+    (path,) = version_of(built).glob("*-val.array_record*")
+    path.unlink()
+    with pytest.raises(DataError, match=r"small-?.*val\.array_record-00000-of-00001: no such file; copy the set again"):
+        read_tfds("small", built.tfds_folder)
+
+
+def test_metadata_that_does_not_fit_the_records_is_refused(built):
+    path = version_of(built) / "metadata.json"
+    table = json.loads(path.read_text())
+    table["crops"]["val"]["label"].pop()
+    path.write_text(json.dumps(table))
+    with pytest.raises(DataError, match=r"metadata\.json and the records of val do not agree"):
+        read_tfds("small", built.tfds_folder)
+
+
+def test_a_damaged_record_is_left_out_by_name(built, tmp_path):
+    (path,) = version_of(built).glob("*-train.array_record*")
+    content = bytearray(path.read_bytes())
+    content[3_000] ^= 0xFF
+    path.write_bytes(content)
+    dataset = prepare(DataConfig(data="tfds:small", tfds_folder=built.tfds_folder, cache=tmp_path / "cache"), 16)
+    (item,) = dataset.left_out
+    assert item.reason == "record cannot be read"
+    assert {crop.key for crop in dataset.crops}.isdisjoint({item.what})
+    assert len(dataset.crops) == 27

@@ -1,0 +1,114 @@
+"""The page of a check: self-contained, escaped, of bounded size."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerastrash.data.checks import CheckConfig, check
+from kerastrash.reports.data_page import contact_sheets, write_page
+
+LOADS = ("src", "href", "srcset", "data", "poster", "action")
+
+
+class Page(HTMLParser):
+    """Collects what a page loads, its anchors, images and text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.ids, self.images, self.tags, self.words = [], set(), [], set(), ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.tags.add(tag)
+        self.ids |= {attributes["id"]} if "id" in attributes else set()
+        self.images += [attributes["src"]] if tag == "img" else []
+        self.loads += [attributes[name] for name in LOADS if name in attributes]
+
+    def handle_data(self, data):
+        self.words += data
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes, one of them named like markup, with one picture under both."""
+    for name in ("<b>&", "box"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(6):
+            coarse = np.random.default_rng((number, len(name))).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(coarse).resize((48, 36)).save(tmp_path / "set" / name / f"{number}.png")
+    shutil.copy(tmp_path / "set" / "box" / "0.png", tmp_path / "set" / "<b>&" / "copy.png")
+    return tmp_path / "set"
+
+
+@pytest.fixture
+def report(folder, tmp_path):
+    return check(CheckConfig(data=str(folder), cache=tmp_path / "cache", input_size=16))
+
+
+@pytest.fixture
+def text(report, tmp_path):
+    write_page(report, tmp_path / "page.html")
+    return (tmp_path / "page.html").read_text()
+
+
+def test_the_page_loads_nothing(text):
+    page = Page(text)
+    assert len(page.images) == 13 + 2
+    assert all(uri.startswith("data:image/jpeg;base64,") for uri in page.images)
+    assert all(load.startswith(("data:", "#")) for load in page.loads)
+    assert not page.tags & {"script", "link", "iframe", "object", "embed"}
+    assert not re.search(r"https?:|@import|url\(", text)
+
+
+def test_every_anchor_leads_somewhere(text):
+    page = Page(text)
+    anchors = {load.removeprefix("#") for load in page.loads if load.startswith("#")}
+    assert "conflict" in anchors
+    assert anchors <= page.ids
+
+
+def test_names_are_escaped(text):
+    assert "<b>&<" not in text
+    assert "&lt;b&gt;&amp;/copy.png" in text
+    assert "<b>&: 7" in Page(text).words
+
+
+def test_a_conflict_shows_both_pictures_with_their_labels(text):
+    section = text[text.index('<section id="conflict">') :].split("</section>")[0]
+    assert section.count("<img") == 2
+    assert "<b>box</b>" in section
+    assert "<b>&lt;b&gt;&amp;</b>" in section
+
+
+def test_it_follows_the_reader_s_colours_and_width(text):
+    assert "prefers-color-scheme: dark" in text
+    assert 'name="viewport"' in text
+
+
+def test_the_same_report_gives_the_same_page(report, text, tmp_path):
+    write_page(report, tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text() == text
+
+
+def test_a_contact_sheet_holds_crops_of_its_class(report):
+    for sheet in contact_sheets(report.dataset):
+        assert sheet.count == len(sheet.pictures)
+        assert all(picture.name.startswith(f"{sheet.name}/") for picture in sheet.pictures)
+
+
+def test_many_findings_are_shortened_and_counted(folder, tmp_path):
+    for number in range(60):
+        (folder / "box" / f"damaged{number}.png").write_bytes(b"no image")
+        shutil.copy(folder / "box" / "1.png", folder / "box" / f"copy{number}.png")
+    report = check(CheckConfig(data=str(folder), cache=tmp_path / "cache", input_size=16))
+    write_page(report, tmp_path / "page.html")
+    words = Page((tmp_path / "page.html").read_text()).words
+    assert "is no image: 60" in words
+    assert "and 20 more (all of them with --json)" in words
+    assert "and 57 more of the same" in words
+    assert "damaged59" not in words
