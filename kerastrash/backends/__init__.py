@@ -69,6 +69,11 @@ def device_description() -> str:
     return _active().device_description()
 
 
+def free_accelerator_memory() -> int:
+    """Bytes free on the device, where it is not the processor and training data can stay on it; else 0."""
+    return _active().free_accelerator_memory()
+
+
 def _active() -> ModuleType:
     name = keras.backend.backend()
     if name not in BACKENDS:

@@ -35,3 +35,9 @@ def device_description() -> str:
     """The GPU's name, or the processor's."""
     device = torch.device(get_device())
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+
+
+def free_accelerator_memory() -> int:
+    """Bytes free on the CUDA device; 0 without one."""
+    device = torch.device(get_device())
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

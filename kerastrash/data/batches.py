@@ -1,40 +1,58 @@
 """Batches of cached crops for `fit`, `evaluate` and `predict` on any backend, seeded by (seed, epoch, index)."""
 
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import keras
 import numpy as np
 
+from kerastrash.data.augment import Augmentation, Draws
+from kerastrash.data.augment.mix import MixDraw, Mixing, mix_images, mix_labels
+from kerastrash.data.cache import forget_pages
+from kerastrash.data.order import Sampler, epoch_order
 from kerastrash.errors import ConfigError
 
 Batch = tuple[np.ndarray, np.ndarray]
-ORDER, CROP = 0, 1  # what a stream of random numbers is for
+MOST_MAPPED = 2**28
+"""Bytes read from a memory-mapped cache before its pages are given back: the process stays this small."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is drawn at the start of an epoch, for all its batches."""
+
+    number: int
+    order: np.ndarray
+    draws: Draws | None
 
 
 class CropBatches(keras.utils.PyDataset):
-    """Batches (images uint8 (batch, size, size, 3), labels int32 (batch,)) of the crops named by `indices`.
+    """Batches (images, labels) of the crops named by `indices`, augmented with Pillow.
 
-    The order is drawn from (seed, epoch), every image's augmentation from (seed, epoch, index in the cache): a batch is
-    the same whatever the workers, and in a run that is taken up again. The epoch is set, by `set_epoch` or by the
+    Images are uint8 (batch, size, size, 3), or float32 where they are mixed. Labels are int32 (batch,), or float32
+    (batch, classes) where `classes` is given. The order is drawn from (seed, epoch), every image's augmentation from
+    (seed, epoch, index in the cache), what is mixed from (seed, epoch, number of the batch): a batch is the same
+    whatever the workers, and in a run that is taken up again. The epoch is set, by `set_epoch` or by the
     `FollowEpochs` callback, because Keras calls `on_epoch_end` before the first epoch too. The threads are ours,
-    because Keras's workers keep batches left from one epoch, or from building the model, for the next.
-    Call `fit` with `shuffle=False`: by default it takes the batches in an order of its own, which no seed of ours sets.
+    because Keras's workers keep batches left from one epoch, or from building the model, for the next. Call `fit` with
+    `shuffle=False`: by default it takes the batches in an order of its own.
 
     Args:
         images: uint8 (n, size, size, 3), the whole cache; a memory-mapped array is read batch by batch.
         indices: int (m,), the crops to use.
         labels: int (m,), the class of each of `indices`.
         batch_size: crops a batch; the last batch holds what is left, unless `drop_remainder`.
-        augmentation: changes each image, by its own random numbers; None leaves them.
-        seed: of the order and of the augmentation.
+        augmentation: changes each image by its own random numbers; None leaves them.
+        mixing: mixes the images of a batch in pairs, and their labels; needs `classes`.
+        classes: makes the labels one-hot.
+        seed: of the order, the augmentation and the mixing.
         epoch: the first epoch.
-        shuffle: a new order each epoch; otherwise that of `indices`.
+        sampler: the order of an epoch, see `epoch_order`; None is that of `indices`.
         drop_remainder: leaves out a last batch that is not full.
-        workers: threads that prepare batches ahead; 0 or 1 prepares each when it is asked for.
+        workers: threads that prepare batches ahead; 0 prepares each when it is asked for.
 
     Raises:
-        ConfigError: there is no batch, or `indices` and `labels` differ in length.
+        ConfigError: there is no batch, `indices` and `labels` differ in length, or `mixing` has no `classes`.
     """
 
     def __init__(
@@ -43,34 +61,37 @@ class CropBatches(keras.utils.PyDataset):
         indices: np.ndarray,
         labels: np.ndarray,
         batch_size: int,
-        augmentation: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+        augmentation: Augmentation | None = None,
+        mixing: Mixing | None = None,
+        classes: int | None = None,
         seed: int = 0,
         epoch: int = 0,
-        shuffle: bool = False,
+        sampler: Sampler | None = None,
         drop_remainder: bool = False,
-        workers: int = 1,
+        workers: int = 0,
     ) -> None:
         super().__init__(workers=1)
         self.images, self.indices = images, np.asarray(indices)
         self.labels = np.asarray(labels, np.int32)
-        self.batch_size, self.augmentation, self.seed = batch_size, augmentation, seed
-        self.shuffle, self.drop_remainder = shuffle, drop_remainder
+        self.batch_size, self.augmentation, self.mixing, self.classes = batch_size, augmentation, mixing, classes
+        self.seed, self.sampler, self.drop_remainder = seed, sampler, drop_remainder
         _require(len(self.labels) == len(self.indices), f"{len(self.indices)} crops have {len(self.labels)} labels")
         _require(batch_size > 0, f"batch_size={batch_size} is not positive")
         _require(len(self) > 0, f"{len(self.indices)} crops make no batch of {batch_size}")
-        self._pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        _require(mixing is None or classes is not None, "mixing needs the number of classes")
+        self._pool = ThreadPoolExecutor(workers) if workers else None
         self._ahead = 2 * workers
         self._pending: dict[int, Future[Batch]] = {}
+        self._mapped = 0
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
         """Makes the batches those of `epoch`, from 0 on; batches prepared for another epoch are dropped."""
         for future in self._pending.values():
             future.cancel()
-        self.epoch, self._pending = epoch, {}
-        count = len(self.indices)
-        rng = np.random.default_rng((self.seed, epoch, 0, ORDER))
-        self._order = rng.permutation(count) if self.shuffle else np.arange(count)
+        self._pending = {}
+        draws = self.augmentation.draw(self.seed, epoch, len(self.images)) if self.augmentation else None
+        self.epoch = Epoch(epoch, epoch_order(self.labels, self.seed, epoch, self.sampler), draws)
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.indices), self.batch_size)
@@ -79,20 +100,38 @@ class CropBatches(keras.utils.PyDataset):
     def __getitem__(self, number: int) -> Batch:
         """Batch `number` of this epoch."""
         if self._pool is None:
-            return self._batch(number, self.epoch, self._order)
+            return self._batch(number, self.epoch)
         for ahead in range(number, min(number + self._ahead, len(self))):
             if ahead not in self._pending:
-                self._pending[ahead] = self._pool.submit(self._batch, ahead, self.epoch, self._order)
+                self._pending[ahead] = self._pool.submit(self._batch, ahead, self.epoch)
         return self._pending.pop(number).result()
 
-    def _batch(self, number: int, epoch: int, order: np.ndarray) -> Batch:
-        chosen = order[number * self.batch_size : (number + 1) * self.batch_size]
-        indices = self.indices[chosen]
-        images = np.asarray(self.images[indices])
-        if self.augmentation is not None:
-            for image, index in zip(images, indices, strict=True):
-                image[...] = self.augmentation(image, np.random.default_rng((self.seed, epoch, int(index), CROP)))
-        return images, self.labels[chosen]
+    def _batch(self, number: int, epoch: Epoch) -> Batch:
+        places = epoch.order[number * self.batch_size : (number + 1) * self.batch_size]
+        images, labels = self._augmented(places, epoch), self.labels[places]
+        if self.mixing is not None:
+            mix = self.mixing.draw(self.seed, epoch.number, number, len(places), self.images.shape[1])
+            return self._mixed(images, mix), mix_labels(labels, mix, self.classes)
+        return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
+
+    def _augmented(self, places: np.ndarray, epoch: Epoch) -> np.ndarray:
+        """The images at these places of `indices`, augmented."""
+        indices = self.indices[places]
+        images = np.asarray(self.images[indices])  # a copy: the rows are chosen by an array
+        self._forget(images.nbytes)
+        if epoch.draws is not None:
+            for image, index in zip(images, indices.tolist(), strict=True):
+                image[...] = self.augmentation.apply(image, epoch.draws[index])
+        return images
+
+    def _mixed(self, images: np.ndarray, mix: MixDraw) -> np.ndarray:
+        return mix_images(images, mix)
+
+    def _forget(self, read: int) -> None:
+        self._mapped += read
+        if self._mapped > MOST_MAPPED:
+            self._mapped = 0
+            forget_pages(self.images)
 
 
 class FollowEpochs(keras.callbacks.Callback):

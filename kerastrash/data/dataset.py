@@ -33,6 +33,11 @@ class Part:
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the part's pixels."""
+        return len(self.indices) * self.images[:1].nbytes
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -9,6 +9,7 @@ import keras
 from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
+from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.losses import recipe_loss
 from kerastrash.training.metrics import MacroF1
 from kerastrash.training.optimizer import recipe_optimizer
@@ -58,7 +59,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     recorder = EpochRecorder(folder, finished_epochs=restore_state(model, folder / LAST))
     if recorder.finished_epochs < until:
-        _fit(model, batches, evaluation_batches(dataset, "val", recipe.batch_size), recorder, until, description)
+        _fit(model, batches, evaluation_batches(dataset, "val", recipe), recorder, until, description)
     return _training(recorder, folder)
 
 
@@ -105,25 +106,3 @@ def compile_by_recipe(model: keras.Model, dataset: Dataset, recipe: Recipe, step
         loss=recipe_loss(recipe, dataset.part("train").labels, classes),
         metrics=[MacroF1(classes)],
     )
-
-
-def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
-    """Shuffled, augmented batches of the training split; an incomplete last batch is left out of the epoch."""
-    part = dataset.part("train")
-    batch_size = min(recipe.batch_size, len(part.indices))
-    return CropBatches(
-        part.images,
-        part.indices,
-        part.labels,
-        batch_size,
-        recipe.augmentation(),
-        recipe.seed,
-        shuffle=True,
-        drop_remainder=True,
-    )
-
-
-def evaluation_batches(dataset: Dataset, name: str, batch_size: int) -> CropBatches:
-    """All images of a split in order, as they are."""
-    part = dataset.part(name)
-    return CropBatches(part.images, part.indices, part.labels, batch_size)

@@ -1,4 +1,4 @@
-"""Losses for imbalanced classes, from integer labels and logits."""
+"""Losses from logits and integer or soft labels, one of them for imbalanced classes."""
 
 import keras
 import numpy as np
@@ -25,6 +25,8 @@ class LogitAdjustedCrossEntropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         adjustment = ops.convert_to_tensor(self.tau * np.log(self.priors), dtype=y_pred.dtype)
+        if len(y_true.shape) == 2 and y_true.shape[-1] == len(self.priors):  # soft labels, one share a class
+            return ops.categorical_crossentropy(ops.cast(y_true, y_pred.dtype), y_pred + adjustment, from_logits=True)
         labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
         return ops.sparse_categorical_crossentropy(labels, y_pred + adjustment, from_logits=True)
 
@@ -35,8 +37,11 @@ class LogitAdjustedCrossEntropy(keras.losses.Loss):
 def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> keras.losses.Loss:
     """The loss of a recipe; `labels` are the training labels, whose frequencies are the priors.
 
-    A class without a training image counts as one image, so that its logarithm is finite.
+    Where the recipe mixes images, the loss takes soft labels, (batch, classes). A class without a training image counts
+    as one image, so that its logarithm is finite.
     """
+    if recipe.loss == "cross_entropy" and recipe.mixing():
+        return keras.losses.CategoricalCrossentropy(from_logits=True)
     if recipe.loss == "cross_entropy":
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     counts = np.bincount(labels, minlength=classes)

@@ -35,7 +35,8 @@ class MacroF1(keras.metrics.Metric):
     """Streaming macro F1 for integer labels and logits or probabilities.
 
     Keras's own F1Score wants one-hot labels and is silently wrong for labels of shape (batch, 1); this one takes
-    (batch,) and (batch, 1) alike. Its state is one confusion matrix, so batches may be of any size.
+    (batch,), (batch, 1) and soft labels (batch, classes), of which the largest counts. Its state is one confusion
+    matrix, so batches may be of any size.
     """
 
     def __init__(self, classes: int, name: str = "macro_f1", dtype: str | None = None):
@@ -46,7 +47,9 @@ class MacroF1(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
         if sample_weight is not None:
             raise ValueError("MacroF1 counts every example once: sample_weight is not supported")
-        true = ops.one_hot(ops.cast(ops.reshape(y_true, (-1,)), "int32"), self.classes, dtype=self.dtype)
+        soft = len(y_true.shape) == 2 and y_true.shape[-1] == self.classes
+        true = ops.argmax(y_true, axis=-1) if soft else ops.cast(ops.reshape(y_true, (-1,)), "int32")
+        true = ops.one_hot(true, self.classes, dtype=self.dtype)
         predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.classes, dtype=self.dtype)
         self.matrix.assign_add(ops.matmul(ops.transpose(true), predicted))
 

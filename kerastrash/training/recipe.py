@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kerastrash.data.augment import Augmentation
+from kerastrash.data.augment.mix import Mixing
+from kerastrash.data.order import Sampler
 from kerastrash.errors import require
 
 Loss = Literal["cross_entropy", "logit_adjusted"]
+Feeding = Literal["auto", "disk", "device"]
 DtypePolicy = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
@@ -36,10 +39,22 @@ class Recipe:
     """RandAugment operations drawn for each image, 0 to 6."""
     level: float | None = None
     """Strength of every operation in [0, 1]; left out, each image draws its own."""
+    n_level: int = 10
+    """A drawn strength is one of 0, 1 / n_level, ..., 1."""
     flip: bool = True
     """Flip half of the images left to right."""
     cutout: float = 0.0
     """Side of the grey Cutout square as a share of the image's side; 0 switches it off."""
+    mixup: float = 0.0
+    """Alpha of mixup, which blends images in pairs; 0 switches it off, 0.2 is usual."""
+    cutmix: float = 0.0
+    """Alpha of CutMix, which pastes a part of one image into another; 0 switches it off, 1 is usual."""
+    sampler: Sampler = "shuffle"
+    """Each crop once an epoch, or equally many of every class (`balanced`)."""
+    feeding: Feeding = "auto"
+    """Crops from disk, augmented by threads; or all of them on the device, augmented there; `auto`: where they fit."""
+    workers: int | None = None
+    """Threads that augment crops from disk; left out, one a core. The batches are the same whatever their number."""
     dtype_policy: DtypePolicy = "float32"
     """Keras dtype policy; the 16-bit ones are for a GPU, on a CPU they are several times slower."""
     seed: int = 2021
@@ -53,8 +68,14 @@ class Recipe:
         require(0 <= self.momentum_low < 1, "momentum_low", self.momentum_low, "must lie in [0, 1)")
         require(0 <= self.momentum_high < 1, "momentum_high", self.momentum_high, "must lie in [0, 1)")
         require(0 <= self.weight_decay < 1, "weight_decay", self.weight_decay, "must lie in [0, 1)")
-        self.augmentation()  # checks its own settings
+        require(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "must lie in 0 to 256")
+        self.augmentation()  # these two check their own settings
+        self.mixing()
 
     def augmentation(self) -> Augmentation:
         """What is done to each training image."""
-        return Augmentation(self.n_select, self.level, self.flip, self.cutout)
+        return Augmentation(self.n_select, self.level, self.n_level, self.flip, self.cutout)
+
+    def mixing(self) -> Mixing | None:
+        """How the images of a batch are mixed; None where they are not."""
+        return Mixing(self.mixup, self.cutmix) if self.mixup or self.cutmix else None

@@ -1,0 +1,45 @@
+"""The whole set on the backend's device, drawn from and augmented there: no pixel crosses the bus in an epoch."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerastrash.data.augment.device import augment_batch, mix_batch
+from kerastrash.data.augment.mix import MixDraw
+from kerastrash.data.batches import CropBatches, Epoch
+from kerastrash.data.cache import forget_pages
+
+CHUNK = 2**28
+"""Bytes sent to the device at a time, which bounds the memory of the host."""
+
+
+class DeviceBatches(CropBatches):
+    """`CropBatches` whose images are tensors, float32 where they are augmented or mixed and uint8 otherwise.
+
+    Takes the same arguments; order, draws and labels are the same. The crops of `indices` are sent to the device once,
+    when it is made. Augmentation is `device.augment_batch`, which agrees with Pillow's within the tolerances stated
+    there.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._resident = _on_device(self.images, self.indices)
+
+    def _augmented(self, places: np.ndarray, epoch: Epoch) -> Any:
+        images = ops.take(self._resident, ops.convert_to_tensor(places, dtype="int32"), axis=0)
+        if epoch.draws is None:
+            return images
+        return augment_batch(images, epoch.draws[self.indices[places]], self.augmentation.cutout)
+
+    def _mixed(self, images: Any, mix: MixDraw) -> Any:
+        return mix_batch(images, mix)
+
+
+def _on_device(images: np.ndarray, indices: np.ndarray) -> Any:
+    rows = max(1, CHUNK // images[0].nbytes)
+    parts = []
+    for start in range(0, len(indices), rows):
+        parts.append(ops.convert_to_tensor(np.asarray(images[indices[start : start + rows]])))
+        forget_pages(images)
+    return ops.concatenate(parts) if len(parts) > 1 else parts[0]

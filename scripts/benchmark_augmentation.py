@@ -1,0 +1,82 @@
+"""Images a second of augmentation in its two forms: Pillow on one thread, and whole batches on the backend's device.
+
+python scripts/benchmark_augmentation.py --data DIR --input-size 156 --batch-size 256
+
+A batch counts from the indices of crops that lie on the device to the augmented tensor, the host's draws included.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import kerastrash.default_backend  # noqa: F401
+
+# isort: split
+import keras
+
+from kerastrash.backends import device_description, free_accelerator_memory
+from kerastrash.cli import part_of, run
+from kerastrash.console import results
+from kerastrash.data import DataConfig, prepare
+from kerastrash.data.augment import Augmentation
+from kerastrash.data.batches import CropBatches
+from kerastrash.data.dataset import Part
+from kerastrash.data.device_batches import DeviceBatches
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig(DataConfig):
+    """What is timed."""
+
+    input_size: int = 156
+    """Side of the crops in pixels."""
+    batch_size: int = 256
+    """Images a batch."""
+    batches: int = 20
+    """Batches a turn."""
+    turns: int = 5
+    """Turns of each form, one after the other."""
+    n_select: int = 2
+    """RandAugment operations of each image."""
+
+
+def main(config: AugmentationConfig) -> None:
+    """Time the two forms of augmentation, in turns."""
+    part = prepare(part_of(DataConfig, config), config.input_size).part("train")
+    augmentation = Augmentation(n_select=config.n_select)
+    forms = {
+        "Pillow, one thread": _form(CropBatches, part, augmentation, config),
+        f"on the device ({keras.backend.backend()}, {device_description()})": _form(
+            DeviceBatches, part, augmentation, config
+        ),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in forms}
+    for _ in range(config.turns):
+        for name, rate in forms.items():
+            rates[name].append(rate())
+    for name, measured in rates.items():
+        results().print(f"{median(measured):>9,.0f} images/s  {name}", highlight=False)
+    if not free_accelerator_memory():
+        results().print("the device is the processor: no figure of a GPU", highlight=False)
+
+
+def _form(kind: type[CropBatches], part: Part, augmentation: Augmentation, config: AugmentationConfig) -> Callable:
+    """A function that makes some batches and returns images a second; the first call of it is not special."""
+    data = kind(part.images, part.indices, part.labels, config.batch_size, augmentation, sampler="shuffle")
+
+    def rate() -> float:
+        numbers = [number % len(data) for number in range(config.batches)]
+        started, seen = time.perf_counter(), 0
+        for number in numbers:
+            images = data[number][0]
+            seen += len(images)
+        keras.ops.convert_to_numpy(images[0, 0, 0])  # what is still under way on the device has then come to its end
+        return seen / (time.perf_counter() - started)
+
+    rate()
+    return rate
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,98 @@
+"""Peak resident memory of preparing a large set and training on it for an epoch.
+
+python scripts/benchmark_memory.py --photographs DIR --crops 100000 --input-size 156 --folder /tmp/memory
+
+The set is made of random boxes on the photographs of DIR: its classes mean nothing, its size is what counts. Needs
+7.5 GB of disk for 100,000 crops at 156 px, which are removed at the end.
+"""
+
+import json
+import resource
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import kerastrash.default_backend  # noqa: F401  before Keras is imported
+from kerastrash.cli import run
+from kerastrash.console import results
+from kerastrash.data import DataConfig, prepare
+from kerastrash.data.folder import IMAGE_SUFFIXES
+from kerastrash.errors import ConfigError
+from kerastrash.models import build_model
+from kerastrash.models.rows import Conv, Flatten, Pool
+from kerastrash.training.fit import train
+from kerastrash.training.recipe import Recipe
+
+CLASSES = 6
+ROWS = (Conv(8, kernel=3, stride=4), Conv(16, kernel=3, stride=4), Pool(), Flatten())
+"""A net so small that what is measured is the feeding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryConfig:
+    """What is measured."""
+
+    photographs: Path
+    """Folder of photographs, searched with its sub-folders."""
+    crops: int = 100_000
+    """Boxes drawn at random, equally many on each photograph."""
+    input_size: int = 156
+    """Side of the crops in pixels."""
+    batch_size: int = 64
+    """Images a step."""
+    folder: Path = Path("memory-benchmark")
+    """Where the set, its cache and the run are put; removed at the end."""
+
+
+def main(config: MemoryConfig) -> None:
+    """Measure the peak resident memory of preparing a large set and training on it for an epoch."""
+    if config.folder.exists():
+        raise ConfigError(f"{config.folder}: stands already and would be removed at the end; choose another --folder")
+    config.folder.mkdir(parents=True)
+    try:
+        peaks = {"packages imported": _peak()}
+        annotations = _write_annotations(config)
+        data = DataConfig(data=str(annotations), images=config.photographs, cache=config.folder / "cache")
+        dataset = prepare(data, config.input_size)
+        peaks[f"{len(dataset.crops):,} crops prepared ({dataset.images.nbytes / 1e9:.1f} GB)"] = _peak()
+        recipe = Recipe(epochs=1, batch_size=config.batch_size, feeding="disk")
+        training = train(lambda: build_model(ROWS, config.input_size, CLASSES), dataset, recipe, config.folder / "run")
+        peaks[f"one epoch trained, {training.images_per_second:.0f} images/s"] = _peak()
+    finally:
+        shutil.rmtree(config.folder)
+    for what, peak in peaks.items():
+        results().print(f"{peak:.2f} GB  {what}", highlight=False)
+
+
+def _peak() -> float:
+    """Peak resident memory of this process so far, in GB, mapped files included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def _write_annotations(config: MemoryConfig) -> Path:
+    paths = sorted(path for path in config.photographs.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise ConfigError(f"{config.photographs}: holds no photograph; give a folder of images")
+    rng = np.random.default_rng(0)
+    images, boxes = [], []
+    for number, path in enumerate(paths):
+        with Image.open(path) as image:
+            width, height = image.size
+        images.append({"id": number, "file_name": str(path.relative_to(config.photographs))})
+        for _ in range(-(-config.crops // len(paths))):
+            sides = rng.uniform(0.05, 0.5, 2) * (width, height)
+            corner = rng.uniform(0, 1, 2) * ((width, height) - sides)
+            box = [*corner.tolist(), *sides.tolist()]
+            category = int(rng.integers(CLASSES))
+            boxes.append({"id": len(boxes), "image_id": number, "category_id": category, "bbox": box})
+    categories = [{"id": number, "name": f"class {number}"} for number in range(CLASSES)]
+    path = config.folder / "annotations.json"
+    path.write_text(json.dumps({"images": images, "annotations": boxes[: config.crops], "categories": categories}))
+    return path
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,97 @@
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from kerastrash.data.augment import NAMES, Augmentation, Draws
+
+
+def columns(draws):
+    return {field.name: getattr(draws, field.name) for field in fields(Draws)}
+
+
+def same(first, second):
+    return all(np.array_equal(column, columns(second)[name]) for name, column in columns(first).items())
+
+
+def test_a_crops_draw_depends_on_seed_epoch_and_place_and_not_on_the_count():
+    augmentation = Augmentation(n_select=3)
+    draws = augmentation.draw(7, 2, 50)
+    assert same(draws, augmentation.draw(7, 2, 50))
+    assert same(draws, augmentation.draw(7, 2, 5000)[:50])
+    assert not same(draws, augmentation.draw(8, 2, 50))
+    assert not same(draws, augmentation.draw(7, 3, 50))
+    assert not same(draws, augmentation.draw(2, 7, 50))
+    assert not same(draws[:25], draws[25:])
+
+
+def test_shapes_and_types():
+    draws = Augmentation(n_select=2).draw(0, 0, 9)
+    assert {name: (array.dtype.name, array.shape) for name, array in columns(draws).items()} == {
+        "operations": ("int8", (9, 2)),
+        "signs": ("int8", (9, 2)),
+        "levels": ("float32", (9,)),
+        "flips": ("bool", (9,)),
+        "centres": ("float32", (9, 2)),
+    }
+
+
+def test_rows_are_taken_by_number_slice_and_array():
+    draws = Augmentation(n_select=4).draw(0, 0, 20)
+    assert same(draws[np.array([3, 17, 3])][1:2], draws[17:18])
+    assert len(draws[5:9]) == 4
+    np.testing.assert_array_equal(draws[17].operations, draws.operations[17])
+    assert draws[17].levels == draws.levels[17]
+
+
+@pytest.mark.parametrize("n_select", range(7))
+def test_operations_are_drawn_without_repetition_and_all_equally_often(n_select):
+    operations = Augmentation(n_select=n_select).draw(0, 0, 14_000).operations
+    assert all(len(set(row)) == n_select for row in operations.tolist()[:500])
+    for place in range(n_select):
+        counts = np.bincount(operations[:, place], minlength=len(NAMES))
+        np.testing.assert_allclose(counts, 1000, atol=150)
+
+
+def test_more_operations_go_on_where_fewer_stop():
+    two, three = (Augmentation(n_select=number).draw(0, 0, 100) for number in (2, 3))
+    np.testing.assert_array_equal(two.operations, three.operations[:, :2])
+    np.testing.assert_array_equal(two.levels, three.levels)
+
+
+@pytest.mark.parametrize("n_level", [1, 4, 10])
+def test_a_drawn_level_is_uniform_over_its_steps(n_level):
+    levels = Augmentation(n_level=n_level).draw(0, 0, 10_000).levels
+    steps, counts = np.unique(levels, return_counts=True)
+    np.testing.assert_array_equal(steps, (np.arange(n_level + 1) / n_level).astype(np.float32))
+    np.testing.assert_allclose(counts / 10_000, 1 / (n_level + 1), atol=0.02)
+
+
+def test_a_fixed_level_is_that_of_every_image():
+    assert (Augmentation(level=0.25).draw(0, 0, 50).levels == 0.25).all()
+
+
+def test_both_signs_and_flips_come_up_half_of_the_time_and_no_flip_when_it_is_off():
+    draws = Augmentation().draw(0, 0, 10_000)
+    assert set(np.unique(draws.signs)) == {-1, 1}
+    np.testing.assert_allclose((draws.signs > 0).mean(0), 0.5, atol=0.02)
+    assert abs(draws.flips.mean() - 0.5) < 0.02
+    assert not Augmentation(flip=False).draw(0, 0, 100).flips.any()
+
+
+def test_what_is_drawn_for_one_purpose_says_nothing_about_another():
+    draws = Augmentation().draw(0, 0, 20_000)
+    numbers = np.column_stack([draws.operations, draws.signs, draws.levels, draws.flips, draws.centres])
+    correlation = np.corrcoef(numbers.T) - np.eye(8)
+    correlation[0, 1] = correlation[1, 0] = 0  # without repetition, so that the second depends on the first
+    assert abs(correlation).max() < 0.03
+
+
+def test_cutouts_squares_lie_around_their_centres_and_never_begin_below_zero():
+    draws = Augmentation().draw(0, 0, 200)
+    top, left, bottom, right = draws.squares(40, 30, 0.5).T
+    middle = np.floor(draws.centres * [40, 30])
+    np.testing.assert_array_equal(top, np.maximum(middle[:, 0] - 10, 0))
+    np.testing.assert_array_equal(right, middle[:, 1] + 10)
+    assert min(top.min(), left.min()) == 0
+    assert (bottom > top).all()

@@ -1,0 +1,68 @@
+"""Batches of a set that lies on the device: the same crops, labels and draws as the batches from disk."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.data.augment import Augmentation
+from kerastrash.data.augment.mix import Mixing
+from kerastrash.data.batches import CropBatches, FollowEpochs
+from kerastrash.data.device_batches import DeviceBatches
+
+pytestmark = pytest.mark.backends
+
+INDICES = np.array([1, 4, 5, 7, 8, 10, 13, 14, 17, 19, 22, 23])
+
+
+def pair(**settings):
+    """The two kinds of batches with the same settings, of smooth pictures that resampling hardly changes."""
+    ramp = np.linspace(40, 200, 32)
+    images = np.stack([np.add.outer(ramp * (1 - n / 48), ramp * n / 48)[..., None].repeat(3, -1) for n in range(24)])
+    arguments = {"images": images.astype(np.uint8), "indices": INDICES, "labels": INDICES % 6, "batch_size": 5}
+    return [kind(**arguments | settings) for kind in (CropBatches, DeviceBatches)]
+
+
+def content(data):
+    return [tuple(map(keras.ops.convert_to_numpy, data[number])) for number in range(len(data))]
+
+
+@pytest.mark.parametrize("sampler", [None, "shuffle", "balanced"])
+def test_without_augmentation_the_batches_equal_those_from_disk(sampler):
+    disk, device = pair(sampler=sampler, seed=4)
+    for epoch in (0, 3):
+        disk.set_epoch(epoch)
+        device.set_epoch(epoch)
+        for (images, labels), (resident, theirs) in zip(content(disk), content(device), strict=True):
+            np.testing.assert_array_equal(resident, images)
+            np.testing.assert_array_equal(theirs, labels)
+
+
+def test_augmented_batches_are_those_from_disk_but_for_the_resampling():
+    disk, device = pair(augmentation=Augmentation(n_select=1, cutout=0.3), sampler="shuffle", seed=2)
+    for (images, labels), (resident, theirs) in zip(content(disk), content(device), strict=True):
+        np.testing.assert_array_equal(theirs, labels)
+        assert resident.shape == images.shape
+        assert np.median(np.abs(resident - images.astype(np.float32))) <= 2
+        assert np.abs(resident - images.astype(np.float32)).mean() < 4
+
+
+def test_mixed_batches_are_those_from_disk():
+    disk, device = pair(mixing=Mixing(mixup=0.3), classes=6, sampler="shuffle")
+    for (images, labels), (resident, theirs) in zip(content(disk), content(device), strict=True):
+        np.testing.assert_allclose(theirs, labels, atol=1e-6)
+        np.testing.assert_allclose(resident.astype(np.float32), images.astype(np.float32), atol=1.01)
+
+
+def test_a_set_sent_in_several_parts_is_the_same(monkeypatch):
+    monkeypatch.setattr("kerastrash.data.device_batches.CHUNK", 5 * 32 * 32 * 3)
+    for (images, _), (resident, _) in zip(*map(content, pair()), strict=True):
+        np.testing.assert_array_equal(resident, images)
+
+
+def test_a_net_is_fitted_on_them():
+    _, device = pair(augmentation=Augmentation(), sampler="shuffle", drop_remainder=True)
+    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(6)])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(device, epochs=2, shuffle=False, verbose=0, callbacks=[FollowEpochs(device)])
+    assert len(history.history["loss"]) == 2
+    assert device.epoch.number == 1
