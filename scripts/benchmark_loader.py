@@ -3,7 +3,9 @@
 python scripts/benchmark_loader.py --data DIR --peer FOLDER --peer-python FOLDER/bin/python
 
 The peer is a folder with a `train_peer.py` that has `split`, `Folder`, `SquarePad` and torchvision's transforms: it
-decodes, pads, resizes and augments every photograph in every epoch, in worker processes.
+decodes, pads, resizes and augments every photograph in every epoch, in worker processes. DIR is a folder of classes,
+divided as the peer does it: every fifth photograph of a class is for validation. The first epoch is timed with its
+validation pass and, here, with the decoding of every photograph; the later ones are the training pass alone.
 """
 
 import json
@@ -22,8 +24,9 @@ from kerastrash.backends.processor import processor_name
 from kerastrash.cli import part_of, run
 from kerastrash.console import console, results
 from kerastrash.data import DataConfig, prepare
+from kerastrash.data.batches import CropBatches
 from kerastrash.errors import ConfigError
-from kerastrash.training.feeding import training_batches
+from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.recipe import Recipe
 
 PEER = """
@@ -32,16 +35,23 @@ sys.path.insert(0, sys.argv[1])
 sys.dont_write_bytecode = True
 from train_peer import *
 
+def passes(data, size, batch, workers):
+    end = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+    start = [SquarePad(), v2.Resize((size, size))]
+    augmented = v2.Compose([*start, v2.RandAugment(2), v2.RandomHorizontalFlip(), *end])
+    _, train, val = split(data)
+    train = DataLoader(Folder(train, augmented), batch, shuffle=True, num_workers=workers, drop_last=True,
+                       persistent_workers=True)
+    return train, DataLoader(Folder(val, v2.Compose([*start, *end])), batch, num_workers=workers)
+
 def main(data, size, batch, workers, epochs):
-    transform = v2.Compose([SquarePad(), v2.Resize((size, size)), v2.RandAugment(2), v2.RandomHorizontalFlip(),
-                            v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
-    images = Folder(split(data)[1], transform)
-    loader = DataLoader(images, batch, shuffle=True, num_workers=workers, drop_last=True, persistent_workers=True)
+    train, val = passes(data, size, batch, workers)
     rates = []
     for epoch in range(epochs):
-        started, seen = time.perf_counter(), 0
-        for pixels, labels in loader:
-            seen += len(labels)
+        started = time.perf_counter()
+        seen = sum(len(labels) for _, labels in train)
+        if not epoch:
+            seen += sum(len(labels) for _, labels in val)
         rates.append(seen / (time.perf_counter() - started))
     print(json.dumps(rates))
 
@@ -63,7 +73,7 @@ class LoaderConfig(DataConfig):
     batch_size: int = 64
     """Images a batch."""
     workers: int = 2
-    """Our threads, and the peer's processes."""
+    """Processes, ours and the peer's."""
     epochs: int = 4
     """Epochs a turn."""
     turns: int = 3
@@ -100,23 +110,39 @@ def _peer_rates(config: LoaderConfig) -> list[float]:
 
 
 def _our_rates(config: LoaderConfig) -> list[float]:
-    """Images a second of each epoch; the first one includes decoding every crop of the set into a new cache."""
-    cache = Path(tempfile.mkdtemp(prefix="benchmark-"))
+    work = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
-        started = time.perf_counter()
-        dataset = prepare(replace(part_of(DataConfig, config), cache=cache), config.input_size)
-        batches = training_batches(
-            dataset, Recipe(batch_size=config.batch_size, workers=config.workers, feeding="disk")
-        )
+        data = _divided_as_the_peer_does(Path(config.data), work / "data")
+        recipe = Recipe(batch_size=config.batch_size, workers=config.workers, feeding="disk")
         rates = []
+        started = time.perf_counter()
+        dataset = prepare(replace(part_of(DataConfig, config), data=str(data), cache=work / "cache"), config.input_size)
+        train = training_batches(dataset, recipe)
         for epoch in range(config.epochs):
-            batches.set_epoch(epoch)
-            seen = sum(len(batches[number][1]) for number in range(len(batches)))
+            train.set_epoch(epoch)
+            seen = _passed(train)
+            if not epoch:
+                seen += sum(_passed(evaluation_batches(dataset, name, recipe)) for name in ("val", "test"))
             rates.append(seen / (time.perf_counter() - started))
             started = time.perf_counter()
         return rates
     finally:
-        shutil.rmtree(cache)
+        shutil.rmtree(work)
+
+
+def _passed(batches: CropBatches) -> int:
+    return sum(len(batches[number][1]) for number in range(len(batches)))
+
+
+def _divided_as_the_peer_does(folder: Path, target: Path) -> Path:
+    """Links the photographs into train, val and test; the last two share what the peer validates on."""
+    for class_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
+        for place, path in enumerate(sorted(class_folder.glob("*.jp*g"))):
+            side = ("val", "test")[place // 5 % 2] if place % 5 == 0 else "train"
+            link = target / side / class_folder.name / path.name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(path.resolve())
+    return target
 
 
 def _summary(turns: list[list[float]]) -> tuple[float, float]:
@@ -125,12 +151,12 @@ def _summary(turns: list[list[float]]) -> tuple[float, float]:
 
 
 def _print(config: LoaderConfig, summary: dict[str, tuple[float, float]]) -> None:
-    title = f"{config.data}, {config.input_size} px, {config.workers} workers, {processor_name()}: images a second"
-    table = Table("epoch", *summary, "ratio", title=title, title_justify="left")
-    for place, name in enumerate(("first, decoding included", "from the second on")):
+    title = f"images a second, {config.input_size} px, {config.workers} workers, {processor_name()}"
+    table = Table("epoch", *summary, "ratio")
+    for place, name in enumerate(("first, with validation", "from the second on")):
         peer, ours = summary["peer"][place], summary["kerastrash"][place]
         table.add_row(name, f"{peer:.0f}", f"{ours:.0f}", f"{ours / peer:.2f}")
-    results().print(table)
+    results().print(title, table, highlight=False)
 
 
 if __name__ == "__main__":

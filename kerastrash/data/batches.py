@@ -1,20 +1,21 @@
 """Batches of cached crops for `fit`, `evaluate` and `predict` on any backend, seeded by (seed, epoch, index)."""
 
+import weakref
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import keras
 import numpy as np
 
 from kerastrash.data.augment import Augmentation, Draws
 from kerastrash.data.augment.mix import MixDraw, Mixing, mix_images, mix_labels
-from kerastrash.data.cache import forget_pages
+from kerastrash.data.augment.worker import Worker
+from kerastrash.data.cache import MappedReader
 from kerastrash.data.order import Sampler, epoch_order
 from kerastrash.errors import ConfigError
 
 Batch = tuple[np.ndarray, np.ndarray]
-MOST_MAPPED = 2**28
-"""Bytes read from a memory-mapped cache before its pages are given back: the process stays this small."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class CropBatches(keras.utils.PyDataset):
     (batch, classes) where `classes` is given. The order is drawn from (seed, epoch), every image's augmentation from
     (seed, epoch, index in the cache), what is mixed from (seed, epoch, number of the batch): a batch is the same
     whatever the workers, and in a run that is taken up again. The epoch is set, by `set_epoch` or by the
-    `FollowEpochs` callback, because Keras calls `on_epoch_end` before the first epoch too. The threads are ours,
-    because Keras's workers keep batches left from one epoch, or from building the model, for the next. Call `fit` with
+    `FollowEpochs` callback, because Keras calls `on_epoch_end` before the first epoch too. The workers are ours,
+    because Keras's keep batches left from one epoch, or from building the model, for the next. Call `fit` with
     `shuffle=False`: by default it takes the batches in an order of its own.
 
     Args:
@@ -49,7 +50,8 @@ class CropBatches(keras.utils.PyDataset):
         epoch: the first epoch.
         sampler: the order of an epoch, see `epoch_order`; None is that of `indices`.
         drop_remainder: leaves out a last batch that is not full.
-        workers: threads that prepare batches ahead; 0 prepares each when it is asked for.
+        workers: threads that prepare batches ahead, each with a process that augments; 0 prepares each batch when it
+            is asked for.
 
     Raises:
         ConfigError: there is no batch, `indices` and `labels` differ in length, or `mixing` has no `classes`.
@@ -72,6 +74,7 @@ class CropBatches(keras.utils.PyDataset):
     ) -> None:
         super().__init__(workers=1)
         self.images, self.indices = images, np.asarray(indices)
+        self._reader = MappedReader(images)
         self.labels = np.asarray(labels, np.int32)
         self.batch_size, self.augmentation, self.mixing, self.classes = batch_size, augmentation, mixing, classes
         self.seed, self.sampler, self.drop_remainder = seed, sampler, drop_remainder
@@ -82,7 +85,7 @@ class CropBatches(keras.utils.PyDataset):
         self._pool = ThreadPoolExecutor(workers) if workers else None
         self._ahead = 2 * workers
         self._pending: dict[int, Future[Batch]] = {}
-        self._mapped = 0
+        self._processes = _start_processes(self, workers) if augmentation else None
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
@@ -117,8 +120,13 @@ class CropBatches(keras.utils.PyDataset):
     def _augmented(self, places: np.ndarray, epoch: Epoch) -> np.ndarray:
         """The images at these places of `indices`, augmented."""
         indices = self.indices[places]
-        images = np.asarray(self.images[indices])  # a copy: the rows are chosen by an array
-        self._forget(images.nbytes)
+        if self._processes is not None:
+            process = self._processes.get()
+            try:
+                return process.augment(indices, epoch.draws[indices])
+            finally:
+                self._processes.put(process)
+        images = self._reader.rows(indices)
         if epoch.draws is not None:
             for image, index in zip(images, indices.tolist(), strict=True):
                 image[...] = self.augmentation.apply(image, epoch.draws[index])
@@ -126,12 +134,6 @@ class CropBatches(keras.utils.PyDataset):
 
     def _mixed(self, images: np.ndarray, mix: MixDraw) -> np.ndarray:
         return mix_images(images, mix)
-
-    def _forget(self, read: int) -> None:
-        self._mapped += read
-        if self._mapped > MOST_MAPPED:
-            self._mapped = 0
-            forget_pages(self.images)
 
 
 class FollowEpochs(keras.callbacks.Callback):
@@ -143,6 +145,18 @@ class FollowEpochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.batches.set_epoch(epoch)
+
+
+def _start_processes(batches: CropBatches, count: int) -> SimpleQueue[Worker] | None:
+    """So many idle processes, which end with the batches; None for none."""
+    if not count:
+        return None
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for _ in range(count):
+        worker = Worker(batches.images, batches.augmentation)
+        weakref.finalize(batches, worker.stop)
+        idle.put(worker)
+    return idle
 
 
 def _require(holds: bool, what: str) -> None:

@@ -8,7 +8,7 @@ from keras import ops
 from kerastrash.data.augment.device import augment_batch, mix_batch
 from kerastrash.data.augment.mix import MixDraw
 from kerastrash.data.batches import CropBatches, Epoch
-from kerastrash.data.cache import forget_pages
+from kerastrash.data.cache import MappedReader
 
 CHUNK = 2**28
 """Bytes sent to the device at a time, which bounds the memory of the host."""
@@ -17,13 +17,13 @@ CHUNK = 2**28
 class DeviceBatches(CropBatches):
     """`CropBatches` whose images are tensors, float32 where they are augmented or mixed and uint8 otherwise.
 
-    Takes the same arguments; order, draws and labels are the same. The crops of `indices` are sent to the device once,
-    when it is made. Augmentation is `device.augment_batch`, which agrees with Pillow's within the tolerances stated
-    there.
+    Takes the same arguments, of which `workers` is not needed; order, draws and labels are the same. The crops of
+    `indices` are sent to the device once, when it is made. Augmentation is `device.augment_batch`, which agrees with
+    Pillow's within the tolerances stated there.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs | {"workers": 0})
         self._resident = _on_device(self.images, self.indices)
 
     def _augmented(self, places: np.ndarray, epoch: Epoch) -> Any:
@@ -38,8 +38,7 @@ class DeviceBatches(CropBatches):
 
 def _on_device(images: np.ndarray, indices: np.ndarray) -> Any:
     rows = max(1, CHUNK // images[0].nbytes)
-    parts = []
-    for start in range(0, len(indices), rows):
-        parts.append(ops.convert_to_tensor(np.asarray(images[indices[start : start + rows]])))
-        forget_pages(images)
+    reader = MappedReader(images)
+    starts = range(0, len(indices), rows)
+    parts = [ops.convert_to_tensor(reader.rows(indices[start : start + rows])) for start in starts]
     return ops.concatenate(parts) if len(parts) > 1 else parts[0]

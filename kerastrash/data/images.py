@@ -15,6 +15,8 @@ MAX_PIXELS = 89_478_485
 """Pillow's own default limit, here an error and not a warning; Pillow's global setting is left as it is."""
 MAX_BYTES = 2**28
 MAX_CANVAS_SIDE = 4096
+ORIENTATION, QUARTER_TURNED = 0x0112, (5, 6, 7, 8)
+"""EXIF's tag, and its values by which width and height change places."""
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 """What is decoded. Pillow knows more, some of it by starting other programs (EPS)."""
 
@@ -74,11 +76,11 @@ def decode(path: Path | Record, data: bytes, frame: Frame | None = None) -> Imag
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError(f"{image.width} x {image.height}")
-            stored = image.size
-            displayed = _displayed_size(image)
-            if frame is not None and frame not in (displayed, stored):
+            orientation = image.getexif().get(ORIENTATION, 1)
+            displayed = image.size[::-1] if orientation in QUARTER_TURNED else image.size
+            if frame is not None and frame not in (displayed, image.size):
                 raise ImageError(path, "size differs from the one annotated", f"file {displayed}, annotated {frame}")
-            if frame is None or frame == displayed:
+            if orientation != 1 and (frame is None or frame == displayed):
                 image = ImageOps.exif_transpose(image)
             return _to_rgb(image)
     except ImageError:
@@ -92,11 +94,6 @@ def decode(path: Path | Record, data: bytes, frame: Frame | None = None) -> Imag
         raise ImageError(path, "image is damaged or cut short", f"replace it ({cause})") from cause
 
 
-def _displayed_size(image: Image.Image) -> Frame:
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)  # the orientations by a quarter turn
-    return (image.height, image.width) if turned else image.size
-
-
 def _to_rgb(image: Image.Image) -> Image.Image:
     image.load()
     if image.mode == "F":
@@ -107,7 +104,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         ground = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(ground, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def cut(image: Image.Image, crop: Crop) -> Image.Image:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold
 
 from kerastrash.data.records import SPLITS, Crop, LeftOut
 from kerastrash.errors import DataError
@@ -73,7 +72,9 @@ def _nearest_folds(labels: np.ndarray, groups: np.ndarray, share: float, seed: i
     folds = max(2, min(Fraction(share).limit_denominator(20).denominator, int(counts.max())))
     take = min(folds - 1, max(1, round(share * folds)))
     fold_of = np.empty(len(labels), dtype=np.int64)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    from kerastrash.data.folds import Folds  # scikit-learn is half a second of imports, for a new split only
+
+    splitter = Folds(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)  # checked and mended by class here
         for number, (_, held) in enumerate(splitter.split(labels, labels, groups)):

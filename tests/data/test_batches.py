@@ -136,7 +136,7 @@ def test_augmentation_leaves_a_memory_mapped_cache_as_it_is(tmp_path):
 
 def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back(tmp_path, monkeypatch):
     np.save(tmp_path / "images.npy", cache())
-    monkeypatch.setattr("kerastrash.data.batches.MOST_MAPPED", 1)
+    monkeypatch.setattr("kerastrash.data.cache.mapped.MOST_MAPPED", 1)
     mapped = batches(images=np.load(tmp_path / "images.npy", mmap_mode="r"), workers=4)
     assert_same(mapped, batches())
 

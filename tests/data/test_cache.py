@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastrash.data.cache import cached_crops, forget_pages
+from kerastrash.data.cache import MappedReader, cached_crops
 from kerastrash.data.coco import read_coco
 from kerastrash.data.folder import read_folder
 from kerastrash.data.images import read_crop
@@ -241,7 +241,7 @@ def dies_at_the_fourth(crops, size):
         os.kill(os.getpid(), 9)
     return decode(crops, size)
 
-decoding.decode_photograph, decoding.AHEAD = dies_at_the_fourth, 1
+decoding.decode_photograph, decoding.AT_ONCE, decoding.AHEAD = dies_at_the_fourth, 1, 1
 cached_crops(read_folder(Path(sys.argv[1])), Path(sys.argv[2]), 16)
 """
 
@@ -281,9 +281,13 @@ def test_what_a_power_cut_spoiled_is_decoded_again(source, tmp_path, hurt):
     assert (cached.images == expected).all()
 
 
-def test_forgetting_the_pages_of_a_mapped_array_leaves_its_content(source, tmp_path):
+def test_a_reader_gives_back_the_pages_of_a_mapped_array_and_reads_it_again(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("kerastrash.data.cache.mapped.MOST_MAPPED", 1)
     images = cached_crops(source, tmp_path / "cache", SIZE).images
-    before = np.array(images)
-    forget_pages(images)
-    forget_pages(before)
-    assert (images == before).all()
+    for array in (images, np.array(images)):
+        reader = MappedReader(array)
+        for _ in range(3):
+            rows = reader.rows(np.array([3, 0]))
+            assert type(rows) is np.ndarray
+            assert (rows == images[[3, 0]]).all()
+            rows[...] = 0

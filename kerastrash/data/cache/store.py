@@ -4,7 +4,6 @@ A cache is a folder, NAME-FINGERPRINT-SIZE/, of `images.npy` (uint8, (n, size, s
 rows are, and what could not be decoded). It is built beside its place and renamed into it: it is whole or absent.
 """
 
-import mmap
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,17 +48,6 @@ def cached_crops(source: Source, folder: Path, size: int) -> CachedCrops:
     if cached is None:
         raise FileError(f"{target}: the cache changed while it was written; remove the folder and try again")
     return cached
-
-
-def forget_pages(images: np.ndarray) -> None:
-    """Gives back the memory that reading a mapped array has taken; the system keeps the pages as long as it likes.
-
-    Without it, a process that reads a whole cache grows by the size of the cache. Does nothing to other arrays, and
-    where the system has no `madvise`.
-    """
-    mapping = getattr(images, "_mmap", None)
-    if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-        mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def _open(target: Path, source: Source, size: int) -> CachedCrops | None:
