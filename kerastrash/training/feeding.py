@@ -10,6 +10,8 @@ from kerastrash.data.device_batches import DeviceBatches
 from kerastrash.errors import ConfigError
 from kerastrash.training.recipe import Recipe
 
+MOST_WORKERS = 8
+"""Without a number in the recipe: one a core, but no more than these."""
 HEADROOM = 4
 """A set is laid on the device where so many times its size is free: twice while it is sent, the rest to train."""
 
@@ -24,7 +26,7 @@ def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
     """
     part = dataset.part("train")
     kind = DeviceBatches if on_device(part, recipe.feeding) else CropBatches
-    workers = 0 if kind is DeviceBatches else (os.cpu_count() or 1) if recipe.workers is None else recipe.workers
+    workers = min(MOST_WORKERS, os.cpu_count() or 1) if recipe.workers is None else recipe.workers
     place = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
     console.print(f"feeding: {len(part)} crops of {dataset.input_size} px from {place}", highlight=False)
     return kind(

@@ -52,9 +52,9 @@ class Recipe:
     sampler: Sampler = "shuffle"
     """Each crop once an epoch, or equally many of every class (`balanced`)."""
     feeding: Feeding = "auto"
-    """Crops from disk, augmented by threads; or all of them on the device, augmented there; `auto`: where they fit."""
+    """Crops from disk, augmented by `workers`; or all on the device, augmented there; `auto`: there where they fit."""
     workers: int | None = None
-    """Threads that augment crops from disk; left out, one a core. The batches are the same whatever their number."""
+    """Processes that augment crops from disk; left out, one a core, at most 8. They do not change the batches."""
     dtype_policy: DtypePolicy = "float32"
     """Keras dtype policy; the 16-bit ones are for a GPU, on a CPU they are several times slower."""
     seed: int = 2021

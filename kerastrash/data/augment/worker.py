@@ -5,6 +5,7 @@ output. It is no `multiprocessing` worker, which would run the caller's main mod
 so also when its parent is killed.
 """
 
+import contextlib
 import mmap
 import os
 import pickle
@@ -56,6 +57,11 @@ class Worker:
         self._images, self._mapped = images, _mapped_file(images)
         self._send((self._mapped, augmentation))
 
+    @property
+    def process_id(self) -> int:
+        """The system's number of the process."""
+        return self._process.pid
+
     def augment(self, indices: np.ndarray, draws: Draws) -> np.ndarray:
         """The images at `indices`, each by its row of `draws`: a new uint8 array.
 
@@ -106,4 +112,5 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent is gone
+        serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -12,7 +12,7 @@ from kerastrash.data.images import ImageError, cut, decode, digest, read_bytes, 
 from kerastrash.data.records import Crop, LeftOut
 
 AT_ONCE = 8
-"""Photographs a task of a thread: with one each, the threads would spend a tenth of their time on handing over."""
+"""Crops, at least, a task of a thread: with one each, threads would spend a tenth of their time on handing over."""
 AHEAD = 8
 """Tasks done or under way ahead of the photograph that is taken: this bounds the memory."""
 MOST_THREADS = 8
@@ -52,14 +52,25 @@ def decode_photographs(photographs: Sequence[tuple[Crop, ...]], size: int) -> It
     pending: deque[Future[list[Photograph]]] = deque()
     pool = ThreadPoolExecutor(max(2, min(MOST_THREADS, os.cpu_count() or 2)))
     try:
-        for start in range(0, len(photographs), AT_ONCE):
-            pending.append(pool.submit(_decode_each, photographs[start : start + AT_ONCE], size))
+        for task in _tasks(photographs):
+            pending.append(pool.submit(_decode_each, task, size))
             if len(pending) >= AHEAD:
                 yield from pending.popleft().result()
         while pending:
             yield from pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _tasks(photographs: Sequence[tuple[Crop, ...]]) -> Iterator[list[tuple[Crop, ...]]]:
+    task: list[tuple[Crop, ...]] = []
+    for crops in photographs:
+        task.append(crops)
+        if sum(map(len, task)) >= AT_ONCE:
+            yield task
+            task = []
+    if task:
+        yield task
 
 
 def _decode_each(photographs: Sequence[tuple[Crop, ...]], size: int) -> list[Photograph]:

@@ -4,7 +4,7 @@ import mmap
 
 import numpy as np
 
-MOST_MAPPED = 2**28
+MOST_MAPPED = 2**26
 """Bytes read before the pages are given back: about so much of the cache counts to the process."""
 
 
