@@ -1,4 +1,4 @@
-"""Peak resident memory of preparing a large set and training on it for an epoch.
+"""Peak resident memory of preparing a large set and training on it for an epoch (Linux).
 
 python scripts/benchmark_memory.py --photographs DIR --crops 100000 --input-size 156 --folder /tmp/memory
 
@@ -6,10 +6,11 @@ The set is made of random boxes on the photographs of DIR: its classes mean noth
 7.5 GB of disk for 100,000 crops at 156 px, which are removed at the end.
 """
 
-import gc
 import json
-import resource
+import os
 import shutil
+import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,26 +54,56 @@ def main(config: MemoryConfig) -> None:
     if config.folder.exists():
         raise ConfigError(f"{config.folder}: stands already and would be removed at the end; choose another --folder")
     config.folder.mkdir(parents=True)
+    memory = PeakMemory()
     try:
-        peaks = {"packages imported": _peak()}
+        peaks = {"packages imported": memory.since_last()}
         annotations = _write_annotations(config)
         data = DataConfig(data=str(annotations), images=config.photographs, cache=config.folder / "cache")
         dataset = prepare(data, config.input_size)
-        peaks[f"{len(dataset.crops):,} crops prepared ({dataset.images.nbytes / 1e9:.1f} GB)"] = _peak()
+        peaks[f"{len(dataset.crops):,} crops prepared ({dataset.images.nbytes / 1e9:.1f} GB)"] = memory.since_last()
         recipe = Recipe(epochs=1, batch_size=config.batch_size, feeding="disk")
         training = train(lambda: build_model(ROWS, config.input_size, CLASSES), dataset, recipe, config.folder / "run")
-        peaks[f"one epoch trained, {training.images_per_second:.0f} images/s"] = _peak()
-        gc.collect()  # the processes that augment end with their batches, and are counted when they have ended
-        peaks["of each process that augmented"] = _peak(resource.RUSAGE_CHILDREN)
+        peaks[f"one epoch trained, {training.images_per_second:.0f} images/s"] = memory.since_last()
     finally:
         shutil.rmtree(config.folder)
     for what, peak in peaks.items():
         results().print(f"{peak:.2f} GB  {what}", highlight=False)
 
 
-def _peak(who: int = resource.RUSAGE_SELF) -> float:
-    """Peak resident memory of this process, or of its largest child, so far: GB, mapped files included."""
-    return resource.getrusage(who).ru_maxrss * 1024 / 1e9
+class PeakMemory:
+    """The peak resident memory of this process and its children together, mapped files included, looked at 5 times a
+    second."""
+
+    def __init__(self) -> None:
+        self._peak = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def since_last(self) -> float:
+        """GB since the last call."""
+        peak, self._peak = max(self._peak, self._now()), 0
+        return peak / 1e9
+
+    def _watch(self) -> None:
+        while True:
+            self._peak = max(self._peak, self._now())
+            time.sleep(0.2)
+
+    def _now(self) -> int:
+        threads = Path("/proc/self/task").iterdir()
+        children = [number for thread in threads for number in _read(thread / "children").split()]
+        return sum(_resident(number) for number in (os.getpid(), *children))
+
+
+def _resident(process: int | str) -> int:
+    fields = _read(Path(f"/proc/{process}/statm")).split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if fields else 0
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:  # it ended meanwhile
+        return ""
 
 
 def _write_annotations(config: MemoryConfig) -> Path:
