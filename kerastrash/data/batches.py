@@ -110,16 +110,19 @@ class CropBatches(keras.utils.PyDataset):
         return self._pending.pop(number).result()
 
     def _batch(self, number: int, epoch: Epoch) -> Batch:
-        places = epoch.order[number * self.batch_size : (number + 1) * self.batch_size]
-        images, labels = self._augmented(places, epoch), self.labels[places]
+        places = self._places(number, epoch)
+        images, labels = self._augmented(number, epoch), self.labels[places]
         if self.mixing is not None:
             mix = self.mixing.draw(self.seed, epoch.number, number, len(places), self.images.shape[1])
             return self._mixed(images, mix), mix_labels(labels, mix, self.classes)
         return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
 
-    def _augmented(self, places: np.ndarray, epoch: Epoch) -> np.ndarray:
-        """The images at these places of `indices`, augmented."""
-        indices = self.indices[places]
+    def _places(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
+        """The places in `indices` of `count` batches, from batch `number` on."""
+        return epoch.order[number * self.batch_size : (number + count) * self.batch_size]
+
+    def _augmented(self, number: int, epoch: Epoch) -> np.ndarray:
+        indices = self.indices[self._places(number, epoch)]
         if self._processes is not None:
             process = self._processes.get()
             try:

@@ -10,6 +10,9 @@ from kerastrash.data.augment.mix import MixDraw
 from kerastrash.data.batches import CropBatches, Epoch
 from kerastrash.data.cache import MappedReader
 
+AT_ONCE = 2**26
+"""Bytes of pixels augmented in one go, several batches where they are small: telling the device what to do takes the
+host several milliseconds, however many images there are."""
 CHUNK = 2**28
 """Bytes sent to the device at a time, which bounds the memory of the host."""
 
@@ -25,12 +28,23 @@ class DeviceBatches(CropBatches):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs | {"workers": 0})
         self._resident = _on_device(self.images, self.indices)
+        self._together = max(1, AT_ONCE // (self.batch_size * self.images[0].nbytes))
+        self._made: tuple[tuple[int, int], Any] = ((-1, -1), None)
 
-    def _augmented(self, places: np.ndarray, epoch: Epoch) -> Any:
-        images = ops.take(self._resident, ops.convert_to_tensor(places, dtype="int32"), axis=0)
+    def _augmented(self, number: int, epoch: Epoch) -> Any:
         if epoch.draws is None:
-            return images
-        return augment_batch(images, epoch.draws[self.indices[places]], self.augmentation.cutout)
+            return self._drawn(self._places(number, epoch))
+        first = number - number % self._together
+        if self._made[0] != (epoch.number, first):
+            places = self._places(first, epoch, self._together)
+            draws = epoch.draws[self.indices[places]]
+            augmented = augment_batch(self._drawn(places), draws, self.augmentation.cutout)
+            self._made = ((epoch.number, first), augmented)
+        start = (number - first) * self.batch_size
+        return self._made[1][start : start + self.batch_size]
+
+    def _drawn(self, places: np.ndarray) -> Any:
+        return ops.take(self._resident, ops.convert_to_tensor(places, dtype="int32"), axis=0)
 
     def _mixed(self, images: Any, mix: MixDraw) -> Any:
         return mix_batch(images, mix)

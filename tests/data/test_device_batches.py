@@ -46,6 +46,17 @@ def test_augmented_batches_are_those_from_disk_but_for_the_resampling():
         assert np.abs(resident - images.astype(np.float32)).mean() < 4
 
 
+def test_a_batch_is_the_same_whatever_is_augmented_together_with_it(monkeypatch):
+    settings = {"augmentation": Augmentation(n_select=2), "sampler": "shuffle", "seed": 2}
+    together = content(pair(**settings)[1])
+    monkeypatch.setattr("kerastrash.data.device_batches.AT_ONCE", 1)
+    _, alone = pair(**settings)
+    for number in (2, 0, 1, 2):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(alone[number][0]), together[number][0])
+    alone.set_epoch(1)
+    assert not np.array_equal(keras.ops.convert_to_numpy(alone[2][0]), together[2][0])
+
+
 def test_mixed_batches_are_those_from_disk():
     disk, device = pair(mixing=Mixing(mixup=0.3), classes=6, sampler="shuffle")
     for (images, labels), (resident, theirs) in zip(content(disk), content(device), strict=True):
