@@ -5,6 +5,7 @@ python scripts/benchmark_augmentation.py --data DIR --input-size 156 --batch-siz
 A batch counts from the indices of crops that lie on the device to the augmented tensor, the host's draws included.
 """
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,20 +62,24 @@ def main(config: AugmentationConfig) -> None:
         results().print("the device is the processor: no figure of a GPU", highlight=False)
 
 
-def _form(kind: type[CropBatches], part: Part, augmentation: Augmentation, config: AugmentationConfig) -> Callable:
-    """A function that makes some batches and returns images a second; the first call of it is not special."""
+def _form(
+    kind: type[CropBatches], part: Part, augmentation: Augmentation, config: AugmentationConfig
+) -> Callable[[], float]:
+    """A function that makes some batches, of an epoch of their own, and returns images a second."""
     data = kind(part.images, part.indices, part.labels, config.batch_size, augmentation, sampler="shuffle")
+    epochs = itertools.count()
 
     def rate() -> float:
-        numbers = [number % len(data) for number in range(config.batches)]
         started, seen = time.perf_counter(), 0
-        for number in numbers:
-            images = data[number][0]
+        for made in range(config.batches):
+            if made % len(data) == 0:
+                data.set_epoch(next(epochs))
+            images = data[made % len(data)][0]
             seen += len(images)
         keras.ops.convert_to_numpy(images[0, 0, 0])  # what is still under way on the device has then come to its end
         return seen / (time.perf_counter() - started)
 
-    rate()
+    rate()  # what is done once
     return rate
 
 
