@@ -11,13 +11,11 @@ from PIL import Image
 
 from kerastrash.console import track
 from kerastrash.data.checks.looks import Look, look_at
-from kerastrash.data.images import FORMATS, ImageError, cut, decode, digest, read_bytes
+from kerastrash.data.images import FORMATS, ORIENTATION, ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import Crop, Frame, Source
 
 AHEAD = 64
 """Photographs handed to the threads at once, which bounds the memory."""
-ORIENTATION = 0x0112
-"""EXIF tag; 1 is upright, 5 to 8 are turned by a quarter."""
 
 
 @dataclass(frozen=True)
