@@ -48,6 +48,11 @@ def start(folder, annotations, *options, **settings):
     return subprocess.Popen([str(word) for word in line], stderr=subprocess.PIPE, text=True, **settings)
 
 
+def hear_interrupts():
+    """In the new process: an interrupt that whoever started the tests has ignored is heard again."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def ended(process):
     """Exit status and messages, free of line breaks."""
     _, error = process.communicate(timeout=60)
@@ -198,7 +203,7 @@ def test_where_nothing_can_be_had_the_command_fails(site, taco, tmp_path, run):
 def test_an_interrupted_download_goes_on_where_it_stopped(site, answer, picture, taco, tmp_path, run):
     draw = draw_each(answer, picture)
     site.otherwise = lambda path: draw(path) if len(site.asked) <= 10 else answer(b"x" * 99, cut=1, stall=True)
-    process = start(tmp_path / "taco", taco(), "--timeout", 300, "--connections", 2)
+    process = start(tmp_path / "taco", taco(), "--timeout", 300, "--connections", 2, preexec_fn=hear_interrupts)
     wait_for(lambda: len(site.asked) >= 12)
     process.send_signal(signal.SIGINT)
     status, message = ended(process)
