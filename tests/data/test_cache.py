@@ -225,7 +225,7 @@ def test_a_full_disk_is_an_error_leaves_the_earlier_cache_whole_and_is_gone_on_f
 
 def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path):
     many = replace(source, crops=tuple(replace(source.crops[0], key=str(index)) for index in range(60_000)))
-    with pytest.raises(FileError, match=r"the crops need \d+\.\d+ GB, .* GB are free; .*--cache"):
+    with pytest.raises(FileError, match=r"the crops need [\d,]+ MB, [\d,]+ MB are free; .*--cache"):
         cached_crops(many, tmp_path / "cache", 1024 * 1024)
 
 

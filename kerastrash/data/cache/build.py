@@ -133,7 +133,7 @@ def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise FileError(
-            f"{folder}: the crops need {needed / 1e9:.2f} GB, {free / 1e9:.2f} GB are free; "
+            f"{folder}: the crops need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
             "free the disk, give another folder with --cache, or choose a smaller input size"
         )
 
