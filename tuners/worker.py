@@ -68,8 +68,9 @@ def main(folder: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    # The parent holds the other end of standard input for as long as it lives.
-    sys.stdin.buffer.read()
+    # The parent holds the other end of standard input for as long as it lives. Read past Python's buffer, whose lock
+    # this thread would still hold when the interpreter ends, which aborts it.
+    os.read(sys.stdin.fileno(), 1)
     os._exit(1)
 
 

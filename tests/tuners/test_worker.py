@@ -18,7 +18,7 @@ from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Recipe
 from tuners.hyperband import FAILED_SCORE
 from tuners.trial import TrialSpec, read_result, read_spec, write_spec
-from tuners.worker import run_in_process
+from tuners.worker import LOG, run_in_process
 
 ROWS = (Conv(8, kernel=3, stride=2), Pool())
 
@@ -54,6 +54,7 @@ def test_a_trial_gives_its_score_and_reports_its_epochs(spec):
     assert seen <= {0, 1, 2}
     ratio = result.time_s / result.baseline_time_s
     assert result.score > 0.5 * ratio
+    assert "Fatal Python error" not in (spec.folder / LOG).read_text()
 
 
 def test_a_trial_that_diverges_fails_with_its_reason(spec):
