@@ -131,8 +131,7 @@ class CropBatches(keras.utils.PyDataset):
                 self._processes.put(process)
         images = self._reader.rows(indices)
         if epoch.draws is not None:
-            for image, index in zip(images, indices.tolist(), strict=True):
-                image[...] = self.augmentation.apply(image, epoch.draws[index])
+            self.augmentation.apply_each(images, epoch.draws[indices])
         return images
 
     def _mixed(self, images: np.ndarray, mix: MixDraw) -> np.ndarray:

@@ -133,7 +133,11 @@ def prepare(config: DataConfig, input_size: int) -> Dataset:
         FileError: the cache cannot be written.
     """
     check_config(config, input_size)
-    source = open_source(config)
+    return prepare_source(open_source(config), config, input_size)
+
+
+def prepare_source(source: Source, config: DataConfig, input_size: int) -> Dataset:
+    """`prepare` for a source that is open already, with settings that `check_config` accepts."""
     cached = cached_crops(source, config.cache, input_size)
     splits, leaks = _split(config, source, cached)
     return Dataset(

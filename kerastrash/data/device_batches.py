@@ -27,7 +27,7 @@ class DeviceBatches(CropBatches):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs | {"workers": 0})
-        self._resident = _on_device(self.images, self.indices)
+        self._resident = _on_device(self._reader, self.indices)
         self._together = max(1, AT_ONCE // (self.batch_size * self.images[0].nbytes))
         self._made: tuple[tuple[int, int], Any] = ((-1, -1), None)
 
@@ -50,9 +50,8 @@ class DeviceBatches(CropBatches):
         return mix_batch(images, mix)
 
 
-def _on_device(images: np.ndarray, indices: np.ndarray) -> Any:
-    rows = max(1, CHUNK // images[0].nbytes)
-    reader = MappedReader(images)
+def _on_device(reader: MappedReader, indices: np.ndarray) -> Any:
+    rows = max(1, CHUNK // reader.images[0].nbytes)
     starts = range(0, len(indices), rows)
     parts = [ops.convert_to_tensor(reader.rows(indices[start : start + rows])) for start in starts]
     return ops.concatenate(parts) if len(parts) > 1 else parts[0]

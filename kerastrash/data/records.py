@@ -86,6 +86,14 @@ def _size_and_time(path: Path) -> tuple[int, int]:
     return (status.st_size, status.st_mtime_ns)
 
 
+def by_reason(left_out: Iterable[LeftOut]) -> dict[str, list[str]]:
+    """What was left out under each reason, the most frequent reason first."""
+    items: dict[str, list[str]] = {}
+    for item in left_out:
+        items.setdefault(item.reason, []).append(item.what)
+    return dict(sorted(items.items(), key=lambda entry: -len(entry[1])))
+
+
 def count_reasons(left_out: Iterable[LeftOut]) -> str:
     """The reasons with their counts, most frequent first, as the end of a sentence."""
     counts = Counter(item.reason for item in left_out)

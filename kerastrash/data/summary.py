@@ -10,7 +10,7 @@ from rich.table import Table
 
 from kerastrash.console import results
 from kerastrash.data.dataset import Dataset
-from kerastrash.data.records import SPLITS
+from kerastrash.data.records import SPLITS, by_reason
 
 TINY = 16
 """A crop with a side under this many pixels is counted as tiny."""
@@ -21,16 +21,13 @@ NAMED = 2
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Counts by class and side, crop sizes in pixels, and everything left out by reason; ready for JSON."""
     classes = {name: _class_summary(dataset, dataset.labels == label) for label, name in enumerate(dataset.classes)}
-    left_out: dict[str, list[str]] = {}
-    for item in dataset.left_out:
-        left_out.setdefault(item.reason, []).append(item.what)
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "input_size": dataset.input_size,
         "classes": classes,
         "all": _class_summary(dataset, np.ones(len(dataset.labels), dtype=bool)),
-        "left_out": dict(sorted(left_out.items(), key=lambda entry: -len(entry[1]))),
+        "left_out": by_reason(dataset.left_out),
     }
 
 

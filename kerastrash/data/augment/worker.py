@@ -105,8 +105,7 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     while requests.peek(1):
         rows, draws = pickle.load(requests)
         pixels = images.rows(rows) if images else rows
-        for place, image in enumerate(pixels):
-            image[...] = augmentation.apply(image, draws[place])
+        augmentation.apply_each(pixels, draws)
         answers.write(memoryview(pixels).cast("B"))
         answers.flush()
 

@@ -13,7 +13,7 @@ from kerastrash.data.checks.report import CheckReport
 from kerastrash.data.checks.scan import Photograph, scan
 from kerastrash.data.checks.sightings import sight_crops, sight_photographs
 from kerastrash.data.config import check_config
-from kerastrash.data.dataset import Dataset, open_source, prepare
+from kerastrash.data.dataset import Dataset, open_source, prepare_source
 from kerastrash.data.records import Source
 from kerastrash.errors import DataError
 
@@ -32,7 +32,7 @@ def check(config: CheckConfig) -> CheckReport:
     check_config(config, config.input_size)
     source = open_source(config)
     scanned = scan(source)
-    dataset, unusable = _prepared(config)
+    dataset, unusable = _prepared(source, config)
     own = _sides(dataset)
     facts = _annotation_facts(config, source, scanned)
     counted = counted_dataset(dataset) if dataset else counted_source(source)
@@ -58,9 +58,9 @@ def check(config: CheckConfig) -> CheckReport:
     )
 
 
-def _prepared(config: CheckConfig) -> tuple[Dataset | None, str]:
+def _prepared(source: Source, config: CheckConfig) -> tuple[Dataset | None, str]:
     try:
-        return prepare(config, config.input_size), ""
+        return prepare_source(source, config, config.input_size), ""
     except DataError as error:
         return None, str(error)
 

@@ -7,6 +7,7 @@ from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
 from kerastrash.data.checks.looks import Look
 from kerastrash.data.checks.scan import Photograph
 from kerastrash.data.checks.sightings import photograph_name
+from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Crop, Frame, LeftOut, Source
 from kerastrash.data.summary import TINY
 
@@ -58,7 +59,7 @@ def _orientations(source: Source, scanned: Sequence[Photograph]) -> Finding:
 def _agreement(photograph: Photograph, annotated: Frame | None) -> str:
     """With which size of a turned photograph the annotated one agrees."""
     stored = photograph.stored
-    displayed = stored[::-1] if photograph.orientation in (5, 6, 7, 8) else stored
+    displayed = stored[::-1] if photograph.orientation in QUARTER_TURNED else stored
     if annotated is None:
         return "no annotated size to compare"
     if stored == displayed == annotated:

@@ -13,7 +13,7 @@ from typing import Literal
 from kerastrash.cli import part_of
 from kerastrash.console import results
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.dataset import ANNOTATIONS, open_source, prepare
+from kerastrash.data.dataset import ANNOTATIONS, open_source, prepare_source
 from kerastrash.data.download.account import account_for, account_table, missing_table
 from kerastrash.data.download.annotations import Document, as_text, merge, read_annotations
 from kerastrash.data.download.config import FetchConfig
@@ -65,9 +65,10 @@ def prepare_taco(config: TacoConfig) -> None:
         missing = fetch_all(photographs, state, part_of(FetchConfig, config))
         _report(missing, len(photographs), config.folder)
         write_text(config.folder / ANNOTATIONS, as_text(document))
-    dataset = prepare(data, config.input_size)
+    source = open_source(data)
+    dataset = prepare_source(source, data, config.input_size)
     print_summary(dataset)
-    account = account_for(open_source(data), dataset, {item.path for item in missing}, len(document["annotations"]))
+    account = account_for(source, dataset, {item.path for item in missing}, len(document["annotations"]))
     results().print(account_table(account))
 
 

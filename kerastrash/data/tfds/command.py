@@ -23,7 +23,7 @@ from kerastrash.console import console, results
 from kerastrash.data.cache.build import alone_at
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
 from kerastrash.data.dataset import TFDS, open_source
-from kerastrash.data.records import SPLITS, Source
+from kerastrash.data.records import SPLITS, Source, by_reason
 from kerastrash.data.tfds.builder import CropsConfig, KerastrashCrops
 from kerastrash.data.tfds.source import DATASET, open_table, read_tfds
 from kerastrash.data.tfds.table import built_from
@@ -156,9 +156,6 @@ def _print_summary(source: Source) -> None:
         table.add_row(escape(name), *(str(counts[name, side]) for side in SPLITS))
     table.add_row("all", *(str(sum(crop.split == side for crop in source.crops)) for side in SPLITS))
     results().print(table)
-    reasons: dict[str, list[str]] = {}
-    for item in source.left_out:
-        reasons.setdefault(item.reason, []).append(item.what)
-    for reason, what in sorted(reasons.items(), key=lambda entry: -len(entry[1])):
+    for reason, what in by_reason(source.left_out).items():
         more = f" and {len(what) - NAMED} more" if len(what) > NAMED else ""
         results().print(f"left out: {len(what)} x {reason}: {', '.join(what[:NAMED])}{more}", markup=False, emoji=False)
