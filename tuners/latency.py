@@ -15,6 +15,7 @@ from kerastrash.backends import device_description, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import read_crop
+from kerastrash.export.open_as import open_as
 from kerastrash.files import read_json, write_json
 from kerastrash.models import dump_rows
 from kerastrash.models.row import Rows
@@ -23,7 +24,6 @@ from kerastrash.scoring.baseline import measured_as, open_baseline
 from kerastrash.scoring.clocks import inference_times, spread
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.reference import Reference, reference_for
-from kerastrash.scoring.runtimes import OpenNet, keras_runtime, onnx_runtime
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,13 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
         "baseline": np.stack([read_crop(part.crops[i], size) for i in chosen]),
     }
     with limited_threads(clock.threads):
-        runtimes = {"net": open_model_in(model, clock), "baseline": open_model_in(baseline.model, clock)}
+        runtimes = {
+            name: open_as(net, clock.runtime, clock.threads)
+            for name, net in (("net", model), ("baseline", baseline.model))
+        }
+            "net": open_as(model, clock.runtime, clock.threads),
+            "baseline": open_as(baseline.model, clock.runtime, clock.threads),
+        }
         timings = inference_times(runtimes, images, clock.turns)
     times = timings["net"].median_ms, timings["baseline"].median_ms
     return Latency(*times, baseline.f1, baseline.f1_source, measured_as(clock, runtimes["baseline"]))
@@ -82,9 +88,4 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
 
 def check_clock(clock: ClockConfig, data: DataConfig, classes: int) -> None:
     """Raises now what would fail every trial: an unknown baseline, a missing extra of the runtime."""
-    open_model_in(open_baseline(clock, data, "val", classes).model, clock)
-
-
-def open_model_in(model: keras.Model, clock: ClockConfig) -> OpenNet:
-    """Opens a model in the clock's runtime; raises ConfigError where its extra is missing."""
-    return onnx_runtime(model, clock.threads) if clock.runtime == "onnx" else keras_runtime(model)
+    open_as(open_baseline(clock, data, "val", classes).model, clock.runtime, clock.threads)

@@ -7,18 +7,21 @@ import contextlib
 import importlib
 from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from kerastrash.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
 
 BACKENDS = ("torch", "jax", "tensorflow")
 
 Inference = Callable[[np.ndarray], np.ndarray]
 
 
-def inference_function(model: keras.Model) -> Inference:
+def inference_function(model: "keras.Model") -> Inference:
     """Wraps a model in the fastest plain way to run it: no gradients, compiled where that takes seconds.
 
     Returns:
@@ -38,7 +41,7 @@ def set_threads(threads: int) -> None:
         raise ConfigError(f"threads={threads} is below 1: give the number of processor threads to use, 1 or more")
     if not _active().set_threads(threads):
         raise ConfigError(
-            f"threads={threads} cannot be set: {keras.backend.backend()} has already started with another number; "
+            f"threads={threads} cannot be set: {_name()} has already started with another number; "
             "set the threads before the first model is built or opened"
         )
 
@@ -75,7 +78,13 @@ def free_accelerator_memory() -> int:
 
 
 def _active() -> ModuleType:
-    name = keras.backend.backend()
+    name = _name()
     if name not in BACKENDS:
         raise ConfigError(f"KERAS_BACKEND={name} is not supported here: set it to one of {', '.join(BACKENDS)}")
     return importlib.import_module(f"kerastrash.backends.{name}_backend")
+
+
+def _name() -> str:
+    import keras  # not with this module: what opens an exported file comes by here and needs no Keras
+
+    return keras.backend.backend()

@@ -7,13 +7,13 @@ import keras
 
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
+from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.models import build_model
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.published import BASELINE_F1
 from kerastrash.scoring.reference import GIVEN, MEASURED, PUBLISHED
-from kerastrash.scoring.runtimes import OpenNet, conditions
 
 
 @dataclass(frozen=True)

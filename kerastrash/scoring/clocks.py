@@ -15,7 +15,7 @@ import numpy as np
 
 from kerastrash.data import Crop, read_crop
 from kerastrash.errors import ConfigError
-from kerastrash.scoring.runtimes import Runtime
+from kerastrash.export.open_net import Runtime
 
 
 @dataclass(frozen=True)

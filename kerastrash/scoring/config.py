@@ -6,16 +6,16 @@ from typing import Literal
 
 from kerastrash.data import DataConfig
 from kerastrash.errors import require
+from kerastrash.export.formats import FormatName
 from kerastrash.scoring.published import BASELINE_F1
 from kerastrash.scoring.reference import ReferenceKind
-from kerastrash.scoring.runtimes import RuntimeKind
 
 
 @dataclass(frozen=True)
 class ClockConfig:
     """How nets are timed, and against which baseline they are scored."""
 
-    runtime: RuntimeKind = "keras"
+    runtime: FormatName = "keras"
     """What runs the nets: the active Keras backend, or ONNX Runtime on the processor (needs the onnx extra)."""
     threads: int = 1
     """Processor threads of the runtime."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from kerastrash.data import Part
 from kerastrash.errors import ModelError
-from kerastrash.scoring.runtimes import Runtime, keras_runtime
+from kerastrash.export.open_net import Runtime
+from kerastrash.export.runtimes.keras_net import keras_runtime
 from kerastrash.training.metrics import class_f1, confusion_matrix
 
 

@@ -14,13 +14,15 @@ from kerastrash.backends import set_threads
 from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ModelError
+from kerastrash.export.open_net import OpenNet
+from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.writers import write_model
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
 from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.evaluate import Evaluation, evaluate
 from kerastrash.scoring.reference import Reference, reference_for
-from kerastrash.scoring.runtimes import OpenNet, export_onnx, open_runtime
 
 MODEL, BASELINE = "model", "baseline"
 
@@ -96,7 +98,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     baseline = open_baseline(config, config, config.part, len(dataset.classes))
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
         files = _files(model, baseline.model, config, Path(folder))
-        nets = {name: open_runtime(path, config.runtime, config.threads) for name, path in files.items()}
+        nets = {name: open_runtime(path, config.threads) for name, path in files.items()}
         part = dataset.part(config.part)
         evaluation = evaluate(nets[MODEL], part)
         times = _times(nets, files, part, config)
@@ -132,8 +134,8 @@ def _files(model: keras.Model, baseline: keras.Model, config: ScoreConfig, folde
     """The file of each net in the form that the runtime opens."""
     if config.runtime == "onnx":
         return {
-            MODEL: export_onnx(model, folder / "model.onnx"),
-            BASELINE: export_onnx(baseline, folder / "baseline.onnx"),
+            MODEL: write_model(model, "onnx", folder / "model.onnx"),
+            BASELINE: write_model(baseline, "onnx", folder / "baseline.onnx"),
         }
     baseline.save(folder / "baseline.keras")
     return {MODEL: config.model, BASELINE: folder / "baseline.keras"}
@@ -151,7 +153,7 @@ def _times(
         MODEL: part.images[np.asarray(part.indices)[timed]],
         BASELINE: np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops]),
     }
-    openers = {name: partial(open_runtime, path, config.runtime, config.threads) for name, path in files.items()}
+    openers = {name: partial(open_runtime, path, config.threads) for name, path in files.items()}
     return {
         "inference": inference_times(nets, images, config.turns),
         "total": total_times(openers, crops, config.turns),

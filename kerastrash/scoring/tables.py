@@ -7,9 +7,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerastrash.data.records import count_reasons
+from kerastrash.export.open_net import conditions
 from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
-from kerastrash.scoring.runtimes import conditions
 
 
 def score_tables(report: ScoreReport) -> Iterator[RenderableType]:

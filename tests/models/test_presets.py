@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerastrash import models
-from kerastrash.scoring.runtimes import onnx_runtime
+from kerastrash.export.open_as import open_as
 
 SIZE = 48  # every stride of every net still has a map to work on
 PARAMETERS_AND_LAYERS = {
@@ -108,5 +108,5 @@ def test_a_scaled_model_holds_the_parameters_that_the_scaled_rows_count(name, wi
 def test_the_exported_net_agrees_in_onnx_runtime(model):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
-    expected, found = logits(model, images()), onnx_runtime(model)(images())
+    expected, found = logits(model, images()), open_as(model, "onnx")(images())
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())

@@ -8,8 +8,12 @@ import pytest
 from PIL import Image
 
 from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.open_as import open_as
+from kerastrash.export.open_net import conditions
+from kerastrash.export.runtimes.keras_net import keras_runtime
+from kerastrash.export.runtimes.onnx import onnx_runtime
+from kerastrash.export.writers import write_model
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
-from kerastrash.scoring.runtimes import conditions, export_onnx, keras_runtime, onnx_runtime
 
 SIZE = 32
 ROWS = (
@@ -62,7 +66,7 @@ def test_the_keras_runtime_opens_a_file(model, images, tmp_path):
 
 def test_onnx_runtime_agrees_with_keras_for_one_image_and_for_many(model, images, onnx_only_here):
     expected = keras_runtime(model)(images)
-    runtime = onnx_runtime(model, threads=1)
+    runtime = open_as(model, "onnx", threads=1)
     assert (runtime.name, runtime.input_size, runtime.classes) == ("onnxruntime", SIZE, 6)
     scale = np.abs(expected).max()
     assert expected.std(axis=0).max() > 1e-3 * scale  # the net tells the images apart
@@ -74,7 +78,7 @@ def test_a_freshly_opened_model_is_exported_in_silence(model, images, tmp_path, 
     model.save(tmp_path / "net.keras")
     fresh = keras.saving.load_model(tmp_path / "net.keras", compile=False)
     capfd.readouterr()
-    export_onnx(fresh, tmp_path / "net.onnx")
+    write_model(fresh, "onnx", tmp_path / "net.onnx")
     assert capfd.readouterr() == ("", "")
     assert not [warning for warning in recwarn if "Tracer" in warning.category.__name__]
     expected = keras_runtime(model)(images)
@@ -86,7 +90,7 @@ def test_a_missing_extra_names_the_command_that_installs_it(model, tmp_path, mon
     for name in ("onnx", "onnxscript", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)  # the interpreter's own mark for "cannot be imported"
     with pytest.raises(ConfigError, match=r'pip install "kerastrash\[onnx\]"'):
-        export_onnx(model, tmp_path / "net.onnx")
+        write_model(model, "onnx", tmp_path / "net.onnx")
     with pytest.raises(ConfigError, match=r'pip install "kerastrash\[onnx\]"'):
         onnx_runtime(tmp_path / "net.onnx")
 
