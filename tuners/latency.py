@@ -78,9 +78,6 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
             name: open_as(net, clock.runtime, clock.threads)
             for name, net in (("net", model), ("baseline", baseline.model))
         }
-            "net": open_as(model, clock.runtime, clock.threads),
-            "baseline": open_as(baseline.model, clock.runtime, clock.threads),
-        }
         timings = inference_times(runtimes, images, clock.turns)
     times = timings["net"].median_ms, timings["baseline"].median_ms
     return Latency(*times, baseline.f1, baseline.f1_source, measured_as(clock, runtimes["baseline"]))
