@@ -5,7 +5,10 @@ from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
+import numpy as np
 import pytest
+
+from kerastrash.data import Crop, Dataset
 
 SHARED = Path(os.environ.get("KERASTRASH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 
@@ -16,3 +19,30 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"{SHARED} is absent: set KERASTRASH_SHARED to the folder with data/ and golden/")
     return SHARED
+
+
+COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
+
+
+@pytest.fixture(scope="session")
+def coloured_squares() -> Dataset:
+    """A data set small enough to train on in a test, three classes, each a colour, with noise.
+
+    60 images of 16 px: 36 to train, 12 to validate, 12 to test.
+    """
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    images = np.clip(COLOURS[labels][:, None, None] + rng.normal(0, 40, (60, 16, 16, 3)), 0, 255).astype("uint8")
+    return Dataset(
+        name="squares",
+        classes=("red", "green", "blue"),
+        crops=tuple(Crop(Path(f"{i}.png"), None, int(label), str(i)) for i, label in enumerate(labels)),
+        images=images,
+        labels=labels.astype("int64"),
+        groups=np.array([str(i) for i in range(60)]),
+        sizes=np.full((60, 2), 16),
+        splits={"train": np.arange(36), "val": np.arange(36, 48), "test": np.arange(48, 60)},
+        left_out=(),
+        fingerprint="squares",
+        input_size=16,
+    )

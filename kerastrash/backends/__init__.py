@@ -31,6 +31,15 @@ def inference_function(model: "keras.Model") -> Inference:
     return _active().inference_function(model)
 
 
+def training_model(model: "keras.Model") -> "keras.Model":
+    """The model in the form in which the active backend trains it fastest, with the same layers, variables and files.
+
+    To be compiled with a `OneCycleSGD` (or one that scales its loss) and a loss that has an `adjustment`, as
+    `compile_by_recipe` does; it cannot be told apart from the stock model by what it computes, beyond rounding.
+    """
+    return _active().training_model(model)
+
+
 def set_threads(threads: int) -> None:
     """Limits the active backend's arithmetic on the processor to `threads` threads, for the whole process.
 

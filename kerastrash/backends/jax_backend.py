@@ -25,6 +25,11 @@ def inference_function(model: keras.Model):
     return run
 
 
+def training_model(model: keras.Model) -> keras.Model:
+    """The model itself: Keras compiles its training step here."""
+    return model
+
+
 def set_threads(threads: int) -> bool:
     """Sets the size of XLA's thread pool, which is read from NPROC once, when JAX starts; False when that is past."""
     if os.environ.get("NPROC") == str(threads):

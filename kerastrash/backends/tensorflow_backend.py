@@ -20,6 +20,11 @@ def inference_function(model: keras.Model):
     return run
 
 
+def training_model(model: keras.Model) -> keras.Model:
+    """The model itself: Keras compiles its training step here."""
+    return model
+
+
 def set_threads(threads: int) -> bool:
     """Sets the threads of one operation, and operations one at a time; False when TensorFlow has already started."""
     try:

@@ -1,4 +1,4 @@
-"""PyTorch: eager, without gradients. `torch.compile` needs minutes for a Keras model and gains nothing at batch 1."""
+"""PyTorch: nets run as the plain programs of `torch_program`, eager; `torch.compile` would need minutes for each."""
 
 import keras
 import numpy as np
@@ -6,18 +6,25 @@ import torch
 from keras.src.backend.torch.core import get_device
 
 from kerastrash.backends.processor import processor_name
+from kerastrash.backends.torch_program import lower
+from kerastrash.backends.torch_training import ProgramModel
 
 
 def inference_function(model: keras.Model):
     """See `kerastrash.backends.inference_function`."""
     device = torch.device(get_device())
+    program = lower(model)
 
     @torch.no_grad()
     def run(images: np.ndarray) -> np.ndarray:
-        logits = model(torch.from_numpy(np.require(images, requirements="CW")).to(device), training=False)
-        return logits.to(torch.float32).cpu().numpy()
+        return program(torch.from_numpy(np.require(images, requirements="CW")).to(device)).cpu().numpy()
 
     return run
+
+
+def training_model(model: keras.Model) -> keras.Model:
+    """See `kerastrash.backends.training_model`."""
+    return ProgramModel(model.input, model.output, name=model.name)
 
 
 def set_threads(threads: int) -> bool:

@@ -17,6 +17,7 @@ import keras
 
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import atomic_path, read_csv, write_csv
+from kerastrash.models.saved import save_model
 
 METRICS = "metrics.csv"
 BEST = "best.keras"
@@ -30,8 +31,7 @@ class TrainingDiverged(KerastrashError):
 
 def save_deployable(model: keras.Model, path: Path) -> None:
     """Saves the model without its optimizer, so that the file opens on every backend."""
-    with atomic_path(path) as temporary:
-        keras.Model(model.input, model.output, name=model.name).save(temporary)
+    save_model(model, path)
 
 
 def save_state(model: keras.Model, epoch: int, path: Path) -> None:

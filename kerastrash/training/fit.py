@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from kerastrash.backends import training_model
 from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
@@ -53,7 +54,7 @@ def train(
     until = min(until or recipe.epochs, recipe.epochs)
     keras.config.set_dtype_policy(recipe.dtype_policy)
     keras.utils.set_random_seed(recipe.seed)
-    model = build()
+    model = training_model(build())
     batches = training_batches(dataset, recipe)
     compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,10 +100,18 @@ def _training(recorder: EpochRecorder, folder: Path) -> Training:
 
 
 def compile_by_recipe(model: keras.Model, dataset: Dataset, recipe: Recipe, steps: int) -> None:
-    """Compiles with the recipe's loss, its optimizer over `steps` steps, and macro F1."""
+    """Compiles with the recipe's loss, its optimizer over `steps` steps, and macro F1.
+
+    Whether the loss is scaled follows from the model's own layers: Keras would ask the global dtype policy, which says
+    float32 when a saved 16-bit model is opened again.
+    """
     classes = len(dataset.classes)
+    optimizer = recipe_optimizer(recipe, steps)
+    if any(layer.compute_dtype == "float16" for layer in model.layers):
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(
-        optimizer=recipe_optimizer(recipe, steps),
+        optimizer=optimizer,
         loss=recipe_loss(recipe, dataset.part("train").labels, classes),
         metrics=[MacroF1(classes)],
+        auto_scale_loss=False,
     )

@@ -23,8 +23,13 @@ class LogitAdjustedCrossEntropy(keras.losses.Loss):
         self.priors = [float(p) for p in np.asarray(priors, "float64") / np.sum(priors)]
         self.tau = tau
 
+    @property
+    def adjustment(self) -> np.ndarray:
+        """What is added to the logits: (classes,) float64."""
+        return self.tau * np.log(self.priors)
+
     def call(self, y_true, y_pred):
-        adjustment = ops.convert_to_tensor(self.tau * np.log(self.priors), dtype=y_pred.dtype)
+        adjustment = ops.convert_to_tensor(self.adjustment, dtype=y_pred.dtype)
         if len(y_true.shape) == 2 and y_true.shape[-1] == len(self.priors):  # soft labels, one share a class
             return ops.categorical_crossentropy(ops.cast(y_true, y_pred.dtype), y_pred + adjustment, from_logits=True)
         labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
@@ -34,15 +39,11 @@ class LogitAdjustedCrossEntropy(keras.losses.Loss):
         return {**super().get_config(), "priors": self.priors, "tau": self.tau}
 
 
-def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> keras.losses.Loss:
+def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> LogitAdjustedCrossEntropy:
     """The loss of a recipe; `labels` are the training labels, whose frequencies are the priors.
 
-    Where the recipe mixes images, the loss takes soft labels, (batch, classes). A class without a training image counts
-    as one image, so that its logarithm is finite.
+    Takes integer labels, or soft ones (batch, classes) where the recipe mixes images. A class without a training image
+    counts as one image, so that its logarithm is finite.
     """
-    if recipe.loss == "cross_entropy" and recipe.mixing():
-        return keras.losses.CategoricalCrossentropy(from_logits=True)
-    if recipe.loss == "cross_entropy":
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     counts = np.bincount(labels, minlength=classes)
-    return LogitAdjustedCrossEntropy(np.maximum(counts, 1), recipe.tau)
+    return LogitAdjustedCrossEntropy(np.maximum(counts, 1), recipe.tau if recipe.loss == "logit_adjusted" else 0.0)

@@ -5,6 +5,7 @@ the rate at the update. The two agree only while the rate is constant, which und
 """
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerastrash.training.recipe import Recipe
@@ -41,6 +42,14 @@ class OneCycleSGD(keras.optimizers.Optimizer):
         velocity = self.velocities[self._get_variable_index(variable)]
         self.assign(velocity, ops.cast(momentum, variable.dtype) * velocity + gradient)
         self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * velocity)
+
+    def settings_at(self, steps: np.ndarray) -> list[tuple[float, float]]:
+        """Rate and momentum of each of these steps (n,), computed at once."""
+        values = []
+        for quantity in (self._learning_rate, self.momentum):
+            quantity = quantity(ops.convert_to_tensor(steps)) if callable(quantity) else quantity
+            values.append(np.broadcast_to(ops.convert_to_numpy(quantity), steps.shape).tolist())
+        return list(zip(*values, strict=True))
 
     def get_config(self) -> dict:
         momentum = self.momentum

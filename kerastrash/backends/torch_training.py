@@ -1,0 +1,98 @@
+"""Trains a stock Keras model at PyTorch's speed: the same layers, variables, losses and files, another train step."""
+
+import keras
+import torch
+from keras.src.backend.torch.core import get_device
+from torch.nn import functional
+
+from kerastrash.backends.host_memory import keep_freed_memory
+from kerastrash.backends.torch_modules import BatchNorm, update_statistics
+from kerastrash.backends.torch_program import training_program
+from kerastrash.backends.torch_update import FusedSGD
+
+
+class ProgramModel(keras.Model):
+    """A functional model whose training and validation steps run as a `training_program`.
+
+    Metrics are brought up to date when they are read, at the end of an epoch: a step leaves its loss and logits on the
+    device and waits for nothing.
+    """
+
+    graphs = True
+    """Replay the forward and backward pass as CUDA graphs, where there is CUDA."""
+    _trainer: "Trainer | None" = None
+
+    def train_step(self, data):
+        """One step on (images, labels)."""
+        return self._step(data, True)
+
+    def test_step(self, data):
+        """Loss and logits of (images, labels)."""
+        return self._step(data, False)
+
+    def _step(self, data, training: bool):
+        images, labels = data[:2]
+        self._trainer = self._trainer or Trainer(self)
+        self._trainer.step(images, labels, training)
+        return dict.fromkeys(["loss", *(metric.name for metric in self._compile_metrics.metrics)])
+
+    def reset_metrics(self):
+        """Forgets all steps so far."""
+        super().reset_metrics()
+        if self._trainer:
+            self._trainer.seen = []
+
+    def get_metrics_result(self):
+        """Loss and metrics of all steps since the last reset, as numbers."""
+        if self._trainer and self._trainer.seen:
+            seen, self._trainer.seen = self._trainer.seen, []
+            losses, labels, logits = zip(*seen, strict=True)
+            counts = torch.tensor([len(batch) for batch in labels], dtype=torch.float32, device=losses[0].device)
+            self._loss_tracker.update_state(torch.stack(losses), sample_weight=counts)
+            self._compile_metrics.update_state(torch.cat(labels), torch.cat(logits))
+        return {name: float(value) for name, value in super().get_metrics_result().items()}
+
+
+class Trainer:
+    """What a `ProgramModel` trains with, made at its first step."""
+
+    def __init__(self, model: ProgramModel):
+        self.device = torch.device(get_device())
+        self.program = training_program(model)
+        self.norms = [module for module in self.program.modules() if isinstance(module, BatchNorm)]
+        by_memory = {parameter.data_ptr(): parameter for parameter in self.program.parameters()}
+        shared = {id(variable): by_memory[variable.value.data_ptr()] for variable in model.trainable_variables}
+        self.update = FusedSGD(model.optimizer, model, shared)
+        self.adjustment = torch.tensor(model.loss.adjustment, dtype=torch.float32, device=self.device)
+        self.seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self.graphs = model.graphs and self.device.type == "cuda"
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # shapes do not change: the fastest kernel is worth finding
+        else:
+            keep_freed_memory()
+
+    def step(self, images, labels, training: bool) -> None:
+        """Computes a batch and, in training, updates the weights; its loss and logits go to `seen`."""
+        images = torch.as_tensor(images).to(self.device, non_blocking=True)
+        labels = torch.as_tensor(labels).to(self.device, non_blocking=True)
+        self.program.train(training)
+        with torch.set_grad_enabled(training):
+            if training and self.graphs:
+                self._record(images)
+            logits = self.program(images)
+            target = labels if labels.is_floating_point() else labels.reshape(-1).long()
+            loss = functional.cross_entropy(logits + self.adjustment, target)
+        if training:
+            for parameter in self.update.parameters:
+                parameter.grad = None
+            self.update.scaled(loss).backward()
+            update_statistics(self.norms)
+            self.update()
+        self.seen.append((loss.detach(), labels, logits.detach().clone()))
+
+    def _record(self, images: torch.Tensor) -> None:
+        """Makes graphs of the forward and the backward pass for images of this shape; once."""
+        self.graphs = False
+        torch.cuda.make_graphed_callables(self.program, (images.clone(),))
+        for norm in self.norms:  # the recording's trial runs left the statistics of their batches
+            norm.mean.zero_(), norm.unbiased.zero_()

@@ -1,0 +1,187 @@
+"""The fast path on torch trains as stock Keras does, and leaves the same files."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.backends import training_model
+from kerastrash.data import Dataset
+from kerastrash.models import Conv, InvertedResidual, Pool, build_model
+from kerastrash.training.fit import compile_by_recipe
+from kerastrash.training.recipe import Recipe
+
+if keras.backend.backend() != "torch":
+    pytest.skip("the fast path is torch's", allow_module_level=True)
+
+import torch
+
+from kerastrash.backends.torch_modules import KerasLayer
+from kerastrash.backends.torch_program import lower, training_program
+
+ROWS = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish"),
+    InvertedResidual(3, 1, 16),
+    InvertedResidual(5, 3, 24, squeeze_excite=True, stride=2),
+    InvertedResidual(3, 2, 24, hard_swish=True),
+    Conv(32),
+    Pool(),
+)
+STEPS = 50
+
+
+def make(policy: str = "float32") -> keras.Model:
+    keras.utils.set_random_seed(3)
+    keras.config.set_dtype_policy(policy)
+    try:
+        return build_model(ROWS, 16, classes=3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def batches(dataset: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(1)
+    chosen = [rng.choice(36, 12, replace=False) for _ in range(STEPS)]
+    return [(dataset.images[rows], dataset.labels[rows]) for rows in chosen]
+
+
+def losses(model: keras.Model, dataset: Dataset, recipe: Recipe) -> np.ndarray:
+    """The loss of each of the steps."""
+    compile_by_recipe(model, dataset, recipe, STEPS)
+    values = []
+    for images, labels in batches(dataset):
+        model.reset_metrics()
+        model.train_step((torch.from_numpy(images), torch.from_numpy(labels)))
+        values.append(float(model.get_metrics_result()["loss"]))
+    return np.array(values)
+
+
+@pytest.mark.parametrize("recipe", (Recipe(), Recipe(weight_decay=1e-2), Recipe(loss="logit_adjusted")), ids=str)
+def test_losses_weights_and_state_are_those_of_stock_keras(recipe, coloured_squares):
+    stock, fast = make(), training_model(make())
+    expected, found = losses(stock, coloured_squares, recipe), losses(fast, coloured_squares, recipe)
+    assert expected[-1] < 0.1 * expected[0]  # it learns, so there is something to differ in
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+    for mine, theirs in zip(fast.variables, stock.variables, strict=True):  # moving statistics and velocities too
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-2, atol=2e-4, err_msg=theirs.path)
+    assert int(fast.optimizer.iterations) == int(stock.optimizer.iterations) == STEPS
+
+
+def test_an_evaluation_is_that_of_stock_keras(coloured_squares):
+    stock, fast = make(), training_model(make())
+    images, labels = coloured_squares.images, coloured_squares.labels
+    for model in (stock, fast):
+        compile_by_recipe(model, coloured_squares, Recipe(), STEPS)
+    expected = stock.evaluate(images, labels, batch_size=25, verbose=0, return_dict=True)
+    assert fast.evaluate(images, labels, batch_size=25, verbose=0, return_dict=True) == pytest.approx(
+        expected, rel=1e-5
+    )
+
+
+def test_soft_labels_train_as_in_stock_keras(coloured_squares):
+    found = []
+    for model in (make(), training_model(make())):
+        compile_by_recipe(model, coloured_squares, Recipe(mixup=0.2), STEPS)
+        soft = np.eye(3, dtype="float32")[coloured_squares.labels] * 0.8 + 0.2 / 3
+        model.train_step((torch.from_numpy(coloured_squares.images), torch.from_numpy(soft)))
+        found.append(float(model.get_metrics_result()["loss"]))
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
+
+
+def test_a_state_saved_by_one_path_is_continued_by_the_other(coloured_squares, tmp_path):
+    recipe = Recipe()
+    fast, stock = training_model(make()), make()
+    losses(fast, coloured_squares, recipe)
+    fast.save_weights(tmp_path / "state.weights.h5")
+    compile_by_recipe(stock, coloured_squares, recipe, STEPS)
+    stock.optimizer.build(stock.trainable_variables)
+    stock.load_weights(tmp_path / "state.weights.h5")
+    for mine, theirs in zip(fast.optimizer.variables, stock.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs), err_msg=theirs.path)
+    images = coloured_squares.images[:8]
+    np.testing.assert_allclose(stock.predict(images, verbose=0), fast.predict(images, verbose=0), atol=1e-6)
+
+
+def test_half_precision_learns_and_its_gradients_are_finite(coloured_squares):
+    model = training_model(make("mixed_float16"))
+    found = losses(model, coloured_squares, Recipe())
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert np.isfinite(found).all() and found[-1] < 0.2 * found[0]
+    assert all(np.isfinite(np.asarray(variable)).all() for variable in model.variables)
+    assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
+
+
+def test_brain_floats_learn_without_a_loss_scale(coloured_squares):
+    model = training_model(make("mixed_bfloat16"))
+    found = losses(model, coloured_squares, Recipe())
+    assert not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert found[-1] < 0.2 * found[0]
+
+
+def test_an_overflow_changes_no_weight_halves_the_scale_and_counts_as_a_batch(coloured_squares):
+    model = training_model(make("mixed_float16"))
+    compile_by_recipe(model, coloured_squares, Recipe(), STEPS)
+    images, labels = (torch.from_numpy(array) for array in (coloured_squares.images, coloured_squares.labels))
+    model.train_step((images, labels))
+    weights = [np.array(variable) for variable in model.trainable_variables]
+    model.optimizer.dynamic_scale.assign(2.0**60)
+    model.train_step((images, labels))
+    for before, variable in zip(weights, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(before, np.asarray(variable), err_msg=variable.path)
+    assert float(model.optimizer.dynamic_scale) == 2.0**59
+    assert int(model.optimizer.iterations) == 2
+
+
+def test_a_saved_half_precision_model_scales_its_loss_again_when_opened(coloured_squares, tmp_path):
+    make("mixed_float16").save(tmp_path / "half.keras")
+    assert keras.config.dtype_policy().name == "float32"  # of which Keras would conclude that nothing is scaled
+    model = training_model(keras.saving.load_model(tmp_path / "half.keras", compile=False))
+    compile_by_recipe(model, coloured_squares, Recipe(), STEPS)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+
+
+def test_the_program_shares_the_variables_memory():
+    model = make()
+    kernel = model.get_layer("row01_conv").kernel
+    before = np.array(kernel)
+    program = training_program(model)
+    np.testing.assert_array_equal(before, np.asarray(kernel))
+    with torch.no_grad():
+        next(p for n, p in program.named_parameters() if "row01_conv" in n).mul_(2)
+    np.testing.assert_array_equal(2 * before, np.asarray(kernel))
+
+
+def test_lowering_folds_norms_and_padding_into_the_convolutions(coloured_squares):
+    model = make()
+    for variable in model.non_trainable_variables:  # statistics that are not 0 and 1
+        variable.assign(np.abs(np.random.default_rng(2).normal(1, 0.2, variable.shape)))
+    program = lower(model)
+    kinds = {type(module).__name__ for module in program.modules()}
+    assert not kinds & {"BatchNorm", "ZeroPad2d", "KerasLayer"}
+    images = coloured_squares.images[:8]
+    with torch.no_grad():
+        found = program(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_without_a_form_of_its_own_is_run_by_keras():
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="gelu")(inputs)  # padded unevenly
+    x = keras.layers.Conv2D(8, 2, padding="same")(keras.layers.LeakyReLU()(x))
+    x = keras.layers.Concatenate()([x, keras.layers.MaxPooling2D(3, 1, "same")(x)])
+    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
+    images = np.random.default_rng(0).random((4, 16, 16, 3), "float32")
+    program = lower(model)
+    assert any(isinstance(module, KerasLayer) for module in program.modules())
+    with torch.no_grad():
+        found = program(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found, model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_relu_whose_input_is_used_elsewhere_keeps_it():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 1)(inputs))
+    both = keras.layers.Add()([keras.layers.Activation("relu")(x), x])
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(both))
+    images = torch.randn(2, 8, 8, 3, generator=torch.manual_seed(0))
+    found = training_program(model).eval()(images).detach().numpy()
+    np.testing.assert_allclose(found, model.predict(images.numpy(), verbose=0), rtol=1e-4, atol=1e-5)
