@@ -31,13 +31,24 @@ def inference_function(model: "keras.Model") -> Inference:
     return _active().inference_function(model)
 
 
-def training_model(model: "keras.Model") -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool = True) -> "keras.Model":
     """The model in the form in which the active backend trains it fastest, with the same layers, variables and files.
 
-    To be compiled with a `OneCycleSGD` (or one that scales its loss) and a loss that has an `adjustment`, as
-    `compile_by_recipe` does; it cannot be told apart from the stock model by what it computes, beyond rounding.
+    `graphs` lets torch replay its steps as CUDA graphs. The model is to be compiled with a `OneCycleSGD` (or one that
+    scales its loss) and a loss that has an `adjustment`, as `compile_by_recipe` does; beyond rounding it computes what
+    the stock model does.
     """
-    return _active().training_model(model)
+    return _active().training_model(model, graphs)
+
+
+def set_tf32(allowed: bool) -> None:
+    """Whether a GPU may round the inputs of float32 convolutions and matrix products to TF32 (10 bits)."""
+    _active().set_tf32(allowed)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the active backend raised this because its device, or the host, has no memory left."""
+    return _active().is_out_of_memory(error)
 
 
 def set_threads(threads: int) -> None:

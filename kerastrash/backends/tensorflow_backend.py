@@ -20,9 +20,19 @@ def inference_function(model: keras.Model):
     return run
 
 
-def training_model(model: keras.Model) -> keras.Model:
+def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     """The model itself: Keras compiles its training step here."""
     return model
+
+
+def set_tf32(allowed: bool) -> None:
+    """See `kerastrash.backends.set_tf32`."""
+    tf.config.experimental.enable_tensor_float_32_execution(allowed)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """See `kerastrash.backends.is_out_of_memory`."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def set_threads(threads: int) -> bool:

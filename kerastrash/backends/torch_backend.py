@@ -22,9 +22,24 @@ def inference_function(model: keras.Model):
     return run
 
 
-def training_model(model: keras.Model) -> keras.Model:
+def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     """See `kerastrash.backends.training_model`."""
-    return ProgramModel(model.input, model.output, name=model.name)
+    program = ProgramModel(model.input, model.output, name=model.name)
+    program.graphs = graphs
+    return program
+
+
+def set_tf32(allowed: bool) -> None:
+    """See `kerastrash.backends.set_tf32`."""
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """See `kerastrash.backends.is_out_of_memory`; the processor's allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )
 
 
 def set_threads(threads: int) -> bool:

@@ -6,9 +6,17 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.backends import training_model
+from kerastrash.backends import (
+    device_description,
+    free_accelerator_memory,
+    is_out_of_memory,
+    set_tf32,
+    training_model,
+)
+from kerastrash.console import console
 from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
+from kerastrash.errors import ConfigError
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.losses import recipe_loss
@@ -50,18 +58,35 @@ def train(
     Raises:
         TrainingDiverged: the loss is not finite.
         ModelError: the earlier state in the folder cannot be read.
+        ConfigError: the device's memory does not suffice.
     """
     until = min(until or recipe.epochs, recipe.epochs)
     keras.config.set_dtype_policy(recipe.dtype_policy)
     keras.utils.set_random_seed(recipe.seed)
-    model = training_model(build())
+    set_tf32(recipe.tf32)
+    model = training_model(build(), recipe.graphs)
     batches = training_batches(dataset, recipe)
     compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
     folder.mkdir(parents=True, exist_ok=True)
     recorder = EpochRecorder(folder, finished_epochs=restore_state(model, folder / LAST))
     if recorder.finished_epochs < until:
-        _fit(model, batches, evaluation_batches(dataset, "val", recipe), recorder, until, description)
+        _say_device(recipe)
+        try:
+            _fit(model, batches, evaluation_batches(dataset, "val", recipe), recorder, until, description)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ConfigError(
+                f"{folder}: {device_description()} has no memory left for batch_size={recipe.batch_size} at "
+                f"{dataset.input_size} px in {recipe.dtype_policy}; lower the batch size or the input size, or set "
+                "feeding=disk"
+            ) from error
     return _training(recorder, folder)
+
+
+def _say_device(recipe: Recipe) -> None:
+    tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
+    console.print(f"training on {device_description()}: {recipe.dtype_policy}{tf32}", highlight=False)
 
 
 def _fit(

@@ -57,6 +57,10 @@ class Recipe:
     """Processes that augment crops from disk; left out, one a core, at most 8. They do not change the batches."""
     dtype_policy: DtypePolicy = "float32"
     """Keras dtype policy; the 16-bit ones are for a GPU, on a CPU they are several times slower."""
+    tf32: bool = True
+    """Let a GPU round the inputs of float32 convolutions and matrix products to TF32, several times as fast."""
+    graphs: bool = True
+    """Replay training steps as CUDA graphs (torch on a GPU)."""
     seed: int = 2021
     """Seeds the weights, the order of the images and their augmentation."""
 

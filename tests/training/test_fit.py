@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.errors import ModelError
+from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_csv
 from kerastrash.models import build_model
 from kerastrash.models.rows import Conv, InvertedResidual, Pool
@@ -98,3 +98,20 @@ def assert_same_metrics(ours, theirs, tolerance=1e-4):
     for name in ("epoch", "loss", "val_loss", "val_macro_f1"):
         columns = [[float(row[name]) for row in read_csv(folder / "metrics.csv")] for folder in (ours, theirs)]
         np.testing.assert_allclose(*columns, rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def test_memory_that_runs_out_says_what_to_lower(coloured_squares, tmp_path):
+    if keras.backend.backend() != "torch":
+        pytest.skip("asks torch's allocator")
+    import torch
+
+    class Hungry(keras.layers.Layer):
+        def call(self, x, training=None):
+            return torch.empty(2**52) if training else x
+
+    def hungry() -> keras.Model:
+        net = build()
+        return keras.Model(net.input, Hungry()(net.output))
+
+    with pytest.raises(ConfigError, match=r"no memory left for batch_size=6 at 16 px.*lower the batch size"):
+        train(hungry, coloured_squares, RECIPE, tmp_path)
