@@ -41,6 +41,11 @@ def training_model(model: "keras.Model", graphs: bool = True) -> "keras.Model":
     return _active().training_model(model, graphs)
 
 
+def synchronise() -> None:
+    """Waits until the device has done all that it was told: to be called before a clock is read."""
+    _active().synchronise()
+
+
 def set_tf32(allowed: bool) -> None:
     """Whether a GPU may round the inputs of float32 convolutions and matrix products to TF32 (10 bits)."""
     _active().set_tf32(allowed)

@@ -30,6 +30,11 @@ def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     return model
 
 
+def synchronise() -> None:
+    """See `kerastrash.backends.synchronise`."""
+    (jax.device_put(0.0) + 1).block_until_ready()  # devices work in order
+
+
 def set_tf32(allowed: bool) -> None:
     """See `kerastrash.backends.set_tf32`."""
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")

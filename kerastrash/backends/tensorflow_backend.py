@@ -25,6 +25,11 @@ def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     return model
 
 
+def synchronise() -> None:
+    """See `kerastrash.backends.synchronise`."""
+    tf.test.experimental.sync_devices()
+
+
 def set_tf32(allowed: bool) -> None:
     """See `kerastrash.backends.set_tf32`."""
     tf.config.experimental.enable_tensor_float_32_execution(allowed)

@@ -29,6 +29,12 @@ def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     return program
 
 
+def synchronise() -> None:
+    """See `kerastrash.backends.synchronise`."""
+    if get_device().startswith("cuda"):
+        torch.cuda.synchronize()
+
+
 def set_tf32(allowed: bool) -> None:
     """See `kerastrash.backends.set_tf32`."""
     torch.set_float32_matmul_precision("high" if allowed else "highest")

@@ -1,0 +1,226 @@
+"""Training steps: stock Keras, this project's path and plain PyTorch, side by side on one machine.
+
+python scripts/benchmark_training.py --peer FOLDER --peer-python FOLDER/bin/python
+
+First the losses of stock Keras and of the fast path, step by step from the same weights on the same batches, with a
+picture of both curves. Then images a second of a step, each way in a process of its own, in turns. The peer is a folder
+with a `train_peer.py` that takes --compute-only; with --data it is also run end to end, decoding and augmentation
+included, and compared with `train` from the second epoch on.
+"""
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Literal
+
+import kerastrash.default_backend  # noqa: F401  before Keras is imported
+
+# isort: split
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from keras import ops
+from rich.table import Table
+
+from kerastrash.backends import device_description, set_tf32, synchronise, training_model
+from kerastrash.cli import part_of, run
+from kerastrash.console import results, track
+from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.data.synthetic import synthetic_dataset
+from kerastrash.errors import ConfigError
+from kerastrash.files import atomic_path, read_csv
+from kerastrash.models import build_model
+from kerastrash.training.fit import compile_by_recipe, train
+from kerastrash.training.recipe import DtypePolicy, Recipe
+
+Way = Literal["stock", "fast"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingBenchmark(DataConfig):
+    """What is trained and timed, and what it is compared with."""
+
+    net: str = "mobilenetv3_79"
+    """Preset, or a .yaml file of rows."""
+    input_size: int = 96
+    """Side of the images in pixels."""
+    batch_size: int = 64
+    """Images a step."""
+    dtype_policy: DtypePolicy = "float32"
+    """Keras dtype policy; with a 16-bit one the peer is run with --amp."""
+    peer: Path | None = None
+    """Folder of the peer's train_peer.py."""
+    peer_python: Path | None = None
+    """Python of the peer's environment."""
+    peer_net: str | None = None
+    """The peer's name of the net; left out, ours."""
+    turns: int = 3
+    """How often each way is run, one after the other."""
+    steps: int = 12
+    """Timed steps a turn, of which the first two do not count."""
+    compared_steps: int = 50
+    """Steps whose losses are compared; 0 leaves that out."""
+    end_to_end: bool = False
+    """Also run both from the photographs of --data on, two epochs a turn; the second counts."""
+    picture: Path | None = None
+    """Where the curves are drawn, a .png file."""
+    measure: Way | None = None
+    """What a process of this script is started for; not for you."""
+
+
+def main(config: TrainingBenchmark) -> None:
+    """Time training steps beside stock Keras and plain PyTorch, after comparing the losses of the first two."""
+    if keras.backend.backend() != "torch":
+        raise ConfigError("KERAS_BACKEND is not torch: only there does the fast path differ from stock Keras")
+    set_tf32(True)
+    if config.measure:
+        print(images_a_second(config, config.measure))
+        return
+    if config.compared_steps:
+        compare(config)
+    ways = {"stock Keras": lambda: measured(config, "stock"), "kerastrash": lambda: measured(config, "fast")}
+    if config.peer:
+        ways["peer"] = lambda: peer(config, "--compute-only")
+    show("training step", in_turns(ways, config.turns), config)
+    if config.end_to_end and config.peer:
+        with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
+            ways = {"kerastrash": lambda: end_to_end(config, Path(folder)), "peer": lambda: peer(config, "--epochs=2")}
+            show("end to end, second epoch", in_turns(ways, config.turns), config)
+
+
+def made(config: TrainingBenchmark, way: Way) -> tuple[keras.Model, Dataset]:
+    """The compiled net, its weights the same every time, and what it is trained on."""
+    keras.utils.set_random_seed(1)
+    keras.config.set_dtype_policy(config.dtype_policy)
+    dataset = synthetic_dataset(8 * config.batch_size, 1, config.input_size)
+    net = build_model(config.net, config.input_size)
+    model = training_model(net) if way == "fast" else net
+    compile_by_recipe(model, dataset, Recipe(), steps=1000)
+    return model, dataset
+
+
+def batch(config: TrainingBenchmark, dataset: Dataset, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels, another of eight batches each time."""
+    rows = np.arange(config.batch_size) + number % 8 * config.batch_size
+    return ops.convert_to_tensor(dataset.images[rows]), ops.convert_to_tensor(dataset.labels[rows])
+
+
+def compare(config: TrainingBenchmark) -> None:
+    """Prints how far the losses of the two paths are apart, and draws them."""
+    losses = {}
+    for way in ("stock", "fast"):
+        model, dataset = made(config, way)
+        losses[way] = []
+        for number in track(range(config.compared_steps), f"losses, {way}", "steps"):
+            model.reset_metrics()
+            model.train_step(batch(config, dataset, number))
+            losses[way].append(float(model.get_metrics_result()["loss"]))
+    stock, fast = (np.array(losses[way]) for way in ("stock", "fast"))
+    results().print(
+        f"losses of {config.compared_steps} steps, {stock[0]:.3f} to {stock[-1]:.3f}: largest difference "
+        f"{np.abs(fast - stock).max():.1e}, relative {np.abs(fast / stock - 1).max():.1e}"
+    )
+    if config.picture:
+        draw(stock, fast, config)
+
+
+def draw(stock: np.ndarray, fast: np.ndarray, config: TrainingBenchmark) -> None:
+    """Both curves above, their difference below."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5), sharex=True, height_ratios=(2, 1), layout="constrained")
+    steps = np.arange(1, len(stock) + 1)
+    above.plot(steps, stock, color="#bbbbbb", linewidth=5, label="stock Keras")
+    above.plot(steps, fast, color="#0f6fb8", linewidth=1.5, label="kerastrash")
+    above.set(ylabel="loss", title=conditions(config))
+    above.legend(frameon=False)
+    below.semilogy(steps, np.maximum(np.abs(fast - stock), 1e-9), color="#0f6fb8")
+    below.set(xlabel="step", ylabel="difference")
+    for axes in (above, below):
+        axes.spines[["top", "right"]].set_visible(False)
+    with atomic_path(config.picture) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def conditions(config: TrainingBenchmark) -> str:
+    """Net, size, batch and precision."""
+    return f"{config.net}, {config.input_size} px, batch {config.batch_size}, {config.dtype_policy}"
+
+
+def images_a_second(config: TrainingBenchmark, way: Way) -> float:
+    """Of the median step, the first two left out."""
+    model, dataset = made(config, way)
+    model.reset_metrics()
+    seconds = []
+    for number in range(config.steps):
+        started = time.perf_counter()
+        model.train_step(batch(config, dataset, number))
+        synchronise()
+        seconds.append(time.perf_counter() - started)
+    return config.batch_size / median(seconds[2:])
+
+
+def measured(config: TrainingBenchmark, way: Way) -> float:
+    """The same in a process of its own: what it does to its memory must not help the other way."""
+    options = ("net", "input_size", "batch_size", "dtype_policy", "steps")
+    command = [sys.executable, __file__, f"--measure={way}", *(f"--{name}={getattr(config, name)}" for name in options)]
+    return float(answer(command, Path.cwd()).split()[-1])
+
+
+def peer(config: TrainingBenchmark, *options: str) -> float:
+    """Images a second as the peer's program prints them last."""
+    if config.peer_python is None:
+        raise ConfigError("peer_python is missing: give the Python of the peer's environment")
+    amp = () if config.dtype_policy == "float32" else ("--amp",)
+    sizes = (f"--size={config.input_size}", f"--batch={config.batch_size}", f"--model={config.peer_net or config.net}")
+    data = Path(config.data).resolve() if Path(config.data).is_dir() else config.peer
+    command = [config.peer_python.absolute(), "train_peer.py", f"--data={data}", *sizes, *amp, *options]
+    return float(re.findall(r"([\d.]+) images/s", answer(command, config.peer))[-1])
+
+
+def end_to_end(config: TrainingBenchmark, folder: Path) -> float:
+    """Images a second of the second epoch of `train`, from the photographs on, with the recipe's augmentation."""
+    runs = Path(tempfile.mkdtemp(dir=folder))
+    dataset = prepare(replace(part_of(DataConfig, config), cache=folder), config.input_size)
+    recipe = Recipe(epochs=2, batch_size=config.batch_size, dtype_policy=config.dtype_policy)
+    train(lambda: build_model(config.net, config.input_size, len(dataset.classes)), dataset, recipe, runs)
+    return float(read_csv(runs / "metrics.csv")[-1]["images_per_second"])
+
+
+def answer(command: list, folder: Path) -> str:
+    """What a command prints."""
+    done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ConfigError(f"{command[0]}: {(done.stderr or done.stdout).strip()[-300:]}; mend that first")
+    return done.stdout
+
+
+def in_turns(ways: dict[str, Callable[[], float]], turns: int) -> dict[str, list[float]]:
+    """Images a second of each way in each turn."""
+    rates = {name: [] for name in ways}
+    for name in track(list(ways) * turns, "turns", "measurements"):
+        rates[name].append(ways[name]())
+    return rates
+
+
+def show(title: str, rates: dict[str, list[float]], config: TrainingBenchmark) -> None:
+    """A table of medians and of ratios to the peer, or to stock Keras where there is none."""
+    against = "peer" if "peer" in rates else "stock Keras"
+    table = Table(
+        title=f"{title}: {conditions(config)}",
+        caption=f"{device_description()}, {len(rates[against])} turns, medians",
+    )
+    for column in ("", "images/s", "lowest", "highest", f"of {against}"):
+        table.add_column(column, justify="right" if column else "left")
+    for name, values in rates.items():
+        ratio = median(values) / median(rates[against])
+        table.add_row(name, *(f"{value:.1f}" for value in (median(values), min(values), max(values))), f"{ratio:.2f}")
+    results().print(table)
+
+
+if __name__ == "__main__":
+    run(main)
