@@ -1,0 +1,84 @@
+"""What only a CUDA device can show of the fast path; skipped where there is none."""
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "torch":
+    pytest.skip("the fast path is torch's", allow_module_level=True)
+
+import torch
+
+from kerastrash.backends import is_out_of_memory, training_model
+from kerastrash.data import Dataset
+from kerastrash.data.synthetic import synthetic_dataset
+from kerastrash.models import build_model
+from kerastrash.training.fit import compile_by_recipe
+from kerastrash.training.recipe import Recipe
+
+if not torch.cuda.is_available():
+    pytest.skip(
+        "no CUDA device: CUDA graphs, synchronisation and 16 bits on it are not tested", allow_module_level=True
+    )
+
+STEPS, BATCH = 50, 16
+
+
+@pytest.fixture(scope="module")
+def crops() -> Dataset:
+    return synthetic_dataset(8 * BATCH, BATCH, 32)
+
+
+def made(crops: Dataset, policy: str, graphs: bool) -> keras.Model:
+    keras.utils.set_random_seed(4)
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = training_model(build_model("mobilenetv3_79", 32), graphs)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    compile_by_recipe(model, crops, Recipe(learning_rate=0.02), STEPS)
+    return model
+
+
+def losses(model: keras.Model, crops: Dataset) -> np.ndarray:
+    values = []
+    for step in range(STEPS):
+        rows = np.arange(BATCH) + step % 8 * BATCH
+        model.reset_metrics()
+        model.train_step((torch.from_numpy(crops.images[rows]).cuda(), torch.from_numpy(crops.labels[rows]).cuda()))
+        values.append(model.get_metrics_result()["loss"])
+    return np.array(values)
+
+
+@pytest.mark.parametrize("policy", ("float32", "mixed_float16", "mixed_bfloat16"))
+def test_graphs_train_as_single_kernels_do(crops, policy):
+    expected, found = (losses(made(crops, policy, graphs), crops) for graphs in (False, True))
+    np.testing.assert_allclose(found[:10], expected[:10], rtol=2e-2)
+    assert np.isfinite(found).all() and found[-8:].mean() < found[:8].mean()
+
+
+@pytest.mark.parametrize("policy", ("mixed_float16", "mixed_bfloat16"))
+def test_sixteen_bits_learn_as_float32_does(crops, policy):
+    expected, found = (losses(made(crops, name, True), crops) for name in ("float32", policy))
+    np.testing.assert_allclose(found[:5], expected[:5], rtol=5e-2)
+    assert found[-8:].mean() < 1.2 * expected[-8:].mean() + 0.05
+
+
+@pytest.mark.parametrize("policy", ("float32", "mixed_float16"))
+def test_a_step_never_waits_for_the_device(crops, policy):
+    model = made(crops, policy, True)
+    batch = torch.from_numpy(crops.images[:BATCH]).cuda(), torch.from_numpy(crops.labels[:BATCH]).cuda()
+    for _ in range(3):
+        model.train_step(batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            model.train_step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_memory_that_runs_out_is_recognised():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**50, device="cuda")
+    assert is_out_of_memory(caught.value)
