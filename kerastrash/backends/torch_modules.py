@@ -53,9 +53,10 @@ class Convolution(nn.Module):
         self.activation = activation_module(layer.activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.weight.to(self.dtype)
-        bias = None if self.bias is None else self.bias.to(self.dtype)
-        x = functional.conv2d(x.to(self.dtype), weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
+        x = functional.conv2d(
+            cast(x, self.dtype), weight, bias, self.stride, self.padding, self.dilation, self.groups
+        )
         return self.activation(x)
 
 
@@ -107,7 +108,8 @@ class Rescale(nn.Module):
         self.register_buffer("offset", _channels(layer.offset, like))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.addcmul(self.offset, x.to(self.scale.dtype), self.scale)
+        x = cast(x, self.offset.dtype)
+        return x + self.offset if self.scale is None else torch.addcmul(self.offset, x, self.scale)
 
 
 class Linear(nn.Module):
@@ -121,8 +123,8 @@ class Linear(nn.Module):
         self.activation = activation_module(layer.activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        bias = None if self.bias is None else self.bias.to(self.dtype)
-        return self.activation(functional.linear(x.to(self.dtype), self.weight.to(self.dtype), bias))
+        weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
+        return self.activation(functional.linear(cast(x, self.dtype), weight, bias))
 
 
 class GlobalMean(nn.Module):
@@ -133,7 +135,8 @@ class GlobalMean(nn.Module):
         self.keepdims = keepdims
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.mean((2, 3), keepdim=self.keepdims)
+        x = functional.adaptive_avg_pool2d(x, 1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
+        return x if self.keepdims else x.flatten(1)
 
 
 class Sum(nn.Module):
@@ -162,6 +165,11 @@ class KerasLayer(nn.Module):
         if self.layer._call_has_training_arg:
             keywords = {"training": self.training, **keywords}
         return to_first(self.layer(moved, **keywords))
+
+
+def cast(x: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:
+    """The tensor in this dtype; itself where it is, so that an exported graph holds no cast that does nothing."""
+    return x if x is None or x.dtype == dtype else x.to(dtype)
 
 
 def to_last(x: torch.Tensor) -> torch.Tensor:

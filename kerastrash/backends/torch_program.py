@@ -24,6 +24,7 @@ from kerastrash.backends.torch_modules import (
     Rescale,
     Sum,
     activation_module,
+    cast,
     to_first,
     to_last,
 )
@@ -64,6 +65,10 @@ def lower(model: keras.Model) -> fx.GraphModule:
         if isinstance(convolution, Convolution) and isinstance(convolution.activation, nn.Identity):
             _fold(convolution, norm)
             _drop(program, node)
+    for node, rescale in list(_calls(program, Rescale)):
+        convolution = _only_user(program, node)
+        if isinstance(convolution, Convolution) and convolution.groups == 1:
+            _scale_inputs(convolution, rescale)
     program.delete_all_unused_submodules()
     program.recompile()
     return program
@@ -73,14 +78,14 @@ class Entry(nn.Module):
     """Images (N, H, W, C), uint8 or float, as float32 maps (N, C, H, W): a view where they are float32 already."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return to_first(images.to(torch.float32))
+        return to_first(cast(images, torch.float32))
 
 
 class Exit(nn.Module):
     """Logits in float32."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return to_last(x).to(torch.float32)
+        return cast(to_last(x), torch.float32)
 
 
 @functools.singledispatch
@@ -171,6 +176,12 @@ def _producer(program: fx.GraphModule, node: fx.Node) -> nn.Module | None:
     return program.get_submodule(source.target)
 
 
+def _only_user(program: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    """The module that takes what this node gives, where it is one."""
+    users = [user for user in node.users if user.op == "call_module"]
+    return program.get_submodule(users[0].target) if len(users) == len(node.users) == 1 else None
+
+
 def _drop(program: fx.GraphModule, node: fx.Node) -> None:
     node.replace_all_uses_with(node.args[0])
     program.graph.erase_node(node)
@@ -196,3 +207,10 @@ def _activate_in_place(program: fx.GraphModule) -> None:
 def _fold(convolution: Convolution, norm: BatchNorm) -> None:
     statistics = (norm.moving_mean, norm.moving_variance, norm.epsilon, norm.weight, norm.bias)
     convolution.weight, convolution.bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *statistics)
+
+
+def _scale_inputs(convolution: Convolution, rescale: Rescale) -> None:
+    """Lets the convolution's weights do the scaling, which leaves one addition; padding still adds zeros after it."""
+    scale = rescale.scale.reshape(1, -1, 1, 1)
+    convolution.weight = nn.Parameter(convolution.weight * scale, requires_grad=False)
+    rescale.offset, rescale.scale = rescale.offset / rescale.scale, None
