@@ -49,8 +49,8 @@ def main(config: RecipeBenchmark) -> None:
     hours = (seconds[0] + median(seconds[later]) * (config.epochs - 1)) / 3600
     whole = "taken" if len(rows) == config.epochs else "projected"
     results().print(
-        f"{config.net}, {config.input_size} px, batch {config.batch_size}, {config.dtype_policy}, {device_description()}: "
-        f"{median(rates[later]):.0f} images/s in training; {len(rows)} epochs in {sum(seconds) / 60:.1f} minutes, "
+        f"{config.net}, {config.input_size} px, batch {config.batch_size}, {config.dtype_policy}, "
+        f"{device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} epochs in {sum(seconds) / 60:.1f} minutes, "
         f"{config.epochs} epochs ({whole}, with validation and saving): {hours:.2f} hours",
         soft_wrap=True,
     )
