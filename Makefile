@@ -15,12 +15,12 @@ help: ## this list
 	$(PYTHON) -m venv .venv
 	@echo "installing kerastrash into .venv (torch first, by its exact version)"
 	$(INSTALL) $(TORCH)
-	$(INSTALL) --editable .
+	$(INSTALL) --editable ".[onnx]"
 	@touch $@
 
 .venv/.test: .venv/.base
-	@echo "installing what the tests need: jax, tensorflow, onnx, pytest, ruff"
-	$(INSTALL) --editable ".[jax,tensorflow,onnx,safetensors,test]"
+	@echo "installing what the tests need: jax, tensorflow, the device formats, pytest, ruff"
+	$(INSTALL) --editable ".[jax,tensorflow,onnx,openvino,litert,safetensors,test]"
 	@touch $@
 
 # Apache Beam needs older versions of what the rest needs: an environment of its own, in which tensorflow is absent.

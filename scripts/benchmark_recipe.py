@@ -50,8 +50,9 @@ def main(config: RecipeBenchmark) -> None:
     whole = "taken" if len(rows) == config.epochs else "projected"
     results().print(
         f"{config.net}, {config.input_size} px, batch {config.batch_size}, {config.dtype_policy}, "
-        f"{device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} epochs in {sum(seconds) / 60:.1f} minutes, "
-        f"{config.epochs} epochs ({whole}, with validation and saving): {hours:.2f} hours",
+        f"{device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} epochs in "
+        f"{sum(seconds) / 60:.1f} minutes, {config.epochs} epochs ({whole}, validation and saving included): "
+        f"{hours:.2f} hours",
         soft_wrap=True,
     )
 

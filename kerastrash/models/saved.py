@@ -1,4 +1,4 @@
-"""Opens a `.keras` file as what it is: input from somebody else.
+"""Saves a model as a `.keras` file for inference, and opens one as what it is: input from somebody else.
 
 The archive is checked before Keras reads it: whole, and naming nothing but Keras's own layers. Keras's safe mode stays
 on as the second line (CVE-2025-1550 and later ones were ways round it through a class path in the config).
@@ -7,17 +7,26 @@ on as the second line (CVE-2025-1550 and later ones were ways round it through a
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from kerastrash.errors import ModelError
+from kerastrash.files import atomic_path
 
 CONFIG = "config.json"
 CONFIG_LIMIT = 64 * 2**20
 """Bytes: the largest net here needs a few hundred kilobytes; a bomb declares gigabytes."""
+
+DESCRIPTION = "kerastrash.json"
+"""The member in which a zip archive, a `.keras` file or one joined to a model file's end, says what the net gives."""
+DESCRIPTION_LIMIT = 2**20
+"""Bytes: room for thousands of classes."""
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
+"""What reading a damaged zip archive raises."""
 
 MODULES = ("layers", "models", "ops", "activations", "initializers", "regularizers", "constraints", "dtype_policies")
 """The packages of Keras that a net is made of; `keras.saving`, `keras.utils` and the like are tools, not layers."""
@@ -27,6 +36,49 @@ CODE_CARRIERS = ("Lambda", "TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxL
 
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__")
 """Plain values that Keras writes under a class name without a module."""
+
+
+def save_model(model: keras.Model, path: Path | str, classes: Sequence[str] | None = None) -> None:
+    """Saves a model without its optimizer, atomically, so that stock Keras opens the file on every backend.
+
+    Args:
+        classes: names of the outputs in their order, kept in the file; stock Keras passes over them.
+
+    Raises:
+        ModelError: there are not as many names as outputs.
+        FileError: the file cannot be written.
+    """
+    if classes is not None and len(classes) != model.output_shape[-1]:
+        raise ModelError(f"{path}: {len(classes)} class names for {model.output_shape[-1]} outputs; give one for each")
+    with atomic_path(path) as temporary:
+        keras.Model(model.input, model.output, name=model.name).save(temporary)
+        if classes is not None:
+            add_description(temporary, json.dumps({"classes": list(classes)}, ensure_ascii=False))
+
+
+def add_description(path: Path, text: str) -> None:
+    """Adds the description to a zip archive; joins an archive that holds it to the end of any other file."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(DESCRIPTION, text)
+
+
+def read_description(path: Path | str) -> str | None:
+    """The JSON text that a file holds in `kerastrash.json`; None where the file is no archive or has none.
+
+    Raises:
+        ModelError: the description is damaged, or far longer than any.
+    """
+    if not zipfile.is_zipfile(path):
+        return None
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if DESCRIPTION not in archive.namelist():
+                return None
+            if archive.getinfo(DESCRIPTION).file_size > DESCRIPTION_LIMIT:
+                raise ModelError(f"{path}: its {DESCRIPTION} is above {DESCRIPTION_LIMIT} bytes; save the model again")
+            return archive.read(DESCRIPTION).decode()
+    except UNREADABLE as error:
+        raise ModelError(f"{path}: its {DESCRIPTION} cannot be read ({error}); save the model again") from error
 
 
 def open_model(path: Path | str) -> keras.Model:
@@ -84,7 +136,7 @@ def _read_config(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()
     except KeyError:
         raise ModelError(f"{path}: an archive without {CONFIG}, so no Keras model; give a .keras file") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise ModelError(f"{path}: not a .keras archive, or damaged ({error}); copy or save it again") from error
     if damaged:
         raise ModelError(f"{path}: {damaged} inside it is damaged; copy or save the file again")

@@ -10,6 +10,7 @@ process wrote for a later epoch is written again.
 
 import math
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
@@ -27,11 +28,6 @@ COLUMNS = ("epoch", "loss", "macro_f1", "val_loss", "val_macro_f1", "learning_ra
 
 class TrainingDiverged(KerastrashError):
     """The loss became infinite or not a number."""
-
-
-def save_deployable(model: keras.Model, path: Path) -> None:
-    """Saves the model without its optimizer, so that the file opens on every backend."""
-    save_model(model, path)
 
 
 def save_state(model: keras.Model, epoch: int, path: Path) -> None:
@@ -70,9 +66,9 @@ def restore_state(model: keras.Model, path: Path) -> int:
 class EpochRecorder(keras.callbacks.Callback):
     """After each epoch: a row of metrics, the best model when F1 rose, then the state to resume from."""
 
-    def __init__(self, folder: Path, finished_epochs: int):
+    def __init__(self, folder: Path, finished_epochs: int, classes: Sequence[str]):
         super().__init__()
-        self.folder, self.finished_epochs = folder, finished_epochs
+        self.folder, self.finished_epochs, self.classes = folder, finished_epochs, classes
         self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
 
     @property
@@ -90,5 +86,5 @@ class EpochRecorder(keras.callbacks.Callback):
         self.rows.append(row)
         write_csv(self.folder / METRICS, self.rows, COLUMNS)
         if self.best is row:
-            save_deployable(self.model, self.folder / BEST)
+            save_model(self.model, self.folder / BEST, self.classes)
         save_state(self.model, epoch + 1, self.folder / LAST)

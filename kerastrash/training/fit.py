@@ -68,7 +68,7 @@ def train(
     batches = training_batches(dataset, recipe)
     compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
     folder.mkdir(parents=True, exist_ok=True)
-    recorder = EpochRecorder(folder, finished_epochs=restore_state(model, folder / LAST))
+    recorder = EpochRecorder(folder, restore_state(model, folder / LAST), dataset.classes)
     if recorder.finished_epochs < until:
         _say_device(recipe)
         try:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kerastrash.models import build_model
-from kerastrash.training.checkpoint import save_deployable
+from kerastrash.models.saved import save_model
 
 NETS = ("mobilenetv3_79", "mobilenet_v3_small")
 SIZE = 64
@@ -36,7 +36,7 @@ def saved(tmp_path_factory):
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
         model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        save_deployable(model, folder / f"{net}.keras")
+        save_model(model, folder / f"{net}.keras")
         np.save(folder / f"{net}.npy", model.predict(np.load(folder / "images.npy"), verbose=0))
     return folder
 

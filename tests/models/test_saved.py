@@ -11,7 +11,7 @@ import pytest
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.saved import image_size, open_model
+from kerastrash.models.saved import image_size, open_model, read_description, save_model
 
 pytestmark = pytest.mark.backends
 
@@ -226,3 +226,49 @@ def test_a_net_that_is_no_classifier_is_named():
     inputs = keras.Input((8, 8, 3))
     with pytest.raises(ModelError, match="output is"):
         image_size(keras.Model(inputs, layers.Conv2D(2, 1)(inputs)))
+
+
+NAMES = ("Tüte", 'so "genannt"')
+
+
+def test_class_names_are_kept_in_a_file_that_stock_keras_opens(tmp_path):
+    model, path = net(), tmp_path / "net.keras"
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    save_model(model, path, NAMES)
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype("float32")
+    expected = model.predict(images, verbose=0)
+    for opened in (keras.saving.load_model(path, compile=True), open_model(path)):
+        assert not opened.compiled
+        np.testing.assert_allclose(opened.predict(images, verbose=0), expected, rtol=1e-5)
+    assert json.loads(read_description(path)) == {"classes": list(NAMES)}
+    assert [file.name for file in tmp_path.iterdir()] == ["net.keras"]
+
+
+def test_a_file_saved_without_names_or_by_stock_keras_describes_nothing(saved, tmp_path):
+    save_model(net(), tmp_path / "other.keras")
+    (tmp_path / "text.keras").write_text("no archive")
+    for path in (saved, tmp_path / "other.keras", tmp_path / "text.keras"):
+        assert read_description(path) is None
+
+
+def test_names_must_be_as_many_as_outputs(tmp_path):
+    with pytest.raises(ModelError, match=r"net\.keras: 1 class names for 2 outputs"):
+        save_model(net(), tmp_path / "net.keras", ["one"])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_description_is_noticed(tmp_path):
+    path = tmp_path / "net.keras"
+    save_model(net(), path, NAMES)
+    path.write_bytes(path.read_bytes().replace(b'"classes"', b'"masters"', 1))
+    with pytest.raises(ModelError, match=r"kerastrash\.json cannot be read"):
+        read_description(path)
+    with pytest.raises(ModelError, match=r"kerastrash\.json inside it is damaged"):
+        open_model(path)
+
+
+def test_an_endless_description_is_refused(saved):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("kerastrash.json", b"{}" + bytes(2**21))
+    with pytest.raises(ModelError, match="above"):
+        read_description(saved)

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.description import Description
 from kerastrash.files import read_csv
 from kerastrash.models import build_model
 from kerastrash.models.rows import Conv, InvertedResidual, Pool
-from kerastrash.models.saved import open_model
+from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.checkpoint import LAST, TrainingDiverged
 from kerastrash.training.fit import train
@@ -115,3 +116,7 @@ def test_memory_that_runs_out_says_what_to_lower(coloured_squares, tmp_path):
 
     with pytest.raises(ConfigError, match=r"no memory left for batch_size=6 at 16 px.*lower the batch size"):
         train(hungry, coloured_squares, RECIPE, tmp_path)
+
+
+def test_the_best_model_knows_the_names_of_its_classes(whole):
+    assert Description.from_json(read_description(whole[0].model), "best.keras").classes == ("red", "green", "blue")
