@@ -15,6 +15,7 @@ _HOMES = {
     "layers": "kerastrash.models",
     "load_torch_state": "kerastrash.models",
     "score": "kerastrash.scoring",
+    "Classifier": "kerastrash.classifier",
 }
 
 __all__ = list(_HOMES)

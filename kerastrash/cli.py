@@ -5,11 +5,12 @@ jsonargparse does the parsing: it is dataclass-first, reads YAML, is released mo
 
 import argparse
 import dataclasses
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_origin, get_type_hints
 
 import jsonargparse
 from rich.markup import escape
@@ -18,6 +19,9 @@ from kerastrash.console import console
 from kerastrash.errors import KerastrashError
 
 Config = TypeVar("Config")
+
+ALONE = ("-h", "--help", "--print_config", "--print-config")
+"""Options of the parser's own that take no value."""
 
 
 def run(
@@ -53,7 +57,8 @@ def run(
 def parse(config_class: type[Config], arguments: Sequence[str] | None = None, description: str | None = None) -> Config:
     """Returns an instance of the dataclass filled from defaults, `--config` files and options, later ones winning.
 
-    Options are written with hyphens or underscores: `--max-params` is `--max_params`.
+    Options are written with hyphens or underscores: `--max-params` is `--max_params`. Those that are true or false may
+    stand alone: `--force` is `--force true`. A positional list takes all the words that are left to it.
     """
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = jsonargparse.ArgumentParser(
@@ -62,7 +67,7 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None, de
     parser.add_argument("--config", action="config", help="YAML file of these options, nested as their dots say.")
     parser.add_class_arguments(config_class, as_positional=True)
     arguments = sys.argv[1:] if arguments is None else arguments
-    values = parser.instantiate(parser.parse_args([_underscored(argument) for argument in arguments]))
+    values = parser.instantiate(parser.parse_args(_arranged(config_class, list(arguments))))
     return config_class(**{field.name: values[field.name] for field in dataclasses.fields(config_class)})
 
 
@@ -74,11 +79,29 @@ class HyphenatedHelp(jsonargparse.DefaultHelpFormatter):
         return re.sub(r"--\S+", lambda option: option.group().replace("_", "-"), shown)
 
 
-def _underscored(argument: str) -> str:
-    if not argument.startswith("--"):
-        return argument
-    option, equals, value = argument.partition("=")
-    return "--" + option[2:].replace("-", "_") + equals + value
+def _arranged(config_class: type, arguments: list[str]) -> list[str]:
+    """The command line as jsonargparse takes it: positional words first, options as `--some_name=value`."""
+    kinds = get_type_hints(config_class)
+    places, options = [], []
+    while arguments:
+        word = arguments.pop(0)
+        if not word.startswith("-") or word == "-":
+            places.append(word)
+            continue
+        option, equals, value = word.partition("=")
+        option = option if option in ALONE else "--" + option.lstrip("-").replace("-", "_")
+        if not equals and option not in ALONE:
+            stands_alone = kinds.get(option[2:]) is bool and arguments[:1] not in (["true"], ["false"])
+            equals, value = "=", "true" if stands_alone else arguments.pop(0) if arguments else ""
+        options.append(option + equals + value)
+    needed = [kinds[field.name] for field in dataclasses.fields(config_class) if _is_positional(field)]
+    if needed and get_origin(needed[-1]) in (list, tuple) and len(places) >= len(needed):
+        places = [*places[: len(needed) - 1], json.dumps(places[len(needed) - 1 :])]
+    return places + options
+
+
+def _is_positional(field: dataclasses.Field) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def from_settings(config_class: type[Config], values: dict[str, Any]) -> Config:

@@ -23,7 +23,10 @@ CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "workers")
 """Settings that say where files lie, not what is done; they may differ from one call to the next."""
-PACKAGES = ("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn", "onnxruntime")
+PACKAGES = (
+    *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
+    *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),
+)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """Scores a saved model: macro F1, two clocks beside the baseline net, and the contest's score.
 
-python scripts/score.py runs/NAME/best.keras --data annotations.json --runtime onnx
+python scripts/score.py runs/NAME/best.keras --data annotations.json --runtime openvino
+python scripts/score.py best.onnx --data annotations.json
 """
 
 import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported

@@ -93,3 +93,36 @@ def test_a_bug_keeps_its_traceback():
 
     with pytest.raises(ZeroDivisionError):
         run(main, [])
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A command with a list at its end."""
+
+    model: Path
+    """One word."""
+    images: list[str]
+    """All the others."""
+    top: int = 1
+    """A number."""
+    json: bool = False
+    """A flag."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    ("m a b - --top 2 --json", "--json m --top=2 a b -", "m a --json true --top 2 b -", "--json --top 2 m a b -"),
+)
+def test_a_list_takes_the_words_that_are_left_and_a_flag_stands_alone(line):
+    assert parse(Listing, line.split()) == Listing(Path("m"), ["a", "b", "-"], 2, True)
+
+
+def test_a_flag_can_be_switched_off():
+    assert parse(Listing, ["m", "a", "--json", "false"]) == Listing(Path("m"), ["a"])
+
+
+@pytest.mark.parametrize("line", ("m", "m a --top", "m a --tip 3"))
+def test_a_wrong_command_line_exits_with_2(line, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(Listing, line.split())
+    assert "usage" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def latency_of(
 
 
 def architecture_key(rows: Rows, dataset: Dataset, clock: ClockConfig) -> str:
-    """Names an architecture under a clock; weights and recipe do not matter for time."""
+    """Names an architecture under a clock, its runtime not `auto`; weights and recipe do not matter for time."""
     place = (device_description(), keras.backend.backend(), keras.__version__)
     baseline = Path(clock.baseline_net)
     changed = baseline.stat().st_mtime_ns if baseline.is_file() else 0

@@ -18,6 +18,7 @@ from kerastrash.data.dataset import prepare
 from kerastrash.files import copy_file, read_json, write_json, write_text
 from kerastrash.models import build_model, dump_rows, layers, load_rows, macs, parameters
 from kerastrash.scoring.config import ClockConfig
+from kerastrash.scoring.resolve import resolve_runtime
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
@@ -102,11 +103,12 @@ def run_trial(spec: TrialSpec) -> TrialResult:
     def build() -> keras.Model:
         return build_model(rows, spec.input_size, classes=len(dataset.classes))
 
-    latency = latency_of(build(), rows, dataset, spec.data, spec.clock, spec.latency_folder)
+    clock = resolve_runtime(spec.clock)
+    latency = latency_of(build(), rows, dataset, spec.data, clock, spec.latency_folder)
     continue_from(spec.parent, spec.folder)
     training = train(build, dataset, spec.recipe, spec.folder, spec.until, description=spec.folder.name)
     images = len(dataset.part("test").indices)
-    reference = latency.reference(images, spec.clock)
+    reference = latency.reference(images, clock)
     time_s = latency.median_ms * images / 1000
     return TrialResult(
         status="finished",

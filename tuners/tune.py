@@ -14,6 +14,7 @@ from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
+from kerastrash.scoring.resolve import resolve_runtime
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
 from tuners.config import TuneConfig
@@ -46,6 +47,7 @@ def tune(config: TuneConfig) -> Tuned:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
     """
     fix_threads(config.threads)
+    config = resolve_runtime(config)
     with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
         datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))

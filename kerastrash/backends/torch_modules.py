@@ -54,9 +54,7 @@ class Convolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
-        x = functional.conv2d(
-            cast(x, self.dtype), weight, bias, self.stride, self.padding, self.dilation, self.groups
-        )
+        x = functional.conv2d(cast(x, self.dtype), weight, bias, self.stride, self.padding, self.dilation, self.groups)
         return self.activation(x)
 
 

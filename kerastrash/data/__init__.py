@@ -1,24 +1,34 @@
 """From a COCO file, a folder or the drawn sample to cached crops and a split. Imports neither keras nor a backend.
 
+The names below are imported when they are first used: who only decodes an image loads no readers and caches.
 The batches that feed a model are in `kerastrash.data.batches`, which does import keras.
 """
 
-from kerastrash.data.config import DataConfig
-from kerastrash.data.dataset import Dataset, Part, open_source, prepare
-from kerastrash.data.images import read_crop
-from kerastrash.data.records import Crop, LeftOut, Source
-from kerastrash.data.summary import print_summary, summarise
+import importlib
+from typing import Any
 
-__all__ = [
-    "Crop",
-    "DataConfig",
-    "Dataset",
-    "LeftOut",
-    "Part",
-    "Source",
-    "open_source",
-    "prepare",
-    "print_summary",
-    "read_crop",
-    "summarise",
-]
+_HOMES = {
+    "Crop": "kerastrash.data.records",
+    "DataConfig": "kerastrash.data.config",
+    "Dataset": "kerastrash.data.dataset",
+    "LeftOut": "kerastrash.data.records",
+    "Part": "kerastrash.data.dataset",
+    "Source": "kerastrash.data.records",
+    "open_source": "kerastrash.data.dataset",
+    "prepare": "kerastrash.data.dataset",
+    "print_summary": "kerastrash.data.summary",
+    "read_crop": "kerastrash.data.images",
+    "summarise": "kerastrash.data.summary",
+}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'kerastrash.data' has no attribute {name!r}; its names are {', '.join(_HOMES)}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -24,7 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 class ImageError(DataError):
     """A file or box of which no crop can be cut; `reason` is the same for every image with the same fault."""
 
-    def __init__(self, path: Path | Record, reason: str, remedy: str) -> None:
+    def __init__(self, path: Path | Record | str, reason: str, remedy: str) -> None:
         super().__init__(f"{path}: {reason}; {remedy}")
         self.reason = reason
 
@@ -58,13 +58,14 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(path: Path | Record, data: bytes, frame: Frame | None = None) -> Image.Image:
+def decode(path: Path | Record | str, data: bytes, frame: Frame | None = None) -> Image.Image:
     """Decodes to RGB, turned as its boxes expect: as displayed (EXIF applied) unless only the stored size fits `frame`.
 
     TACO's official boxes are drawn on the photograph as displayed. Grey, palette, CMYK and 16-bit images become
     8-bit RGB; transparent pixels are laid on black.
 
     Args:
+        path: what messages name.
         frame: width and height that the annotation file states; None skips the comparison.
 
     Raises:
@@ -82,7 +83,7 @@ def decode(path: Path | Record, data: bytes, frame: Frame | None = None) -> Imag
                 raise ImageError(path, "size differs from the one annotated", f"file {displayed}, annotated {frame}")
             if orientation != 1 and (frame is None or frame == displayed):
                 image = ImageOps.exif_transpose(image)
-            return _to_rgb(image)
+            return to_rgb(image)
     except ImageError:
         raise
     except UnidentifiedImageError as cause:
@@ -94,7 +95,8 @@ def decode(path: Path | Record, data: bytes, frame: Frame | None = None) -> Imag
         raise ImageError(path, "image is damaged or cut short", f"replace it ({cause})") from cause
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB of an image of any mode but floating point, which raises ValueError; see `decode`."""
     image.load()
     if image.mode == "F":
         raise ValueError("floating-point pixels have no known range")

@@ -10,7 +10,7 @@ from kerastrash.errors import ModelError
 from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.models import build_model
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.scoring.config import ClockConfig
+from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.published import BASELINE_F1
 from kerastrash.scoring.reference import GIVEN, MEASURED, PUBLISHED
@@ -26,7 +26,7 @@ class Baseline:
     """`published`, `given`, or `measured here`."""
 
 
-def open_baseline(clock: ClockConfig, data: DataConfig, part: str, classes: int) -> Baseline:
+def open_baseline(clock: TimingConfig, data: DataConfig, part: str, classes: int) -> Baseline:
     """Builds the baseline net, whose weights do not matter for its time; or opens a trained one and measures its F1.
 
     Args:

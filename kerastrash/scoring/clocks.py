@@ -1,14 +1,15 @@
-"""Two clocks at batch size 1, each run in turns over the nets that are compared.
+"""Two clocks, each run in turns over the nets that are compared, and what they say of a net.
 
-Inference: image in memory -> copied to the device -> forward -> argmax. Total: the file opened, and then for each crop
+Inference: images in memory -> copied to the device -> forward -> argmax. Total: the file opened, and then for each crop
 decode, pad, resize and inference. A block of images goes through every net before the next block begins (A B A B ...),
-so that a slow spell of the machine falls on all of them alike. Nothing is drawn on the terminal meanwhile: a progress
-bar's thread would take its share of the time.
+so that a slow spell of the machine falls on all of them alike. Nothing is drawn on the terminal while a clock runs: a
+progress bar's thread would take its share of the time.
 """
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -17,26 +18,46 @@ from kerastrash.data import Crop, read_crop
 from kerastrash.errors import ConfigError
 from kerastrash.export.open_net import Runtime
 
+SETTLE = 2
+"""Calls at the start of a block that are not timed: the nets before it have emptied the processor's caches."""
+
+TimeBlock = Callable[[np.ndarray, int], list[float]]
+"""Times one net: calls (n, batch, size, size, 3), of which the first so many are not timed -> seconds of the others."""
+
 
 @dataclass(frozen=True)
 class Timing:
     """What one clock says of one net."""
 
     median_ms: float
-    """Milliseconds an image."""
+    """Milliseconds a call: an image where `batch` is 1."""
     p90_ms: float
+    p99_ms: float
     images: int
     """How many images were timed."""
     load_s: float = 0.0
     """Seconds from opening the file to the first answer; 0 on the inference clock."""
+    batch: int = 1
+    """Images a call."""
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], batch: int = 1, load_s: float = 0.0) -> "Timing":
+        """From the seconds of each call."""
+        percentiles = (float(value) for value in np.percentile(seconds, (50, 90, 99)) * 1000)
+        return cls(*percentiles, len(seconds) * batch, load_s, batch)
+
+    @property
+    def images_per_second(self) -> float:
+        """By the median call."""
+        return 1000 * self.batch / self.median_ms
 
     def seconds(self, images: int) -> float:
         """Seconds for a set of `images` images: the file opened once, then the median time for each."""
-        return self.load_s + self.median_ms * images / 1000
+        return self.load_s + images / self.images_per_second
 
 
 def inference_times(
-    runtimes: Mapping[str, Runtime], images: Mapping[str, np.ndarray], turns: int = 5, warmup: int = 10
+    runtimes: Mapping[str, Runtime], images: Mapping[str, np.ndarray], turns: int = 5, warmup: int = 10, batch: int = 1
 ) -> dict[str, Timing]:
     """Times open nets on images in memory.
 
@@ -44,26 +65,52 @@ def inference_times(
         runtimes: the nets, by any name.
         images: for each net (n, size, size, 3) uint8 of its own size, the same n for all.
         turns: blocks that the images are cut into.
-        warmup: images that each net answers first, untimed.
+        warmup: calls that each net answers first, untimed; at the start of later blocks it answers SETTLE of them.
+        batch: images a call; where they do not fill the last one, or a block, the first ones come again.
 
     Raises:
         ConfigError: no images, different numbers of them, or `turns` below 1.
     """
-    counts = {name: len(images[name]) for name in runtimes}
+    clocks = {name: partial(time_block, runtime) for name, runtime in runtimes.items()}
+    seconds = seconds_in_turns(clocks, images, turns, warmup, batch)
+    return {name: Timing.of(values, batch) for name, values in seconds.items()}
+
+
+def seconds_in_turns(
+    clocks: Mapping[str, TimeBlock],
+    images: Mapping[str, np.ndarray],
+    turns: int = 5,
+    warmup: int = 10,
+    batch: int = 1,
+    on_block: Callable[[], object] = lambda: None,
+) -> dict[str, list[float]]:
+    """`inference_times` for nets that may be open elsewhere: each is timed by a function that runs where it is.
+
+    Args:
+        on_block: called after each block of each net, when no clock runs.
+
+    Returns:
+        The seconds of each call, by net.
+    """
+    counts = {name: len(images[name]) for name in clocks}
     if len(set(counts.values())) != 1:
         raise ConfigError(f"images={counts}: give every net the same number of images")
     (count,) = set(counts.values())
-    blocks = _blocks(count, turns)
-    images = {name: np.array(images[name]) for name in runtimes}  # out of a memory map, which would read the disk
-    for name, runtime in runtimes.items():
-        for index in range(warmup):
-            _answer(runtime, images[name][index % count])
-    times = {name: [] for name in runtimes}
-    for block in blocks:
-        for name, runtime in runtimes.items():
-            for index in block:
-                times[name].append(_clock(_answer, runtime, images[name][index]))
-    return {name: _timing(values) for name, values in times.items()}
+    seconds = {name: [] for name in clocks}
+    for number, block in enumerate(_blocks(_calls(count, batch, turns), turns)):
+        untimed = min(warmup, SETTLE) if number else warmup
+        calls = np.concatenate([np.resize(block, untimed), block]).astype(int)
+        chosen = (calls[:, None] * batch + np.arange(batch)) % count
+        for name, clock in clocks.items():
+            seconds[name] += clock(images[name][chosen], untimed)  # indexing copies out of a memory map
+            on_block()
+    return seconds
+
+
+def time_block(runtime: Runtime, calls: np.ndarray, untimed: int) -> list[float]:
+    """Seconds of each of the `calls` (n, batch, size, size, 3) but the first `untimed`, which are answered as well."""
+    seconds = [_clock(_answer, runtime, images) for images in calls]
+    return seconds[untimed:]
 
 
 def total_times(
@@ -88,16 +135,21 @@ def total_times(
         for name, opener in openers.items():
             started = perf_counter()
             runtime = opener()
-            _answer(runtime, np.zeros((runtime.input_size, runtime.input_size, 3), "uint8"))
+            _answer(runtime, np.zeros((1, runtime.input_size, runtime.input_size, 3), "uint8"))
             loads[name].append(perf_counter() - started)
             for index in block:
                 times[name].append(_clock(_read_and_answer, runtime, read, crops[index]))
-    return {name: _timing(values, float(np.median(loads[name]))) for name, values in times.items()}
+    return {name: Timing.of(values, load_s=float(np.median(loads[name]))) for name, values in times.items()}
 
 
 def spread(count: int, most: int | None) -> np.ndarray:
     """Indices of at most `most` of `count` images, spread evenly; of all where `most` is None."""
     return np.linspace(0, count - 1, min(most or count, count)).astype(int)
+
+
+def _calls(count: int, batch: int, turns: int) -> int:
+    """Calls that take every image; batches are at least one a turn, so that a small set comes several times."""
+    return count if batch == 1 or not count else max(-(-count // batch), turns)
 
 
 def _blocks(count: int, turns: int) -> list[range]:
@@ -107,20 +159,15 @@ def _blocks(count: int, turns: int) -> list[range]:
     return [range(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
-def _answer(runtime: Runtime, image: np.ndarray) -> int:
-    return int(runtime(image[None]).argmax())
+def _answer(runtime: Runtime, images: np.ndarray) -> np.ndarray:
+    return runtime(images).argmax(axis=1)
 
 
-def _read_and_answer(runtime: Runtime, read: Callable[[Crop, int], np.ndarray], crop: Crop) -> int:
-    return _answer(runtime, read(crop, runtime.input_size))
+def _read_and_answer(runtime: Runtime, read: Callable[[Crop, int], np.ndarray], crop: Crop) -> np.ndarray:
+    return _answer(runtime, read(crop, runtime.input_size)[None])
 
 
 def _clock(work: Callable[..., object], *arguments: object) -> float:
     started = perf_counter()
     work(*arguments)
     return perf_counter() - started
-
-
-def _timing(seconds: list[float], load_s: float = 0.0) -> Timing:
-    median, p90 = np.percentile(seconds, (50, 90)) * 1000
-    return Timing(float(median), float(p90), len(seconds), load_s)

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,19 @@ import numpy as np
 from kerastrash.backends import set_threads
 from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
-from kerastrash.errors import ModelError
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.description import Description
+from kerastrash.export.formats import FORMATS, format_of
 from kerastrash.export.open_net import OpenNet
 from kerastrash.export.runtimes import open_runtime
 from kerastrash.export.writers import write_model
-from kerastrash.models.saved import image_size, open_model
+from kerastrash.models.saved import open_model
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
 from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.evaluate import Evaluation, evaluate
 from kerastrash.scoring.reference import Reference, reference_for
+from kerastrash.scoring.resolve import resolve_runtime
 
 MODEL, BASELINE = "model", "baseline"
 
@@ -53,8 +56,8 @@ class ScoreReport:
     """Size of the part."""
     classes: tuple[str, ...]
     input_size: int
-    parameters: int
-    """Trainable ones."""
+    parameters: int | None
+    """Trainable ones; None for an exported file, which does not tell them from the others."""
     runtime: str
     device: str
     threads: int
@@ -86,21 +89,23 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     """Classifies and times the part with the model, and times the baseline net in turns with it.
 
     Raises:
-        ConfigError: the runtime is not installed, or the threads can no longer be set.
+        ConfigError: the runtime is not installed, is not the one of an exported model, or the threads can no longer be
+            set.
         DataError: the data cannot be used.
-        ModelError: the model cannot be opened, or was made for another number of classes.
+        ModelError: the model cannot be opened, or was made for other classes.
     """
     set_threads(config.threads)
-    model = open_model(config.model)
-    size = image_size(model)
-    dataset = prepare(config, size)
-    _check_classes(model, dataset, config)
-    baseline = open_baseline(config, config, config.part, len(dataset.classes))
+    config = _with_runtime(config)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
-        files = _files(model, baseline.model, config, Path(folder))
-        nets = {name: open_runtime(path, config.threads) for name, path in files.items()}
+        path, parameters = _model_file(config, Path(folder))
+        net = open_runtime(path, config.threads)
+        dataset = prepare(config, net.input_size)
+        check_classes(net.classes, net.description, dataset, config.model)
+        baseline = open_baseline(config, config, config.part, len(dataset.classes))
+        files = {MODEL: path, BASELINE: _written(baseline.model, BASELINE, config, Path(folder))}
+        nets = {MODEL: net, BASELINE: open_runtime(files[BASELINE], config.threads)}
         part = dataset.part(config.part)
-        evaluation = evaluate(nets[MODEL], part)
+        evaluation = evaluate(net, part)
         times = _times(nets, files, part, config)
     count, f1 = len(part.labels), evaluation.macro_f1
     clocks = tuple(_clock_score(name, times[name], count, f1, baseline, nets[BASELINE], config) for name in times)
@@ -108,12 +113,12 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         model=str(config.model),
         data=config.data,
         part=config.part,
-        images=len(part.labels),
+        images=count,
         classes=tuple(dataset.classes),
-        input_size=size,
-        parameters=sum(int(np.prod(weight.shape)) for weight in model.trainable_weights),
-        runtime=nets[MODEL].name,
-        device=nets[MODEL].device,
+        input_size=net.input_size,
+        parameters=parameters,
+        runtime=net.name,
+        device=net.device,
         threads=config.threads,
         evaluation=evaluation,
         clocks=clocks,
@@ -121,24 +126,37 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     )
 
 
-def _check_classes(model: keras.Model, dataset: Dataset, config: ScoreConfig) -> None:
-    outputs = model.output_shape[1]
+def check_classes(outputs: int, description: Description, dataset: Dataset, path: Path) -> None:
+    """Raises ModelError where the net of the file `path` was made for other classes than the data's."""
+    wanted = f"{dataset.name} has {len(dataset.classes)} classes ({', '.join(dataset.classes)})"
     if outputs != len(dataset.classes):
-        raise ModelError(
-            f"{config.model}: gives {outputs} outputs, but {config.data} has {len(dataset.classes)} classes "
-            f"({', '.join(dataset.classes)}): give a model trained for this data"
-        )
+        raise ModelError(f"{path}: gives {outputs} outputs, but {wanted}: give a model trained for this data")
+    names = description.classes
+    if names and names != tuple(dataset.classes):
+        raise ModelError(f"{path}: knows {', '.join(names)}, but {wanted}: give a model trained for this data")
 
 
-def _files(model: keras.Model, baseline: keras.Model, config: ScoreConfig, folder: Path) -> dict[str, Path]:
-    """The file of each net in the form that the runtime opens."""
-    if config.runtime == "onnx":
-        return {
-            MODEL: write_model(model, "onnx", folder / "model.onnx"),
-            BASELINE: write_model(baseline, "onnx", folder / "baseline.onnx"),
-        }
-    baseline.save(folder / "baseline.keras")
-    return {MODEL: config.model, BASELINE: folder / "baseline.keras"}
+def _with_runtime(config: ScoreConfig) -> ScoreConfig:
+    """The settings with the runtime that an exported file decides, or that `auto` stands for."""
+    own = format_of(config.model)
+    if own.name == "keras":
+        return resolve_runtime(config)
+    if config.runtime not in ("auto", own.name):
+        raise ConfigError(f"{config.model}: is run by {own.runtime}, not by runtime={config.runtime!r}: leave that out")
+    return replace(config, runtime=own.name)
+
+
+def _model_file(config: ScoreConfig, folder: Path) -> tuple[Path, int | None]:
+    """The model's file in the format of the runtime, and its trainable parameters where that is known."""
+    if format_of(config.model).name != "keras":
+        return config.model, None
+    model = open_model(config.model)
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return config.model if config.runtime == "keras" else _written(model, MODEL, config, folder), parameters
+
+
+def _written(model: keras.Model, name: str, config: ScoreConfig, folder: Path) -> Path:
+    return write_model(model, config.runtime, folder / f"{name}{FORMATS[config.runtime].suffix}")
 
 
 def _times(

@@ -14,8 +14,9 @@ from kerastrash.scoring.report import ScoreReport
 
 def score_tables(report: ScoreReport) -> Iterator[RenderableType]:
     """The report's tables and sentences in reading order: accuracy, clocks and scores, reference, published rows."""
+    parameters = "-" if report.parameters is None else f"{report.parameters:,}"
     yield escape(
-        f"{report.model}: {report.parameters:,} parameters, {report.input_size} px, "
+        f"{report.model}: {parameters} parameters, {report.input_size} px, "
         f"{report.images} images of {report.data} ({report.part})"
     )
     yield _accuracy(report)
@@ -61,13 +62,14 @@ def _clocks(report: ScoreReport) -> Table:
     )
     table.add_column("clock")
     table.add_column("net")
-    for column in ("median ms", "p90 ms", "open s", f"{report.images} images s", "score"):
+    for column in ("median ms", "p90 ms", "p99 ms", "open s", f"{report.images} images s", "score"):
         table.add_column(column, justify="right")
     for clock in report.clocks:
         model = (clock.model, clock.seconds, f"{clock.score:.4f}")
         baseline = (clock.baseline, clock.baseline_seconds, "")
         for net, (timing, seconds, score) in {"model": model, "baseline": baseline}.items():
             opened = f"{timing.load_s:.2f}" if timing.load_s else ""
-            figures = (f"{timing.median_ms:.2f}", f"{timing.p90_ms:.2f}", opened, f"{seconds:.2f}", score)
-            table.add_row(clock.clock, net, *figures, style="bold" if net == "model" else None)
+            percentiles = (f"{value:.2f}" for value in (timing.median_ms, timing.p90_ms, timing.p99_ms))
+            cells = (clock.clock, net, *percentiles, opened, f"{seconds:.2f}", score)
+            table.add_row(*cells, style="bold" if net == "model" else None)
     return table

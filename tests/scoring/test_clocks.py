@@ -1,5 +1,6 @@
 """The clocks take turns, time each image once, and open each net afresh in every turn of the total clock."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from kerastrash.data import Crop
 from kerastrash.errors import ConfigError
-from kerastrash.scoring.clocks import Timing, inference_times, total_times
+from kerastrash.scoring.clocks import Timing, inference_times, seconds_in_turns, total_times
 
 
 class Recorder:
@@ -17,10 +18,11 @@ class Recorder:
         self.name, self.input_size, self.calls = name, input_size, calls
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        assert images.shape == (1, self.input_size, self.input_size, 3)
+        assert images.shape[1:] == (self.input_size, self.input_size, 3)
         assert images.dtype == np.uint8
-        self.calls.append((self.name, int(images[0, 0, 0, 0])))
-        return np.zeros((1, 2), "float32")
+        numbers = images[:, 0, 0, 0].tolist()
+        self.calls.append((self.name, *numbers))
+        return np.zeros((len(images), 2), "float32")
 
 
 def numbered(count: int, size: int) -> np.ndarray:
@@ -44,13 +46,48 @@ def test_nets_take_turns_block_by_block():
     assert [timing.images for timing in times.values()] == [5, 5]
 
 
-def test_the_warmup_comes_first_and_is_not_timed():
+def test_every_block_of_a_net_begins_with_calls_that_are_not_timed():
     calls = []
     nets = {name: Recorder(name, 4, calls) for name in "ab"}
-    times = inference_times(nets, dict.fromkeys("ab", numbered(2, 4)), turns=1, warmup=3)
-    assert calls[:6] == [(name, image) for name in "ab" for image in (1, 2, 1)]
-    assert calls[6:] == [(name, image) for name in "ab" for image in (1, 2)]
-    assert times["a"].images == 2
+    times = inference_times(nets, dict.fromkeys("ab", numbered(4, 4)), turns=2, warmup=3)
+    first, second = (1, 2, 1, 1, 2), (3, 4, 3, 4)  # three untimed calls at first, SETTLE of them later
+    assert calls == [(name, image) for block in (first, second) for name in "ab" for image in block]
+    assert times["a"].images == times["b"].images == 4
+
+
+def test_a_batch_is_one_call_and_images_come_again_where_they_do_not_fill_it():
+    calls = []
+    timing = inference_times({"a": Recorder("a", 4, calls)}, {"a": numbered(5, 4)}, turns=1, warmup=0, batch=3)["a"]
+    assert calls == [("a", 1, 2, 3), ("a", 4, 5, 1)]
+    assert (timing.images, timing.batch) == (6, 3)
+
+
+def test_every_turn_has_a_batch_however_few_the_images():
+    calls = []
+    inference_times({"a": Recorder("a", 4, calls)}, {"a": numbered(2, 4)}, turns=3, warmup=0, batch=2)
+    assert calls == [("a", 1, 2)] * 3
+
+
+def test_nets_that_are_open_elsewhere_are_timed_by_functions_in_the_same_turns():
+    asked, blocks = [], []
+
+    def clock(name: str):
+        def time_block(calls: np.ndarray, untimed: int) -> list[float]:
+            asked.append((name, calls[:, :, 0, 0, 0].tolist(), untimed))
+            return [1.0 * int(images[0, 0, 0, 0]) for images in calls[untimed:]]
+
+        return time_block
+
+    seconds = seconds_in_turns(
+        {"a": clock("a"), "b": clock("b")},
+        dict.fromkeys("ab", numbered(2, 4)),
+        turns=2,
+        warmup=1,
+        on_block=lambda: blocks.append(len(asked)),
+    )
+    assert asked == [(name, [[image], [image]], 1) for image in (1, 2) for name in "ab"]
+    assert seconds == {"a": [1.0, 2.0], "b": [1.0, 2.0]}
+    assert blocks == [1, 2, 3, 4]
 
 
 def test_more_turns_than_images_are_one_image_a_turn():
@@ -79,14 +116,23 @@ def test_the_total_clock_opens_each_net_in_every_turn_and_reads_every_crop_at_it
 
 
 def test_the_seconds_of_a_set_are_the_opening_and_the_median_for_each_image():
-    assert Timing(median_ms=20.0, p90_ms=30.0, images=5).seconds(1000) == pytest.approx(20.0)
-    assert Timing(median_ms=20.0, p90_ms=30.0, images=5, load_s=1.5).seconds(1000) == pytest.approx(21.5)
+    timing = Timing(median_ms=20.0, p90_ms=30.0, p99_ms=40.0, images=5)
+    assert timing.seconds(1000) == pytest.approx(20.0)
+    assert replace(timing, load_s=1.5).seconds(1000) == pytest.approx(21.5)
+    assert replace(timing, batch=4).seconds(1000) == pytest.approx(5.0)
 
 
-def test_the_median_is_not_above_the_ninetieth_percentile():
+def test_a_timing_has_the_percentiles_of_the_calls_and_the_images_a_second_of_the_batch():
+    timing = Timing.of([number / 1000 for number in range(1, 102)], batch=32)
+    assert (timing.median_ms, timing.p90_ms, timing.p99_ms) == pytest.approx((51, 91, 100))
+    assert timing.images == 101 * 32
+    assert timing.images_per_second == pytest.approx(32 / 0.051)
+
+
+def test_the_percentiles_are_positive_and_in_order():
     nets = {"a": Recorder("a", 4, [])}
     timing = inference_times(nets, {"a": numbered(20, 4)})["a"]
-    assert 0 < timing.median_ms <= timing.p90_ms
+    assert 0 < timing.median_ms <= timing.p90_ms <= timing.p99_ms
 
 
 @pytest.mark.parametrize(("count", "turns"), [(0, 5), (3, 0)])

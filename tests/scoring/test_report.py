@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import keras
@@ -13,7 +13,10 @@ from rich.console import Console
 
 from kerastrash import cli
 from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.description import Description
+from kerastrash.export.writers import write_model
 from kerastrash.models import build_model
+from kerastrash.models.saved import open_model, save_model
 from kerastrash.scoring import score
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
@@ -39,7 +42,12 @@ def config(tmp_path_factory) -> ScoreConfig:
     keras.utils.set_random_seed(8)
     build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "net.keras")
     return ScoreConfig(
-        model=folder / "net.keras", data=str(folder / "images"), cache=folder / "cache", turns=2, baseline_size=40
+        model=folder / "net.keras",
+        data=str(folder / "images"),
+        cache=folder / "cache",
+        runtime="keras",
+        turns=2,
+        baseline_size=40,
     )
 
 
@@ -107,6 +115,24 @@ def test_onnx_runtime_gives_the_same_predictions(config, report):
     assert "onnxruntime" in found.clocks[0].reference.time_source
 
 
+def test_an_exported_file_is_scored_in_its_own_runtime(config, report, tmp_path):
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    path = write_model(open_model(config.model), "onnx", tmp_path / "net.onnx", Description(CLASSES))
+    found = score_model(replace(config, model=path, runtime="auto", timed_images=2))
+    np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
+    assert (found.runtime, found.input_size, found.parameters) == ("onnxruntime", SIZE, None)
+    assert ": - parameters" in shown(found)
+    assert all("onnxruntime" in clock.reference.time_source for clock in found.clocks)
+    with pytest.raises(ConfigError, match=r"net\.onnx: is run by ONNX Runtime, not by runtime='keras'"):
+        score_model(replace(config, model=path))
+
+
+def test_a_model_with_other_class_names_is_refused(config, tmp_path):
+    save_model(open_model(config.model), tmp_path / "other.keras", ("red", "green", "blue"))
+    with pytest.raises(ModelError, match=r"other\.keras: knows red, green, blue, but .* has 3 classes \(blue, green"):
+        score_model(replace(config, model=tmp_path / "other.keras"))
+
+
 def test_a_model_for_another_number_of_classes_is_refused(config, tmp_path):
     build_model("mobilenetv3_79", SIZE, classes=6, width=0.25).save(tmp_path / "six.keras")
     with pytest.raises(ModelError, match=r"six\.keras: gives 6 outputs, but .* has 3 classes \(blue, green, red\)"):
@@ -118,13 +144,17 @@ def test_the_settings_of_a_report_are_json_with_every_figure(report):
     assert values["score"] == report.score
     assert list(values["class_f1"]) == list(CLASSES)
     assert values["clocks"]["total"]["reference"]["time_source"].startswith("measured here")
-    assert values["clocks"]["inference"]["model"]["p90_ms"] == report.clocks[0].model.p90_ms
+    assert values["clocks"]["inference"]["model"] == asdict(report.clocks[0].model)
+
+
+def shown(report: ScoreReport) -> str:
+    text = io.StringIO()
+    Console(file=text, width=200).print(*score_tables(report), sep="\n")
+    return text.getvalue()
 
 
 def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_comparable(report):
-    shown = io.StringIO()
-    Console(file=shown, width=200).print(*score_tables(report), sep="\n")
-    text = shown.getvalue()
+    text = shown(report)
     assert f"{report.score:.4f}" in text and f"{report.evaluation.macro_f1:.4f}" in text
     assert str(report.clocks[0].reference) in text and str(report.clocks[1].reference) in text
     assert "1.1676" in text and "not comparable" in text and "V100" in text

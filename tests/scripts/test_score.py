@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kerastrash.export.writers import write_model
 from kerastrash.models import build_model
+from kerastrash.models.saved import open_model
 
 TINY = "- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n"
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "score.py"
@@ -41,7 +43,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.backends
 def test_a_model_is_scored_and_the_report_written(folder):
     baseline = ("--baseline_net", folder / "tiny.yaml", "--baseline_size", 24)
-    options = ("--cache", folder / "cache", "--turns", 2, "--output", folder / "score.json")
+    options = ("--cache", folder / "cache", "--runtime", "keras", "--turns", 2, "--output", folder / "score.json")
     done = score(folder / "net.keras", "--data", folder / "images", *baseline, *options)
     assert done.returncode == 0, done.stderr
     report = json.loads((folder / "score.json").read_text())
@@ -50,6 +52,22 @@ def test_a_model_is_scored_and_the_report_written(folder):
     assert "not comparable" in done.stdout
     assert report["runtime"] == f"keras-{keras.backend.backend()}"
     assert (report["images"], report["threads"]) == (4, 1)
+
+
+def test_an_exported_file_is_scored_by_the_runtime_that_runs_it(script, folder, tmp_path):
+    for name in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    write_model(open_model(folder / "net.keras"), "onnx", tmp_path / "net.onnx")
+    data = ("--data", folder / "images", "--cache", folder / "cache", "--baseline_size", 24)
+    arguments = (tmp_path / "net.onnx", *data, "--baseline_net", folder / "tiny.yaml", "--timed-images", 2)
+    status, out, error = script("score", *arguments, "--output", tmp_path / "score.json")
+    assert status == 0, error
+    report = json.loads((tmp_path / "score.json").read_text())
+    assert (report["runtime"], report["parameters"]) == ("onnxruntime", None)
+    assert "net.onnx: - parameters, 16 px" in out.replace("\n", "")
+    status, _, error = script("score", *arguments, "--runtime", "openvino")
+    assert status == 2
+    assert "is run by ONNX Runtime, not by runtime='openvino'" in error
 
 
 def test_a_file_that_is_no_model_is_a_sentence_and_status_2_and_writes_nothing(folder, tmp_path):

@@ -1,21 +1,38 @@
 """Runs a `.keras` file, or a model, on the active Keras backend."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 
-from kerastrash.backends import device_description, inference_function
+from kerastrash.backends import device_description, inference_function, set_threads
+from kerastrash.export.description import Description
 from kerastrash.export.open_net import OpenNet
-from kerastrash.models.saved import image_size, open_model
+from kerastrash.export.outputs import gives_probabilities
+from kerastrash.models.saved import image_size, open_model, read_description
 
 
-def keras_runtime(model: keras.Model | Path | str) -> OpenNet:
-    """Opens a model, or a `.keras` file, on the active backend; the threads are those of `backends.set_threads`.
+def keras_runtime(model: keras.Model | Path | str, threads: int | None = None) -> OpenNet:
+    """Opens a model, or a `.keras` file, on the active backend.
+
+    Args:
+        threads: given to `backends.set_threads`; None leaves them as they are.
 
     Raises:
+        ConfigError: the backend has already started with another number of threads.
         ModelError: the file cannot be opened, or is no classifier of square images.
     """
-    model = model if isinstance(model, keras.Model) else open_model(model)
-    size = image_size(model)
-    name = f"keras-{keras.backend.backend()}"
-    return OpenNet(name, size, model.output_shape[1], device_description(), inference_function(model))
+    if threads:
+        set_threads(threads)
+    description = Description()
+    if not isinstance(model, keras.Model):
+        path, model = model, open_model(model)
+        description = Description.from_json(read_description(path), path)
+    return OpenNet(
+        name=f"keras-{keras.backend.backend()}",
+        input_size=image_size(model),
+        classes=model.output_shape[1],
+        device=device_description(),
+        run=inference_function(model),
+        description=replace(description, softmax=description.softmax or gives_probabilities(model)),
+    )

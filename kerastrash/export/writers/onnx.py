@@ -1,51 +1,24 @@
 """Writes a model as ONNX."""
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import keras
-import numpy as np
+import onnx
 
-from kerastrash.errors import ConfigError
-from kerastrash.export.description import Description
-from kerastrash.export.extras import extra
-from kerastrash.export.runtimes.keras_net import keras_runtime
-from kerastrash.files import atomic_path
+from kerastrash.backends import torch_export
+from kerastrash.export.description import KEY, Description
 
 
-def write_onnx(model: keras.Model, path: Path, description: Description) -> Path:
-    """Writes the model as an ONNX file of any batch size, atomically, and returns its path.
+def write_onnx(model: keras.Model, path: Path, description: Description) -> None:
+    """Writes the model as an ONNX file of any batch size: `image` float32 to `logits` or `probabilities` float32.
 
-    Raises:
-        ConfigError: the onnx extra is not installed, or the active backend is not torch.
+    In float16 the weights and all arithmetic between are so. The description is the metadata property `kerastrash`.
     """
-    for name in ("onnx", "onnxscript"):
-        extra(name, "onnx")
-    if keras.backend.backend() != "torch":
-        raise ConfigError(
-            f"KERAS_BACKEND={keras.backend.backend()} does not export to ONNX here: set KERAS_BACKEND=torch"
-        )
-    keras_runtime(model)(np.zeros((1, *model.input_shape[1:]), "uint8"))  # Keras refuses a net never called
-    with atomic_path(path) as temporary, _silence():
-        model.export(str(temporary), format="onnx", verbose=False)
-    return path
+    torch_export.write_onnx(model, path, description.softmax)
+    net = onnx.load(path)
+    if description.precision == "float16":
+        from onnxruntime.transformers.float16 import convert_float_to_float16  # float32 files need no onnxruntime
 
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """Hides the exporter's notes on tracing; what matters, the outputs, is compared by the tests."""
-    logging.disable(logging.WARNING)
-    try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
+        net = convert_float_to_float16(net, keep_io_types=True)
+    onnx.helper.set_model_props(net, {KEY: description.to_json()})
+    onnx.save(net, path)

@@ -1,0 +1,125 @@
+"""Two nets' outputs are compared at batch 1 and at a larger one, and judged by the tolerance of the precision."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from kerastrash.errors import ModelError
+from kerastrash.export.agreement import BATCH, SINGLES, check_agreement, compare
+from kerastrash.export.open_net import OpenNet
+
+SIZE, CLASSES, COUNT = 4, 3, 50
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (COUNT, SIZE, SIZE, 3)).astype("uint8")
+
+
+def outputs(images: np.ndarray) -> np.ndarray:
+    """Means of the colours about 128: different for every image, the largest about 30."""
+    return images.mean(axis=(1, 2)).astype("float32") - 128
+
+
+def net(run: Callable[[np.ndarray], np.ndarray]) -> OpenNet:
+    return OpenNet("a runtime", SIZE, CLASSES, "a processor", run)
+
+
+def test_equal_outputs_agree(images):
+    agreement = compare(net(outputs), images, outputs(images), "float32")
+    assert (agreement.images, agreement.batches) == (COUNT, (1, BATCH))
+    assert (agreement.top1, agreement.untied_top1, agreement.ties) == (1, 1, 0)
+    assert agreement.difference < 1e-4
+    check_agreement(agreement, "net.onnx", "float32")
+
+
+@pytest.mark.parametrize(("share", "precision", "passes"), [
+    (5e-5, "float32", True), (2e-4, "float32", False), (1e-2, "float16", True), (3e-2, "float16", False),
+])  # fmt: skip
+def test_the_largest_difference_is_judged_relative_to_the_largest_output(images, share, precision, passes):
+    expected = outputs(images)
+    scale = np.abs(expected).max()
+
+    def shifted(images: np.ndarray) -> np.ndarray:
+        return outputs(images) + np.float32(share * scale)
+
+    agreement = compare(net(shifted), images, expected, precision)
+    assert agreement.difference == pytest.approx(share * scale, rel=1e-2)
+    assert agreement.relative_difference == pytest.approx(share, rel=1e-2)
+    assert agreement.top1 == 1
+    if passes:
+        check_agreement(agreement, "net.onnx", precision)
+    else:
+        with pytest.raises(ModelError, match=rf"net\.onnx: not kept, .* {share:g} of the largest \(allowed: "):
+            check_agreement(agreement, "net.onnx", precision)
+
+
+def test_another_class_is_refused_however_small_the_difference(images):
+    expected = outputs(images)
+    expected[3] = (10, 10 - 2e-3, 0)  # apart by 7e-5 of the largest: no tie, yet within the difference
+
+    def swapped(images: np.ndarray) -> np.ndarray:
+        return np.stack(
+            [found[3][[1, 0, 2]] if (image == wanted).all() else outputs(image[None])[0] for image in images]
+        )
+
+    wanted, found = images[3], expected
+    agreement = compare(net(swapped), images, expected, "float32")
+    assert agreement.relative_difference < 1e-4
+    assert agreement.top1 == agreement.untied_top1 == 1 - 1 / COUNT
+    with pytest.raises(ModelError, match=rf"98.0% of {COUNT} images that are not tied get the same class"):
+        check_agreement(agreement, "net.onnx", "float32")
+
+
+def test_another_class_is_no_fault_where_two_are_tied(images):
+    expected = outputs(images)
+    expected[3] = (10, 10, 0)
+
+    def runs(images: np.ndarray) -> np.ndarray:
+        return np.stack([(10, 10 + 1e-5, 0) if (image == tied).all() else outputs(image[None])[0] for image in images])
+
+    tied = images[3]
+    agreement = compare(net(runs), images, expected, "float32")
+    assert (agreement.ties, agreement.top1, agreement.untied_top1) == (1, 1 - 1 / COUNT, 1)
+    check_agreement(agreement, "net.onnx", "float32")
+
+
+def test_a_fault_at_batch_1_only_is_found(images):
+    def runs(images: np.ndarray) -> np.ndarray:
+        return outputs(images) + (len(images) == 1)
+
+    agreement = compare(net(runs), images, outputs(images), "float32")
+    assert agreement.difference == pytest.approx(1, rel=1e-3)
+
+
+def test_all_images_are_compared_in_batches_and_some_one_by_one(images):
+    sizes = []
+
+    def runs(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        return outputs(images)
+
+    compare(net(runs), images, outputs(images), "float32")
+    assert sizes == [BATCH, COUNT - BATCH] + [1] * SINGLES
+
+
+def test_outputs_that_are_no_numbers_are_refused(images):
+    agreement = compare(net(lambda images: outputs(images) * np.nan), images, outputs(images), "float16")
+    with pytest.raises(ModelError, match=r"differ .* by up to nan"):
+        check_agreement(agreement, "net.onnx", "float16")
+
+
+def test_a_net_of_one_batch_size_is_named(images):
+    def runs(images: np.ndarray) -> np.ndarray:
+        if len(images) > 1:
+            raise RuntimeError("Guard failed: 1 == 32\nmore")
+        return outputs(images)
+
+    with pytest.raises(ModelError, match=rf"a runtime cannot run .* batches of {BATCH} \(Guard failed: 1 == 32\)"):
+        compare(net(runs), images, outputs(images), "float32")
+
+
+def test_outputs_of_another_shape_are_named(images):
+    with pytest.raises(ModelError, match=r"gives outputs \(50, 2\) .* the Keras model \(50, 3\)"):
+        compare(net(lambda images: outputs(images)[:, :2]), images, outputs(images), "float32")

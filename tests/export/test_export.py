@@ -1,0 +1,205 @@
+"""An exported file is kept, with a sidecar, when its runtime gives the model's outputs; otherwise nothing is."""
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from PIL import Image
+
+from kerastrash.errors import ConfigError, KerastrashError, ModelError
+from kerastrash.export.command import compared_images, export_formats, formats_here
+from kerastrash.export.config import ExportConfig
+from kerastrash.export.description import Description
+from kerastrash.export.export import Original, export_model, exported_name, open_original
+from kerastrash.export.float32 import in_float32
+from kerastrash.export.needs import missing_packages
+from kerastrash.export.report import ExportReport
+from kerastrash.export.runtimes import open_runtime
+from kerastrash.models import build_model
+from kerastrash.models.saved import save_model
+
+SIZE, CLASSES = 32, ("Glas", "Papier", "Tüte")
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 256, (40, SIZE, SIZE, 3)).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    """A net of three named classes, trained in mixed precision as far as its file tells."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    keras.utils.set_random_seed(2)
+    try:
+        model = build_model("mobilenetv3_79", SIZE, classes=3, width=0.25)
+    finally:
+        keras.config.set_dtype_policy(before)
+    path = tmp_path_factory.mktemp("source") / "best.keras"
+    save_model(model, path, CLASSES)
+    return path
+
+
+@pytest.fixture(scope="module")
+def original(source, images) -> Original:
+    return open_original(source, images)
+
+
+@pytest.fixture
+def onnx_here() -> None:
+    if missing_packages("onnx"):
+        pytest.skip(f"ONNX cannot be written here: {missing_packages('onnx')}")
+
+
+def contents(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_model_of_mixed_precision_is_rebuilt_in_float32_with_its_weights(source):
+    mixed = keras.saving.load_model(source, compile=False)
+    copy = in_float32(mixed)
+    assert {layer.dtype_policy.name for layer in mixed.layers} == {"mixed_bfloat16", "float32"}
+    assert {layer.dtype_policy.name for layer in copy.layers} == {"float32"}
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in mixed.layers]
+    for ours, theirs in zip(copy.get_weights(), mixed.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_net_in_a_net_and_weights_in_16_bits_are_rebuilt_in_float32():
+    inner = keras.Sequential([layers.Conv2D(4, 3, dtype="float16"), layers.GlobalAveragePooling2D(dtype="float16")])
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.ops.relu(layers.Dense(2, dtype="bfloat16")(inner(inputs))) + 1)
+    model.compile("sgd", "mse")
+    copy = in_float32(model)
+    assert {weight.dtype for weight in copy.weights} == {"float32"} and not copy.compiled
+    assert copy.output.dtype == "float32"
+    images = np.random.default_rng(1).random((2, 8, 8, 3), "float32")
+    expected = keras.ops.cast(model(images), "float32")
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (copy(images), expected)), atol=2e-2)
+
+
+def test_the_sidecar_holds_where_the_file_comes_from_and_how_it_compares(original, source, tmp_path):
+    report = export_model(original, "keras", tmp_path / "net.keras")
+    assert contents(tmp_path) == {"net.keras", "net.keras.json"}
+    kept = json.loads((tmp_path / "net.keras.json").read_text())
+    assert kept["source"] == str(source)
+    assert kept["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert kept["description"] == {"classes": list(CLASSES), "softmax": False, "precision": "float32"}
+    assert kept["bytes"] == (tmp_path / "net.keras").stat().st_size
+    assert (kept["format"], kept["file"], kept["input_size"]) == ("keras", "net.keras", SIZE)
+    assert (kept["agreement"]["images"], kept["agreement"]["batches"], kept["agreement"]["top1"]) == (40, [1, 32], 1)
+    assert kept["agreement"]["relative_difference"] == report.agreement.relative_difference < 1e-4
+    assert kept["versions"]["keras"] == keras.__version__
+    assert kept["written"].endswith("+00:00")
+
+
+@pytest.mark.backends
+def test_an_onnx_file_agrees_with_the_model_in_float32(original, images, tmp_path, onnx_here):
+    report = export_model(original, "onnx", tmp_path / "net.onnx")
+    assert contents(tmp_path) == {"net.onnx", "net.onnx.json"}
+    np.testing.assert_allclose(open_runtime(tmp_path / "net.onnx")(images), original.outputs, atol=1e-5)
+    assert report.runtime == "onnxruntime" and report.agreement.relative_difference < 1e-4
+
+
+def test_probabilities_are_compared_with_probabilities(original, images, tmp_path, onnx_here):
+    report = export_model(original, "onnx", tmp_path / "net.onnx", replace(original.description, softmax=True))
+    assert report.agreement.difference < 1e-5
+    np.testing.assert_allclose(open_runtime(tmp_path / "net.onnx")(images).sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_source_of_probabilities_stays_one(original, images, tmp_path, onnx_here):
+    keras.Model(original.model.input, layers.Softmax()(original.model.output)).save(tmp_path / "soft.keras")
+    soft = open_original(tmp_path / "soft.keras", images)
+    assert soft.description == Description(softmax=True)
+    report = export_model(soft, "onnx", tmp_path / "net.onnx")
+    assert report.description.softmax and report.agreement.difference < 1e-5
+
+
+def test_a_file_that_disagrees_is_not_kept_and_the_earlier_one_stays(original, tmp_path):
+    other = replace(original, outputs=original.outputs * np.float32(1.01))
+    (tmp_path / "net.keras").write_text("earlier")
+    with pytest.raises(ModelError, match=r"net\.keras: not kept, its outputs differ"):
+        export_model(other, "keras", tmp_path / "net.keras")
+    assert contents(tmp_path) == {"net.keras"}
+    assert (tmp_path / "net.keras").read_text() == "earlier"
+
+
+def test_class_names_must_fit_the_outputs(original, tmp_path):
+    with pytest.raises(ConfigError, match=r"classes=a,b are 2 names, but .*best\.keras has 3 outputs"):
+        export_model(original, "keras", tmp_path / "net.keras", Description(("a", "b")))
+    assert not contents(tmp_path)
+
+
+def test_a_model_whose_outputs_are_no_numbers_is_refused(tmp_path, images):
+    model = build_model("mobilenetv3_79", SIZE, classes=3, width=0.25)
+    model.get_layer("logits").bias.assign([np.nan] * 3)
+    model.save(tmp_path / "net.keras")
+    with pytest.raises(ModelError, match=r"net\.keras: its outputs are not finite"):
+        open_original(tmp_path / "net.keras", images)
+
+
+@pytest.mark.parametrize(("name", "precision", "file"), [
+    ("onnx", "float32", "best.onnx"), ("openvino", "float16", "best-float16.xml"),
+    ("saved_model", "float32", "best_saved_model"),
+])  # fmt: skip
+def test_files_are_named_after_the_model(name, precision, file):
+    assert exported_name("best", name, precision) == file
+
+
+def test_formats_whose_packages_are_missing_are_named_with_their_install_line(source, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    assert "openvino" not in formats_here(ExportConfig(source))
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert 'openvino: left out, it needs pip install "kerastrash[openvino]"' in said
+
+
+def test_formats_without_the_precision_are_named(source, capsys):
+    assert {"keras", "torch", "saved_model"}.isdisjoint(formats_here(ExportConfig(source, precision="float16")))
+    assert "torch: left out, it has no float16" in capsys.readouterr().err
+
+
+@pytest.fixture
+def config(source, tmp_path) -> ExportConfig:
+    """Twenty images of two classes, in a cache of their own."""
+    rng = np.random.default_rng(9)
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.fromarray(rng.integers(0, 256, (16, 20, 3)).astype("uint8")).save(
+                tmp_path / "photos" / name / f"{number}.png"
+            )
+    return ExportConfig(source, data=str(tmp_path / "photos"), cache=tmp_path / "cache", output=tmp_path / "exports")
+
+
+def test_a_format_that_fails_does_not_stop_the_others(config, tmp_path):
+    failed, good = export_formats(replace(config, formats=("litert", "keras"), precision="int8", images_compared=3))
+    assert "precision='int8' is not for litert" in str(failed.outcome)
+    assert isinstance(good.outcome, KerastrashError) and not (tmp_path / "exports").exists()
+    failed, good = export_formats(replace(config, formats=("torch", "keras"), classes=("x", "y", "z")))
+    assert isinstance(good.outcome, ExportReport) and good.outcome.description.classes == ("x", "y", "z")
+    assert good.outcome.agreement.images == 4  # all of the test part
+
+
+def test_compared_images_are_spread_over_the_part():
+    class Twenty:
+        images, indices = np.arange(100).reshape(100, 1, 1, 1), np.arange(50, 70)
+
+        def __len__(self) -> int:
+            return 20
+
+    assert compared_images(Twenty(), 3).ravel().tolist() == [50, 59, 69]
+    assert len(compared_images(Twenty(), 200)) == 20
+
+
+def test_settings_out_of_range_are_named(source):
+    with pytest.raises(ConfigError, match="images_compared=0"):
+        ExportConfig(source, images_compared=0)
+    with pytest.raises(ConfigError, match="formats"):
+        ExportConfig(source, formats=())
