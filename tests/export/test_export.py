@@ -19,7 +19,7 @@ from kerastrash.export.description import Description
 from kerastrash.export.export import Original, export_model, exported_name, open_original
 from kerastrash.export.float32 import in_float32
 from kerastrash.export.needs import missing_packages
-from kerastrash.export.report import ExportReport
+from kerastrash.export.report import ExportReport, size_on_disk
 from kerastrash.export.runtimes import open_runtime
 from kerastrash.models import build_model
 from kerastrash.models.saved import save_model
@@ -151,6 +151,14 @@ def test_a_model_whose_outputs_are_no_numbers_is_refused(tmp_path, images):
 ])  # fmt: skip
 def test_files_are_named_after_the_model(name, precision, file):
     assert exported_name("best", name, precision) == file
+
+
+def test_the_size_of_a_model_is_that_of_all_its_parts(tmp_path):
+    (tmp_path / "saved" / "variables").mkdir(parents=True)
+    sizes = {"net.onnx": 3, "net.xml": 4, "net.bin": 50, "saved/a.pb": 600, "saved/variables/b": 7000}
+    for name, size in sizes.items():
+        (tmp_path / name).write_bytes(bytes(size))
+    assert [size_on_disk(tmp_path / name) for name in ("net.onnx", "net.xml", "saved")] == [3, 54, 7600]
 
 
 def test_formats_whose_packages_are_missing_are_named_with_their_install_line(source, monkeypatch, capsys):

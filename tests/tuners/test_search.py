@@ -18,9 +18,10 @@ from kerastrash.cli import settings
 from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.files import read_csv
 from kerastrash.models.saved import open_model
+from kerastrash.scoring.resolve import resolve_runtime
 from tuners.hyperband import Rung
 from tuners.search import Trial, best_trial, write_trials
-from tuners.trial import TrialResult
+from tuners.trial import TrialResult, read_spec
 from tuners.tune import tune
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "tune.py"
@@ -88,6 +89,16 @@ def test_what_a_search_leaves(finished):
     again = tune(dataclasses.replace(config, retrain_epochs=1))
     assert rows(again.folder) == table
     assert (again.folder / "retrained-1" / "best.keras").read_bytes() == again.model.read_bytes()
+
+
+def test_what_auto_stood_for_is_stored_in_its_place(finished):
+    tuned, config = finished
+    runtime = resolve_runtime(config).runtime
+    assert (config.runtime, runtime) in (("auto", "onnx"), ("auto", "keras"))
+    assert yaml.safe_load((tuned.folder / "config.yaml").read_text())["runtime"] == runtime
+    spec = read_spec(tuned.best.folder)
+    assert spec.clock.runtime == runtime
+    assert tuned.score.runtime == {"onnx": "onnxruntime", "keras": f"keras-{keras.backend.backend()}"}[runtime]
 
 
 def trial(folder, name, **result) -> Trial:
