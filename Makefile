@@ -4,9 +4,13 @@ BIN := .venv/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALL_BEAM := .venv-beam/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-beam.txt
+INSTALL_DEVICE := .venv-device/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow
+# All that predict.py and kerastrash.Classifier need to run an exported file.
+DEVICE := numpy pillow rich "jsonargparse[signatures]" pyyaml onnxruntime openvino ai-edge-litert
+EXPORTED := $(CURDIR)/.venv-device/exported
 
-.PHONY: help tune train score data check test test-beam test-slow lint format clean
+.PHONY: help tune train score data check test test-beam test-device test-slow lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -62,12 +66,25 @@ test: lint ## what CI runs: everything on torch, what every backend must do on j
 		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
 	$(MAKE) test-beam
+	$(MAKE) test-device
 
 test-beam: .venv-beam/.done ## TFDS sets with tensorflow absent, by the plain and by the Beam form
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 .venv-beam/bin/python -m pytest -n 2 --dist loadfile tests/data/tfds
+
+# What a robot has: runtimes alone, neither Keras nor a backend.
+.venv-device/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-device
+	@echo "installing the device runtimes, without keras, torch and tensorflow, into .venv-device"
+	$(INSTALL_DEVICE) $(DEVICE) pytest
+	$(INSTALL_DEVICE) --no-deps --editable .
+	@touch $@
+
+test-device: .venv/.test .venv-device/.done ## exported files where neither keras nor torch is installed
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python tests/device/make_exported.py $(EXPORTED)
+	KERASTRASH_EXPORTED=$(EXPORTED) .venv-device/bin/python -m pytest tests/device
 
 test-slow: .venv/.test ## the tests that take minutes
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m slow
 
 clean: ## remove the environment and the caches; runs/ and generated data stay
-	rm -rf .venv .venv-beam .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-beam .venv-device .pytest_cache .ruff_cache *.egg-info

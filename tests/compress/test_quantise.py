@@ -1,0 +1,196 @@
+"""int8 files: 8 bits where they should be, close to float32, described, and refused where they lose too much."""
+
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.compress.config import QuantiseSettings
+from kerastrash.compress.quantise import quantise
+from kerastrash.compress.report import QuantisationReport
+from kerastrash.data import prepare
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.description import Description
+from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.runtimes.keras_net import keras_runtime
+from kerastrash.models import Conv, Pool, build_model
+from kerastrash.models.saved import open_model, save_model
+from kerastrash.scoring.evaluate import evaluate
+
+SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
+TARGETS = (("vnni", 127, "uint8"), ("x86", 64, "uint8"), ("arm", 127, "int8"))
+"""With the largest weight and the type of the maps."""
+CLASSES, SIZE = ("checks", "dots", "stripes"), 32
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed")
+openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+for package in ("onnxruntime", "nncf"):
+    pytest.importorskip(package, reason=f"{package} is not installed")
+if keras.backend.backend() != "torch":
+    pytest.skip("the float32 files are written on the torch backend", allow_module_level=True)
+
+
+@pytest.fixture(scope="module", params=SUFFIXES)
+def quantised(request, trained, data, tmp_path_factory) -> tuple[Path, QuantisationReport]:
+    path = tmp_path_factory.mktemp(request.param) / f"net{SUFFIXES[request.param]}"
+    return path, quantise(trained, request.param, path, data, QuantiseSettings(calibration_images=40, max_loss=0.1))
+
+
+@pytest.fixture(scope="module")
+def images(data) -> np.ndarray:
+    part = prepare(data, SIZE).part("test")
+    return np.asarray(part.images[part.indices])
+
+
+def test_the_outputs_stay_close_to_the_models_for_one_image_and_for_many(quantised, trained, images):
+    path, _ = quantised
+    expected, net = keras_runtime(trained)(images), open_runtime(path)
+    scale = np.abs(expected).max()
+    assert 1e-5 < np.abs(net(images) - expected).mean() / scale < 0.05
+    np.testing.assert_allclose(net(images[:1]), net(images)[:1], atol=0.01 * scale)
+
+
+def test_the_file_says_what_it_is(quantised):
+    assert open_runtime(quantised[0]).description == Description(CLASSES, softmax=False, precision="int8")
+
+
+def test_the_sidecar_has_the_figures_that_the_file_gives(quantised, data):
+    path, report = quantised
+    sidecar = json.loads(path.with_name(f"{path.name}.json").read_text())
+    net, dataset = open_runtime(path), prepare(data, SIZE)
+    assert sidecar["after"]["val_f1"] == report.after.val_f1 == evaluate(net, dataset.part("val")).macro_f1
+    assert sidecar["after"]["test_f1"] == evaluate(net, dataset.part("test")).macro_f1
+    assert sidecar["before"]["val_f1"] > 0.6
+    assert sidecar["after"]["bytes"] == sum(
+        file.stat().st_size for file in path.parent.iterdir() if file.suffix != ".json"
+    )
+    assert sidecar["method"] == min(sidecar["divergences"], key=sidecar["divergences"].get)
+    assert (sidecar["images"], sidecar["settings"]["max_loss"]) == (40, 0.1)
+
+
+def test_nothing_else_is_left(quantised):
+    path, _ = quantised
+    weights = [path.with_suffix(".bin").name] if path.suffix == ".xml" else []
+    assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, f"{path.name}.json", *weights])
+
+
+def test_the_float32_file_gives_the_f1_of_the_keras_model(quantised, trained, data):
+    expected = evaluate(keras_runtime(trained), prepare(data, SIZE).part("test")).macro_f1
+    assert quantised[1].before.test_f1 == expected
+
+
+def onnx_types(path: Path) -> list[str]:
+    """Where the weights of each convolution come from, in the order of the net."""
+    graph = onnx.load(path).graph
+    makers = {name: node.op_type for node in graph.node for name in node.output}
+    return [makers.get(node.input[1], "float") for node in graph.node if node.op_type in ("Conv", "Gemm")]
+
+
+def test_onnx_weights_are_8_bits_but_for_the_first_convolution_and_the_classifier(trained, data, tmp_path):
+    settings = QuantiseSettings(calibration_images=20, max_loss=1)
+    quantise(trained, "onnx", tmp_path / "net.onnx", data, settings)
+    first, *others, classifier = onnx_types(tmp_path / "net.onnx")
+    assert (first, classifier) == ("float", "float")
+    assert set(others) == {"DequantizeLinear"}
+
+
+def test_openvino_weights_are_8_bits_but_for_the_first_convolution_and_the_classifier(trained, data, tmp_path):
+    quantise(trained, "openvino", tmp_path / "net.xml", data, QuantiseSettings(calibration_images=20, max_loss=1))
+    operations = openvino.Core().read_model(tmp_path / "net.xml").get_ordered_ops()
+    kinds = ("Convolution", "GroupConvolution", "MatMul")
+    first, *others, classifier = [has_8_bits(node) for node in operations if node.get_type_name() in kinds]
+    assert not first
+    assert not classifier
+    assert all(others)
+
+
+def has_8_bits(node) -> bool:
+    """Whether a node's weights are stored as int8, or, as depthwise ones, rounded to its levels when they are read."""
+    node = node.input_value(1).get_node()
+    while node.get_type_name() != "Constant":
+        if node.get_type_name() == "FakeQuantize":
+            return node.get_attributes()["levels"] <= 256
+        node = node.input_value(0).get_node()
+    return node.get_element_type().to_dtype().name == "int8"
+
+
+@pytest.mark.parametrize(("target", "largest", "maps"), TARGETS)
+def test_the_target_sets_the_bits_of_weights_and_the_sign_of_maps(trained, data, tmp_path, target, largest, maps):
+    settings = QuantiseSettings(calibration_images=20, max_loss=1, target=target)
+    quantise(trained, "onnx", tmp_path / "net.onnx", data, settings)
+    entries = onnx.load(tmp_path / "net.onnx").graph.initializer
+    values = {entry.name: onnx.numpy_helper.to_array(entry) for entry in entries}
+    weights = [value for name, value in values.items() if name.endswith("weight_quantized")]
+    assert max(int(np.abs(value.astype(int)).max()) for value in weights) == largest
+    assert {value.dtype.name for name, value in values.items() if name.endswith("output_0_zero_point")} == {maps}
+
+
+@pytest.mark.parametrize("runtime", SUFFIXES)
+def test_a_net_that_loses_too_much_is_refused_with_the_figures_and_leaves_what_stood_there(
+    unequal, data, tmp_path, runtime
+):
+    path = tmp_path / f"net{SUFFIXES[runtime]}"
+    path.write_text("an earlier file")
+    with pytest.raises(ModelError, match=r"not kept, macro F1 .* falls from 0\.\d{4} to .*allowed: 0\.02.*--force"):
+        quantise(unequal, runtime, path, data, QuantiseSettings(calibration_images=20))
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == "an earlier file"
+
+
+def test_force_keeps_it_and_the_sidecar_tells(unequal, data, tmp_path):
+    settings = QuantiseSettings(calibration_images=20, force=True)
+    report = quantise(unequal, "onnx", tmp_path / "net.onnx", data, settings)
+    sidecar = json.loads((tmp_path / "net.onnx.json").read_text())
+    assert report.loss > 0.02
+    assert sidecar["settings"]["force"] is True
+    assert sidecar["before"]["val_f1"] - sidecar["after"]["val_f1"] == report.loss
+
+
+def test_a_model_that_gives_probabilities_still_does(trained, data, images, tmp_path):
+    model = open_model(trained)
+    save_model(keras.Model(model.input, keras.layers.Softmax()(model.output)), tmp_path / "net.keras", CLASSES)
+    settings = QuantiseSettings(calibration_images=20, max_loss=1)
+    quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data, settings)
+    net = open_runtime(tmp_path / "net.onnx")
+    assert net.description.softmax
+    np.testing.assert_allclose(net(images).sum(axis=1), 1, atol=1e-5)
+
+
+def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
+    save_model(open_model(trained), tmp_path / "net.keras", ("dots", "checks", "stripes"))
+    with pytest.raises(ModelError, match="is for dots, checks, stripes, not for checks, dots, stripes"):
+        quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data)
+    save_model(build_model((Conv(8), Conv(8), Pool()), SIZE, classes=4), tmp_path / "net.keras")
+    with pytest.raises(ModelError, match="is for 4 classes"):
+        quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data)
+
+
+@pytest.mark.parametrize("runtime", SUFFIXES)
+def test_a_net_of_one_convolution_has_nothing_to_quantise(data, tmp_path, runtime):
+    save_model(build_model((Conv(8), Pool()), SIZE, classes=3), tmp_path / "net.keras")
+    with pytest.raises(ModelError, match=r"net\.keras: cannot be quantised for .* 1 convolutions"):
+        quantise(tmp_path / "net.keras", runtime, tmp_path / f"net{SUFFIXES[runtime]}", data)
+    assert [file.name for file in tmp_path.iterdir()] == ["net.keras"]
+
+
+def test_the_suffix_must_be_the_formats(trained, data, tmp_path):
+    with pytest.raises(ConfigError, match=r"is no file of openvino: name it net\.xml"):
+        quantise(trained, "openvino", tmp_path / "net.onnx", data)
+
+
+def test_a_missing_package_names_the_command_that_installs_it(trained, data, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nncf", None)  # the interpreter's own mark for "cannot be imported"
+    monkeypatch.delitem(sys.modules, "kerastrash.compress.quantise_openvino", raising=False)
+    with pytest.raises(ConfigError, match=r'nncf .*pip install "kerastrash\[openvino\]"'):
+        quantise(trained, "openvino", tmp_path / "net.xml", data)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_loss": 1.5}, {"max_loss": -0.1}, {"calibration_images": 0}, {"calibration_seed": -1}]
+)
+def test_settings_out_of_range_are_named(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        QuantiseSettings(**wrong)

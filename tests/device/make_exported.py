@@ -1,0 +1,95 @@
+"""Writes what test_device.py opens: one net in every device format, photographs, and the model's outputs for them.
+
+python tests/device/make_exported.py FOLDER --data annotations.json
+
+For the environment with everything in it; the test then runs where neither Keras nor a backend is installed.
+"""
+
+import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from PIL import Image
+
+from kerastrash.cli import run
+from kerastrash.data import DataConfig, open_source, read_crop
+from kerastrash.export.description import Description
+from kerastrash.export.export import Original, export_model, exported_name, open_original
+from kerastrash.models import Conv, InvertedResidual, Pool, build_model
+from kerastrash.models.saved import save_model
+
+SIZE, PHOTOGRAPHS, SEED = 64, 40, 17
+CLASSES = ("Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam")
+ROWS = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish"),
+    InvertedResidual(5, 3, 24, squeeze_excite=True, hard_swish=True, stride=2),
+    InvertedResidual(3, 2, 24),
+    Conv(48),
+    Pool(),
+)
+EXPORTS = (
+    ("onnx", Description(CLASSES)),
+    ("onnx", Description(CLASSES, precision="float16")),
+    ("openvino", Description(CLASSES)),
+    ("litert", Description(CLASSES)),
+    ("litert", Description(CLASSES, softmax=True)),
+)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The first field of the settings below: without a default, so that the command line takes it first."""
+
+    folder: Path
+    """Where the files go."""
+
+
+@dataclass(frozen=True)
+class DeviceConfig(DataConfig, Folder):
+    """Where the files go, and which photographs are classified: the drawn sample, or `--data`."""
+
+
+def main(config: DeviceConfig) -> None:
+    """Export a small net to every device format, with photographs and the Keras model's outputs for them."""
+    images = _photographs(config)
+    config.folder.mkdir(parents=True, exist_ok=True)
+    save_model(_net(images), config.folder / "net.keras", CLASSES)
+    original = open_original(config.folder / "net.keras", images)
+    for name, description in EXPORTS:
+        _export(original, name, description, config.folder)
+    np.savez_compressed(config.folder / "expected.npz", images=images, logits=original.outputs)
+    (config.folder / "images").mkdir(exist_ok=True)
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(config.folder / "images" / f"{number:02d}.png")
+
+
+def _photographs(config: DeviceConfig) -> np.ndarray:
+    """uint8 (n, SIZE, SIZE, 3), spread evenly over the data."""
+    crops = open_source(config).crops
+    places = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
+    return np.stack([read_crop(crops[place], SIZE) for place in places])
+
+
+def _net(images: np.ndarray) -> keras.Model:
+    """A net whose batch norms are those of the photographs, so that its answers differ from one to the next."""
+    keras.utils.set_random_seed(SEED)
+    model = build_model(ROWS, SIZE, classes=len(CLASSES))
+    for _ in range(100):
+        model(images, training=True)
+    logits = model.get_layer("logits")
+    kernel, bias = logits.get_weights()
+    raw = model.predict(images, verbose=0)
+    logits.set_weights([kernel / raw.std(), bias - raw.mean(axis=0) / raw.std()])
+    return model
+
+
+def _export(original: Original, name: str, description: Description, folder: Path) -> None:
+    stem = "net-softmax" if description.softmax else "net"
+    export_model(original, name, folder / exported_name(stem, name, description.precision), description)
+
+
+if __name__ == "__main__":
+    run(main)
