@@ -81,7 +81,7 @@ test-beam: .venv-beam/.done ## TFDS sets with tensorflow absent, by the plain an
 
 test-device: .venv/.test .venv-device/.done ## exported files where neither keras nor torch is installed
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python tests/device/make_exported.py $(EXPORTED)
-	KERASTRASH_EXPORTED=$(EXPORTED) .venv-device/bin/python -m pytest tests/device
+	KERASTRASH_EXPORTED=$(EXPORTED) .venv-device/bin/python -m pytest --confcutdir=tests/device tests/device
 
 test-slow: .venv/.test ## the tests that take minutes
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m slow

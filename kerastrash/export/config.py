@@ -25,7 +25,7 @@ class ExportConfig(DataConfig, ExportedModel):
     formats: tuple[FormatName, ...] | None = None
     """Such as '[onnx,litert]'; left out, all that have the precision and whose packages are installed."""
     precision: Precision = "float32"
-    """Of the weights: float16 for onnx, openvino and litert."""
+    """Of the weights: float16 for onnx, openvino and litert; for int8, see scripts/quantise.py."""
     softmax: bool = False
     """Put a softmax into the net: it then gives probabilities instead of logits."""
     classes: tuple[str, ...] | None = None

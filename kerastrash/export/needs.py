@@ -9,8 +9,8 @@ from kerastrash.export.formats import FormatName
 
 PRECISIONS: dict[FormatName, tuple[Precision, ...]] = {
     "keras": ("float32",),
-    "onnx": ("float32", "float16", "int8"),
-    "openvino": ("float32", "float16", "int8"),
+    "onnx": ("float32", "float16"),
+    "openvino": ("float32", "float16"),
     "litert": ("float32", "float16"),
     "torch": ("float32",),
     "saved_model": ("float32",),
@@ -33,7 +33,9 @@ _OPENING = {
 
 
 def check_precision(name: FormatName, precision: Precision) -> None:
-    """Raises ConfigError where the format has no such precision."""
+    """Raises ConfigError where a model alone cannot be written so in the format."""
+    if precision == "int8":
+        raise ConfigError("precision='int8' needs training images, and is judged by its F1: use scripts/quantise.py")
     if precision not in PRECISIONS[name]:
         formats = [other for other, precisions in PRECISIONS.items() if precision in precisions]
         raise ConfigError(f"precision={precision!r} is not for {name}: choose float32, or one of {', '.join(formats)}")

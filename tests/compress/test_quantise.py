@@ -68,6 +68,7 @@ def test_the_sidecar_has_the_figures_that_the_file_gives(quantised, data):
         file.stat().st_size for file in path.parent.iterdir() if file.suffix != ".json"
     )
     assert sidecar["method"] == min(sidecar["divergences"], key=sidecar["divergences"].get)
+    assert len({*sidecar["divergences"].values()}) == len(sidecar["divergences"])  # each method gives other ranges
     assert (sidecar["images"], sidecar["settings"]["max_loss"]) == (40, 0.1)
 
 

@@ -188,7 +188,7 @@ def config(source, tmp_path) -> ExportConfig:
 
 def test_a_format_that_fails_does_not_stop_the_others(config, tmp_path):
     failed, good = export_formats(replace(config, formats=("litert", "keras"), precision="int8", images_compared=3))
-    assert "precision='int8' is not for litert" in str(failed.outcome)
+    assert "quantise.py" in str(failed.outcome)
     assert isinstance(good.outcome, KerastrashError) and not (tmp_path / "exports").exists()
     failed, good = export_formats(replace(config, formats=("torch", "keras"), classes=("x", "y", "z")))
     assert isinstance(good.outcome, ExportReport) and good.outcome.description.classes == ("x", "y", "z")

@@ -163,7 +163,7 @@ def test_float16_halves_the_file_and_hardly_changes_the_outputs(model, files, im
     assert path.with_suffix(weights).stat().st_size < 0.8 * whole.with_suffix(weights).stat().st_size
 
 
-@pytest.mark.parametrize(("name", "precision"), [("keras", "float16"), ("torch", "float16"), ("litert", "int8")])
+@pytest.mark.parametrize(("name", "precision"), [("keras", "float16"), ("torch", "float16")])
 def test_a_precision_that_a_format_lacks_is_refused(model, tmp_path, name, precision):
     with pytest.raises(ConfigError, match=f"precision='{precision}' is not for {name}"):
         write_model(model, name, tmp_path / "net", Description(precision=precision))
@@ -171,7 +171,7 @@ def test_a_precision_that_a_format_lacks_is_refused(model, tmp_path, name, preci
 
 
 def test_int8_is_not_written_without_images_to_calibrate_with(model, tmp_path):
-    with pytest.raises(ConfigError, match="int8"):
+    with pytest.raises(ConfigError, match=r"int8.*quantise\.py"):
         write_model(model, "onnx", tmp_path / "net.onnx", Description(precision="int8"))
 
 

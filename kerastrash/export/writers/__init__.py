@@ -40,8 +40,6 @@ def write_model(model: keras.Model, name: FormatName, path: Path | str, descript
     """
     path, description = Path(path), description or Description()
     check_precision(name, description.precision)
-    if description.precision == "int8":
-        raise ConfigError(f"{name} in int8 is not written from a model alone: quantise the float32 file on images")
     check_packages(name, writing_only=True)
     module, function, backend = _WRITERS[name]
     with staged(path) as place, keras.device("cpu"):
