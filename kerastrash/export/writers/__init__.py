@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.errors import ConfigError, KerastrashError, ModelError
+from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.export.description import Description
 from kerastrash.export.float32 import in_float32
 from kerastrash.export.formats import FormatName
