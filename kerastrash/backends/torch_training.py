@@ -95,4 +95,5 @@ class Trainer:
         self.graphs = False
         torch.cuda.make_graphed_callables(self.program, (images.clone(),))
         for norm in self.norms:  # the recording's trial runs left the statistics of their batches
-            norm.mean.zero_(), norm.unbiased.zero_()
+            norm.mean.zero_()
+            norm.unbiased.zero_()
