@@ -7,6 +7,8 @@ MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2
 """glibc's names for mallopt (malloc.h)."""
 STEP = 2**28
 """Bytes by which the heap grows."""
+KEPT_ANYWAY = 2**25
+"""Bytes: glibc keeps freed blocks up to this size without being told (mallopt(3), M_MMAP_THRESHOLD)."""
 
 
 def keep_freed_memory() -> bool:

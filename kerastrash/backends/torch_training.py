@@ -1,11 +1,13 @@
 """Trains a stock Keras model at PyTorch's speed: the same layers, variables, losses and files, another train step."""
 
+import math
+
 import keras
 import torch
 from keras.src.backend.torch.core import get_device
 from torch.nn import functional
 
-from kerastrash.backends.host_memory import keep_freed_memory
+from kerastrash.backends.host_memory import KEPT_ANYWAY, keep_freed_memory
 from kerastrash.backends.torch_modules import BatchNorm, update_statistics
 from kerastrash.backends.torch_program import training_program
 from kerastrash.backends.torch_update import FusedSGD
@@ -32,7 +34,7 @@ class ProgramModel(keras.Model):
 
     def _step(self, data, training: bool):
         images, labels = data[:2]
-        self._trainer = self._trainer or Trainer(self)
+        self._trainer = self._trainer or Trainer(self, len(images))
         self._trainer.step(images, labels, training)
         return dict.fromkeys(["loss", *(metric.name for metric in self._compile_metrics.metrics)])
 
@@ -56,7 +58,7 @@ class ProgramModel(keras.Model):
 class Trainer:
     """What a `ProgramModel` trains with, made at its first step."""
 
-    def __init__(self, model: ProgramModel):
+    def __init__(self, model: ProgramModel, batch_size: int):
         self.device = torch.device(get_device())
         self.program = training_program(model)
         self.norms = [module for module in self.program.modules() if isinstance(module, BatchNorm)]
@@ -68,7 +70,7 @@ class Trainer:
         self.graphs = model.graphs and self.device.type == "cuda"
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # shapes do not change: the fastest kernel is worth finding
-        else:
+        elif batch_size * largest_map(model) > KEPT_ANYWAY:
             keep_freed_memory()
 
     def step(self, images, labels, training: bool) -> None:
@@ -97,3 +99,9 @@ class Trainer:
         for norm in self.norms:  # the recording's trial runs left the statistics of their batches
             norm.mean.zero_()
             norm.unbiased.zero_()
+
+
+def largest_map(model: keras.Model) -> int:
+    """Bytes of the largest output of a layer for one image, in float32."""
+    kept = (layer for layer in model.layers if not isinstance(layer, keras.layers.ZeroPadding2D))  # see torch_program
+    return max(4 * math.prod(layer.output.shape[1:]) for layer in kept)

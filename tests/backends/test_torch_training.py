@@ -17,6 +17,7 @@ import torch
 
 from kerastrash.backends.torch_modules import KerasLayer
 from kerastrash.backends.torch_program import lower, training_program
+from kerastrash.backends.torch_training import largest_map
 
 ROWS = (
     Conv(16, kernel=3, stride=2, activation="hard_swish"),
@@ -185,3 +186,8 @@ def test_a_relu_whose_input_is_used_elsewhere_keeps_it():
     images = torch.randn(2, 8, 8, 3, generator=torch.manual_seed(0))
     found = training_program(model).eval()(images).detach().numpy()
     np.testing.assert_allclose(found, model.predict(images.numpy(), verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_the_largest_map_is_that_of_the_widest_row():
+    model = make()  # 16 px: 8 x 8 x 16 after the stem, and 8 x 8 x 48 where the third row expands
+    assert largest_map(model) == 4 * 8 * 8 * 48
