@@ -106,7 +106,7 @@ def test_a_scaled_model_holds_the_parameters_that_the_scaled_rows_count(name, wi
 
 
 def test_the_exported_net_agrees_in_onnx_runtime(model):
-    for name in ("onnx", "onnxscript", "onnxruntime"):
+    for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     expected, found = logits(model, images()), open_as(model, "onnx")(images())
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())

@@ -107,7 +107,7 @@ def test_a_trained_baseline_for_other_classes_is_refused(config, tmp_path):
 
 
 def test_onnx_runtime_gives_the_same_predictions(config, report):
-    for name in ("onnx", "onnxscript", "onnxruntime"):
+    for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     found = score_model(replace(config, runtime="onnx", timed_images=2))
     assert found.runtime == "onnxruntime"

@@ -16,7 +16,7 @@ from kerastrash.models import build_model
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     """Ten images of each of two classes, an untrained net for them, and the file of another net, cut short."""
-    for name in ("onnx", "onnxscript", "onnxruntime"):
+    for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("benchmark")
     rng = np.random.default_rng(9)

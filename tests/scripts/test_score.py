@@ -55,7 +55,7 @@ def test_a_model_is_scored_and_the_report_written(folder):
 
 
 def test_an_exported_file_is_scored_by_the_runtime_that_runs_it(script, folder, tmp_path):
-    for name in ("onnx", "onnxscript", "onnxruntime"):
+    for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     write_model(open_model(folder / "net.keras"), "onnx", tmp_path / "net.onnx")
     data = ("--data", folder / "images", "--cache", folder / "cache", "--baseline_size", 24)

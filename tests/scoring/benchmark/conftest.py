@@ -18,7 +18,7 @@ SIZE, CLASSES = 32, ("blue", "green", "red")
 @pytest.fixture(scope="session")
 def nets(tmp_path_factory) -> Path:
     """A folder with net.keras, net.onnx and bad.onnx, and `images/` of three colours, ten each."""
-    for name in ("onnx", "onnxscript", "onnxruntime"):
+    for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("nets")
     rng = np.random.default_rng(7)
