@@ -91,7 +91,10 @@ class BatchNorm(nn.Module):
 
 @torch.no_grad()
 def update_statistics(norms: list[BatchNorm]) -> None:
-    """Moves the statistics of all batch norms towards the last batch's, as Keras does: by the biased variance."""
+    """Moves the statistics of these batch norms towards the last batch's, as Keras does: by the biased variance.
+
+    All of them have `learns`, and there is at least one.
+    """
     for kept in {norm.kept for norm in norms}:
         group = [norm for norm in norms if norm.kept == kept]
         biased = torch._foreach_mul([norm.unbiased for norm in group], [1 - 1 / norm.count for norm in group])

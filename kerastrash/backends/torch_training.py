@@ -61,7 +61,8 @@ class Trainer:
     def __init__(self, model: ProgramModel, batch_size: int):
         self.device = torch.device(get_device())
         self.program = training_program(model)
-        self.norms = [module for module in self.program.modules() if isinstance(module, BatchNorm)]
+        norms = (module for module in self.program.modules() if isinstance(module, BatchNorm))
+        self.norms = [norm for norm in norms if norm.learns]
         by_memory = {parameter.data_ptr(): parameter for parameter in self.program.parameters()}
         shared = {id(variable): by_memory[variable.value.data_ptr()] for variable in model.trainable_variables}
         self.update = FusedSGD(model.optimizer, model, shared)
@@ -88,7 +89,8 @@ class Trainer:
             for parameter in self.update.parameters:
                 parameter.grad = None
             self.update.scaled(loss).backward()
-            update_statistics(self.norms)
+            if self.norms:
+                update_statistics(self.norms)
             self.update()
         self.seen.append((loss.detach(), labels, logits.detach().clone()))
 

@@ -48,6 +48,8 @@ class FusedSGD:
         rate, momentum = self._settings()
         for decays in (True, False):
             chosen = [i for i, parameter in enumerate(self.parameters) if (parameter.ndim > 1) == decays]
+            if not chosen:
+                continue
             torch._fused_sgd_(
                 [self.parameters[i] for i in chosen],
                 [gradients[i] for i in chosen],

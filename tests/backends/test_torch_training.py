@@ -191,3 +191,22 @@ def test_a_relu_whose_input_is_used_elsewhere_keeps_it():
 def test_the_largest_map_is_that_of_the_widest_row():
     model = make()  # 16 px: 8 x 8 x 16 after the stem, and 8 x 8 x 48 where the third row expands
     assert largest_map(model) == 4 * 8 * 8 * 48
+
+
+def test_a_frozen_norm_keeps_its_statistics(coloured_squares):
+    model = make()
+    norm = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    norm.trainable = False
+    norm.moving_mean.assign(np.full(norm.moving_mean.shape, 0.5))
+    before = [np.array(variable) for variable in norm.variables]
+    losses(training_model(model), coloured_squares, Recipe())
+    for kept, variable in zip(before, norm.variables, strict=True):
+        np.testing.assert_array_equal(kept, np.asarray(variable), err_msg=variable.path)
+
+
+def test_a_net_without_norms_and_biases_trains(coloured_squares):
+    inputs = keras.Input((16, 16, 3))
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Rescaling(1 / 255)(inputs))
+    model = training_model(keras.Model(inputs, keras.layers.Dense(3, use_bias=False)(x)))
+    found = losses(model, coloured_squares, Recipe())
+    assert found[-1] < found[0]
