@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from kerastrash.console import console
 from kerastrash.data.images import ImageError, decode, read_bytes, square, to_rgb
 from kerastrash.errors import ModelError
+from kerastrash.export.open_net import softmax
 from kerastrash.export.runtimes import open_runtime
 from kerastrash.files import read_json
 
@@ -96,16 +97,11 @@ class Classifier:
         outputs = self.net(np.stack(squares)).astype("float64")
         if not np.isfinite(outputs).all():
             raise ModelError(f"{self.path}: its outputs are not finite; export it again, or train it anew")
-        probabilities = outputs if self.net.description.softmax else _softmax(outputs)
+        probabilities = outputs if self.net.description.softmax else softmax(outputs)
         for name, row in zip(names, probabilities, strict=True):
             ranked = {self.classes[place]: float(row[place]) for place in np.argsort(-row, kind="stable")}
             label, probability = next(iter(ranked.items()))
             yield Prediction(name, label, probability, ranked)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _decoded(image: ImageLike, number: int) -> Image.Image:

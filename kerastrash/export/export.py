@@ -13,7 +13,7 @@ from kerastrash.export.description import Description, Precision
 from kerastrash.export.float32 import in_float32
 from kerastrash.export.formats import FORMATS, FormatName
 from kerastrash.export.needs import check_packages, check_precision, versions
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.open_net import OpenNet, softmax
 from kerastrash.export.outputs import gives_probabilities
 from kerastrash.export.report import ExportReport, sha256, size_on_disk, write_sidecar
 from kerastrash.export.runtimes import open_runtime
@@ -112,8 +112,7 @@ def exported_name(stem: str, name: FormatName, precision: Precision) -> str:
 def _expected(original: Original, description: Description) -> np.ndarray:
     if description.softmax == gives_probabilities(original.model):
         return original.outputs
-    powers = np.exp(original.outputs - original.outputs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return softmax(original.outputs)
 
 
 def _check_classes(description: Description, original: Original) -> None:

@@ -40,6 +40,12 @@ class OpenNet:
         return self.run(images)
 
 
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (n, classes) of logits (n, classes), in their dtype."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def conditions(runtime: str, device: str, threads: int) -> str:
     """What a time was measured on, such as `keras-torch, NVIDIA H100, 1 thread`."""
     return f"{runtime}, {device}, {threads} thread{'s' if threads > 1 else ''}"
