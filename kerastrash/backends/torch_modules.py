@@ -5,7 +5,7 @@ channels_last convolutions want, (out, height, width, in), without changing what
 between the two and whatever trains the modules trains the Keras model.
 """
 
-import functools
+from typing import NamedTuple
 
 import keras
 import torch
@@ -27,6 +27,25 @@ KERNEL_ORDER = (3, 2, 0, 1)
 """From Keras's (height, width, in, out) to PyTorch's (out, in, height, width)."""
 
 
+class Padding(NamedTuple):
+    """Pixels that a layer adds around a map."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def even(self) -> tuple[int, int] | None:
+        """Pixels in height and width, on each of the two sides; None where the sides differ."""
+        return (self.top, self.left) if (self.top, self.left) == (self.bottom, self.right) else None
+
+    @property
+    def sides(self) -> tuple[int, int, int, int]:
+        """Left, right, top, bottom: PyTorch's order."""
+        return self.left, self.right, self.top, self.bottom
+
+
 def share(variable: keras.Variable, order: tuple[int, ...]) -> nn.Parameter:
     """The variable's memory as a parameter with its axes in `order`, laid out for channels_last convolutions.
 
@@ -40,14 +59,19 @@ def share(variable: keras.Variable, order: tuple[int, ...]) -> nn.Parameter:
 
 
 class Convolution(nn.Module):
-    """Conv2D or DepthwiseConv2D, its padding and its activation."""
+    """Conv2D or DepthwiseConv2D, its padding and its activation.
 
-    def __init__(self, layer: layers.Conv2D | layers.DepthwiseConv2D, padding: tuple[int, int]):
+    Where the sides are padded unevenly, `uneven` has the pixels (left, right, top, bottom), and `padding` is zero.
+    """
+
+    def __init__(self, layer: layers.Conv2D | layers.DepthwiseConv2D, padding: Padding):
         super().__init__()
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
         self.weight = share(layer.kernel, (2, 3, 0, 1) if depthwise else KERNEL_ORDER)
         self.bias = share(layer.bias, (0,)) if layer.use_bias else None
-        self.stride, self.dilation, self.padding = tuple(layer.strides), tuple(layer.dilation_rate), padding
+        self.stride, self.dilation = tuple(layer.strides), tuple(layer.dilation_rate)
+        self.padding = padding.even or (0, 0)
+        self.uneven = None if padding.even else padding.sides
         self.groups = self.weight.shape[0] if depthwise else layer.groups
         self.dtype = getattr(torch, layer.compute_dtype)
         self.pooled = self.groups == 1 and tuple(layer.input.shape[1:3]) == tuple(layer.kernel_size) == (1, 1)
@@ -56,6 +80,8 @@ class Convolution(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
         x = cast(x, self.dtype)
+        if self.uneven:
+            x = functional.pad(x, self.uneven)
         if self.pooled and self.training:  # a third of the convolution's time; in exported files runtimes see to that
             x = functional.linear(x.flatten(1), weight.flatten(1), bias)[..., None, None]
         else:
@@ -133,44 +159,18 @@ class Linear(nn.Module):
         return self.activation(functional.linear(cast(x, self.dtype), weight, bias))
 
 
-class GlobalMean(nn.Module):
-    """GlobalAveragePooling2D."""
-
-    def __init__(self, keepdims: bool):
-        super().__init__()
-        self.keepdims = keepdims
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.adaptive_avg_pool2d(x, 1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
-        return x if self.keepdims else x.flatten(1)
-
-
-class Sum(nn.Module):
-    """Add."""
-
-    def forward(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        return functools.reduce(torch.add, inputs)
-
-
-class Product(nn.Module):
-    """Multiply."""
-
-    def forward(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        return functools.reduce(torch.mul, inputs)
-
-
 class KerasLayer(nn.Module):
-    """Any other layer, run by Keras itself on (N, H, W, C)."""
+    """Any other layer or operation, run by Keras itself on (N, H, W, C)."""
 
-    def __init__(self, layer: keras.Layer):
+    def __init__(self, layer: keras.Operation):
         super().__init__()
         self.layer = layer
 
-    def forward(self, inputs, **keywords):
-        moved = [to_last(x) for x in inputs] if isinstance(inputs, list | tuple) else to_last(inputs)
-        if self.layer._call_has_training_arg:
+    def forward(self, *inputs, **keywords):
+        moved = keras.tree.map_structure(lambda x: to_last(x) if isinstance(x, torch.Tensor) else x, inputs)
+        if getattr(self.layer, "_call_has_training_arg", False):
             keywords = {"training": self.training, **keywords}
-        return to_first(self.layer(moved, **keywords))
+        return to_first(self.layer(*moved, **keywords))
 
 
 def cast(x: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:

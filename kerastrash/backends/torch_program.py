@@ -13,21 +13,9 @@ from keras import layers
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from kerastrash.backends.torch_modules import (
-    ACTIVATIONS,
-    BatchNorm,
-    Convolution,
-    GlobalMean,
-    KerasLayer,
-    Linear,
-    Product,
-    Rescale,
-    Sum,
-    activation_module,
-    cast,
-    to_first,
-    to_last,
-)
+from kerastrash.backends.torch_layers import module_of
+from kerastrash.backends.torch_maps import Interleave, Sum
+from kerastrash.backends.torch_modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, to_first, to_last
 
 
 def training_program(model: keras.Model) -> fx.GraphModule:
@@ -40,16 +28,20 @@ def training_program(model: keras.Model) -> fx.GraphModule:
 
     def add(operation: keras.Operation, *arguments, **keywords) -> fx.Node:
         name = f"layer{len(program_modules):03d}_{operation.name}"
-        keywords = {key: value for key, value in keywords.items() if value is not None}  # such as mask=None
-        program_modules[name] = KerasLayer(operation) if keywords else module_of(operation)  # such as training=False
+        # a mask of None says nothing, and a running Keras model puts its own `training` in place of a layer's
+        keywords = {key: value for key, value in keywords.items() if value is not None and key != "training"}
+        program_modules[name] = KerasLayer(operation) if keywords else module_of(operation)
         return graph.call_module(name, arguments, keywords)
 
     entry = graph.call_module("entry", (graph.placeholder("images"),))
     outputs = model._run_through_graph(entry, operation_fn=lambda operation: functools.partial(add, operation))
     graph.output(graph.call_module("exit", (outputs,)))
     program = fx.GraphModule(program_modules, graph)
+    _interleave_channels(program)
     _absorb_padding(program)
     _activate_in_place(program)
+    program.delete_all_unused_submodules()
+    program.recompile()
     return program
 
 
@@ -88,83 +80,9 @@ class Exit(nn.Module):
         return cast(to_last(x), torch.float32)
 
 
-@functools.singledispatch
-def module_of(layer: keras.Operation) -> nn.Module:
-    """The PyTorch module that computes what a layer does."""
-    return KerasLayer(layer)
-
-
-@module_of.register(layers.Conv2D)
-@module_of.register(layers.DepthwiseConv2D)
-def _(layer: layers.Conv2D | layers.DepthwiseConv2D) -> nn.Module:
-    padding = _symmetric_padding(layer)
-    return KerasLayer(layer) if padding is None or not _known(layer.activation) else Convolution(layer, padding)
-
-
-@module_of.register
-def _(layer: layers.BatchNormalization) -> nn.Module:
-    last = layer.axis in (-1, 3) and len(layer.input.shape) == 4
-    return BatchNorm(layer) if last and not layer.renorm else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.Activation) -> nn.Module:
-    return activation_module(layer.activation) if _known(layer.activation) else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.Dense) -> nn.Module:
-    plain = len(layer.input.shape) == 2 and _known(layer.activation) and not layer.lora_enabled
-    return Linear(layer) if plain else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.ZeroPadding2D) -> nn.Module:
-    (top, bottom), (left, right) = layer.padding
-    return nn.ZeroPad2d((left, right, top, bottom))
-
-
-@module_of.register
-def _(layer: layers.GlobalAveragePooling2D) -> nn.Module:
-    return GlobalMean(layer.keepdims)
-
-
-@module_of.register
-def _(layer: layers.Flatten) -> nn.Module:
-    pooled = tuple(layer.input.shape[1:-1]) in ((), (1, 1))  # of a larger map the order of the values differs
-    return nn.Flatten() if pooled else KerasLayer(layer)
-
-
-module_of.register(layers.Rescaling, Rescale)
-module_of.register(layers.Add, lambda layer: Sum())
-module_of.register(layers.Multiply, lambda layer: Product())
-
-
-def _known(activation) -> bool:
-    return activation is None or activation.__name__ in ACTIVATIONS
-
-
-def _symmetric_padding(layer: layers.Conv2D | layers.DepthwiseConv2D) -> tuple[int, int] | None:
-    """The padding of one side in height and width; None where the two sides differ, or for what PyTorch lacks."""
-    if layer.data_format != "channels_last" or getattr(layer, "depth_multiplier", 1) != 1:
-        return None
-    if layer.padding == "valid":
-        return 0, 0
-    both = []
-    for side, kernel, stride, dilation in zip(
-        layer.input.shape[1:3], layer.kernel_size, layer.strides, layer.dilation_rate, strict=True
-    ):
-        covered = (kernel - 1) * dilation + 1
-        total = max((-(-side // stride) - 1) * stride + covered - side, 0)
-        if total % 2:
-            return None
-        both.append(total // 2)
-    return tuple(both)
-
-
-def _calls(program: fx.GraphModule, kind: type[nn.Module]) -> Iterator[tuple[fx.Node, nn.Module]]:
+def _calls(program: fx.GraphModule, kinds: type | tuple[type, ...]) -> Iterator[tuple[fx.Node, nn.Module]]:
     for node in program.graph.nodes:
-        if node.op == "call_module" and isinstance(program.get_submodule(node.target), kind):
+        if node.op == "call_module" and isinstance(program.get_submodule(node.target), kinds):
             yield node, program.get_submodule(node.target)
 
 
@@ -187,21 +105,57 @@ def _drop(program: fx.GraphModule, node: fx.Node) -> None:
     program.graph.erase_node(node)
 
 
+def _interleave_channels(program: fx.GraphModule) -> None:
+    """Replaces the three layers of a channel shuffle by one module, which moves the map once."""
+    for node, swap in list(_calls(program, KerasLayer)):
+        chain = [
+            getattr(module, "layer", None) for module in (_producer(program, node), swap, _only_user(program, node))
+        ]
+        if shuffled := _shuffled_map(*chain):
+            (last,), first = node.users, node.args[0]
+            program.add_submodule(last.target, Interleave(*shuffled))
+            last.args = first.args
+            program.graph.erase_node(node)
+            program.graph.erase_node(first)
+
+
+def _shuffled_map(*chain: keras.Operation | None) -> tuple[int, int, int, int] | None:
+    """Groups, channels, height and width where three layers interleave groups of channels; else None."""
+    kinds = (layers.Reshape, layers.Permute, layers.Reshape)
+    if not all(isinstance(layer, kind) for layer, kind in zip(chain, kinds, strict=True)):
+        return None
+    split, swap, join = chain
+    before, parted, after = split.input.shape[1:], split.output.shape[1:], join.output.shape[1:]
+    if len(before) != 3 or before != after or len(parted) != 4 or parted[:2] != before[:2] or swap.dims != (1, 2, 4, 3):
+        return None
+    height, width, channels = before
+    return parted[2], channels, height, width
+
+
 def _absorb_padding(program: fx.GraphModule) -> None:
-    """Lets a convolution do the symmetric zero padding before it: one pass over the map less."""
-    for node, convolution in list(_calls(program, Convolution)):
+    """Lets a convolution or a max pooling do the symmetric zero padding before it: one pass over the map less.
+
+    A max pooling pads with -inf, which is the same where a ReLU leaves nothing below zero.
+    """
+    for node, window in list(_calls(program, (Convolution, nn.MaxPool2d))):
         pad = _producer(program, node)
-        if isinstance(pad, nn.ZeroPad2d) and pad.padding[0::2] == pad.padding[1::2] and convolution.padding == (0, 0):
-            convolution.padding = (pad.padding[2], pad.padding[0])
+        if not isinstance(pad, nn.ZeroPad2d) or not _can_pad(window, _producer(program, node.args[0])):
+            continue
+        if pad.padding[0::2] == pad.padding[1::2]:
+            window.padding = (pad.padding[2], pad.padding[0])
             _drop(program, node.args[0])
-    program.recompile()
+
+
+def _can_pad(window: Convolution | nn.MaxPool2d, before: nn.Module | None) -> bool:
+    if window.padding not in (0, (0, 0)):
+        return False
+    return isinstance(before, nn.ReLU | nn.ReLU6) if isinstance(window, nn.MaxPool2d) else window.uneven is None
 
 
 def _activate_in_place(program: fx.GraphModule) -> None:
-    """Overwrites with ReLU what the backward pass does not need: the output of a batch norm, used nowhere else."""
-    for kind in (nn.ReLU, nn.ReLU6):
-        for node, activation in _calls(program, kind):
-            activation.inplace = isinstance(_producer(program, node), BatchNorm)
+    """Overwrites with ReLU what the backward pass does not need: the output of a norm or a sum, used nowhere else."""
+    for node, activation in _calls(program, (nn.ReLU, nn.ReLU6)):
+        activation.inplace = isinstance(_producer(program, node), BatchNorm | Sum)
 
 
 def _fold(convolution: Convolution, norm: BatchNorm) -> None:

@@ -2,22 +2,43 @@
 
 from kerastrash.models.builder import build_model
 from kerastrash.models.costs import layers, macs, map_sizes, parameters
+from kerastrash.models.normalisation import IMAGENET, Normalisation
+from kerastrash.models.padding import with_padding
 from kerastrash.models.resolve import preset, preset_names, resolve_rows
 from kerastrash.models.row import Row, Rows
-from kerastrash.models.rows import Bneck, Conv, Dense, Flatten, InvertedResidual, Pool
+from kerastrash.models.rows import (
+    BasicBlock,
+    Bneck,
+    Bottleneck,
+    Conv,
+    Dense,
+    Flatten,
+    InvertedResidual,
+    MaxPool,
+    MBConv,
+    Pool,
+    ShuffleUnit,
+)
 from kerastrash.models.rows_file import dump_rows, load_rows
 from kerastrash.models.scaling import scale_rows
 from kerastrash.models.torch_state import load_torch_state, read_torch_state
 
 __all__ = [
+    "IMAGENET",
+    "BasicBlock",
     "Bneck",
+    "Bottleneck",
     "Conv",
     "Dense",
     "Flatten",
     "InvertedResidual",
+    "MBConv",
+    "MaxPool",
+    "Normalisation",
     "Pool",
     "Row",
     "Rows",
+    "ShuffleUnit",
     "build_model",
     "dump_rows",
     "layers",
@@ -31,4 +52,5 @@ __all__ = [
     "read_torch_state",
     "resolve_rows",
     "scale_rows",
+    "with_padding",
 ]

@@ -6,15 +6,13 @@ import keras
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.blocks import add_row, dense_initializer
+from kerastrash.models.blocks import add_row
+from kerastrash.models.blocks.layers import dense_initializer
 from kerastrash.models.costs import IMAGE_CHANNELS, check_classes, map_sizes
+from kerastrash.models.normalisation import IMAGENET, Normalisation
 from kerastrash.models.resolve import resolve_rows
 from kerastrash.models.row import Rows
 from kerastrash.models.scaling import scale_rows
-
-# ImageNet's statistics of RGB in [0, 1], the field's usual ones: pretrained weights expect them.
-IMAGE_MEAN = (0.485, 0.456, 0.406)
-IMAGE_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def build_model(
@@ -24,6 +22,7 @@ def build_model(
     width: float = 1.0,
     depth: float = 1.0,
     include_preprocessing: bool = True,
+    normalisation: Normalisation = IMAGENET,
 ) -> keras.Model:
     """Builds a net: images in, logits out.
 
@@ -35,6 +34,7 @@ def build_model(
         name_or_rows: a preset's name, the path of a .yaml file of rows, or rows.
         input_size: side of the square image in pixels.
         width: multiplies channels, depth: multiplies the rows of each stage; see `scale_rows`.
+        normalisation: the one that the weights expect, where they were trained elsewhere.
 
     Raises:
         ModelError: unknown name, rows that make no net, or a size, class count or multiplier out of range.
@@ -43,7 +43,7 @@ def build_model(
     check_classes(classes)
     map_sizes(rows, input_size)  # refuses rows that cannot follow each other or run out of pixels
     inputs = keras.Input((input_size, input_size, IMAGE_CHANNELS), dtype="float32", name="image")
-    x = _preprocess(inputs) if include_preprocessing else inputs
+    x = _preprocess(inputs, normalisation) if include_preprocessing else inputs
     for number, row in enumerate(rows, 1):
         x = add_row(row, x, f"row{number:02d}")
     # float32 whatever the policy: softmax and the loss overflow or lose classes in 16 bits
@@ -51,16 +51,14 @@ def build_model(
     return keras.Model(inputs, logits, name=_model_name(name_or_rows))
 
 
-def _preprocess(images: keras.KerasTensor) -> keras.KerasTensor:
-    """(RGB / 255 - mean) / deviation as one multiply and one add, in float32: 16 bits cannot tell 256 levels apart."""
+def _preprocess(images: keras.KerasTensor, normalisation: Normalisation) -> keras.KerasTensor:
+    """(RGB - mean) / deviation as one multiply and one add, in float32: 16 bits cannot tell 256 levels apart."""
     if keras.config.image_data_format() != "channels_last":
         raise ModelError(
             "keras is set to channels_first, in which Rescaling would scale rows of pixels for colours; "
             'call keras.config.set_image_data_format("channels_last") or mend keras.json'
         )
-    scale = [1 / (255 * deviation) for deviation in IMAGE_DEVIATION]
-    offset = [-mean / deviation for mean, deviation in zip(IMAGE_MEAN, IMAGE_DEVIATION, strict=True)]
-    return layers.Rescaling(scale, offset, dtype="float32", name="normalise")(images)
+    return layers.Rescaling(normalisation.scale, normalisation.offset, dtype="float32", name="normalise")(images)
 
 
 def _model_name(name_or_rows: str | Path | Rows) -> str:

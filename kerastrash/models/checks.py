@@ -7,6 +7,7 @@ from typing import Annotated, Any, get_type_hints
 from kerastrash.errors import ModelError
 
 ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "linear")
+PADDINGS = ("symmetric", "same")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,9 @@ def is_number(value: Any) -> bool:
 
 
 Count = Annotated[int, Allowed("a whole number of at least 1", lambda value: is_whole(value) and value >= 1)]
+EvenCount = Annotated[
+    int, Allowed("an even whole number of at least 2", lambda value: is_whole(value) and value >= 2 and not value % 2)
+]
 Kernel = Annotated[
     int,
     Allowed("an odd whole number such as 1, 3 or 5", lambda value: is_whole(value) and value > 0 and value % 2),
@@ -36,6 +40,7 @@ Stride = Annotated[int, Allowed("1 or 2", lambda value: is_whole(value) and valu
 Positive = Annotated[float, Allowed("a number above 0, such as 0.001", lambda value: is_number(value) and value > 0)]
 Flag = Annotated[bool, Allowed("true or false", lambda value: isinstance(value, bool))]
 Activation = Annotated[str, Allowed(f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)]
+Padding = Annotated[str, Allowed(" or ".join(PADDINGS), lambda value: value in PADDINGS)]
 
 
 def allowed_values(row_class: type) -> dict[str, Allowed]:

@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from kerastrash.errors import ModelError
 from kerastrash.models.checks import is_whole
-from kerastrash.models.row import Row, Rows, Where
+from kerastrash.models.row import Row, Rows, Where, runs
 
 IMAGE_CHANNELS = 3
-NET_MODULES = 4  # in every reference implementation: the net, one container, and two for the classifier
 
 
 class Step(NamedTuple):
@@ -34,8 +33,12 @@ def steps(rows: Rows) -> Iterator[Step]:
         if row.takes_map != is_map:
             remedy = "put a pool or flatten row before it" if is_map else "move it before the pool or flatten row"
             raise ModelError(f"row {number}: {row.kind} takes a {'vector' if is_map else 'map'}; {remedy}")
+        try:
+            leaving = row.output_channels(channels)
+        except ModelError as error:
+            raise ModelError(f"row {number}: {error}") from None
         yield Step(number, row, channels)
-        channels, is_map = row.output_channels(channels), row.gives_map
+        channels, is_map = leaving, row.gives_map
     if is_map:
         raise ModelError(f"row {len(rows)}: {rows[-1].kind} leaves a map before the classifier; end with a pool row")
 
@@ -98,7 +101,12 @@ def map_sizes(rows: Rows, input_size: int) -> tuple[int, ...]:
 def layers(rows: Rows) -> int:
     """Layers as the contest report counts them: modules of the PyTorch implementation that the rows reproduce.
 
+    What stands around the rows, such as the net itself and the containers of its stages, is counted as the first block
+    has it.
+
     Raises:
         ModelError: rows that cannot follow each other.
     """
-    return NET_MODULES + sum(step.row.modules(step.channels) for step in steps(rows))
+    counted = sum(step.row.modules(step.channels) for step in steps(rows))
+    first = next((row for row in rows if row.repeats), rows[0])
+    return counted + first.net_modules + first.stage_modules * sum(run[0].repeats for run in runs(rows))

@@ -7,6 +7,7 @@ are.
 
 import dataclasses
 import enum
+import itertools
 from typing import ClassVar, Self
 
 from kerastrash.errors import ModelError
@@ -36,11 +37,15 @@ class Row:
 
     `repeats` marks a block, with `channels` and `stride`: the depth multiplier lengthens or shortens its stage.
     `takes_map` and `gives_map` say whether a map (height, width, channels) or a vector (channels) enters and leaves.
+    `net_modules` and `stage_modules` are what the PyTorch implementation that a block comes from holds besides the
+    rows' own modules: once, and once a stage.
     """
 
     kind: ClassVar[str]
     repeats: ClassVar[bool] = False
     takes_map: ClassVar[bool] = True
+    net_modules: ClassVar[int] = 4  # MobileNet's: the net, the container of its rows, and two for the classifier
+    stage_modules: ClassVar[int] = 0
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -58,6 +63,7 @@ class Row:
         return 1
 
     def output_channels(self, channels: int) -> int:
+        """The channels that leave, given those that enter; raises ModelError for some that cannot enter."""
         return channels
 
     def output_size(self, size: int) -> int:
@@ -70,6 +76,12 @@ class Row:
 
 
 Rows = tuple[Row, ...]
+
+
+def runs(rows: Rows) -> tuple[Rows, ...]:
+    """The rows in runs: each stage, which is a run of blocks with the same output channels, and what lies between."""
+    grouped = itertools.groupby(rows, key=lambda row: row.channels if row.repeats else None)
+    return tuple(tuple(run) for _, run in grouped)
 
 
 def divisible(value: float, divisor: int = 8) -> int:

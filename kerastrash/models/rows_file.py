@@ -19,11 +19,34 @@ from kerastrash.files import read_yaml
 from kerastrash.models.checks import allowed_values
 from kerastrash.models.costs import steps
 from kerastrash.models.row import Row, Rows
-from kerastrash.models.rows import Bneck, Conv, Dense, Flatten, InvertedResidual, Pool
-
-KINDS: Mapping[str, type[Row]] = MappingProxyType(
-    {kind.kind: kind for kind in (Conv, InvertedResidual, Bneck, Pool, Flatten, Dense)}
+from kerastrash.models.rows import (
+    BasicBlock,
+    Bneck,
+    Bottleneck,
+    Conv,
+    Dense,
+    Flatten,
+    InvertedResidual,
+    MaxPool,
+    MBConv,
+    Pool,
+    ShuffleUnit,
 )
+
+ROW_CLASSES = (
+    Conv,
+    InvertedResidual,
+    Bneck,
+    MBConv,
+    ShuffleUnit,
+    BasicBlock,
+    Bottleneck,
+    MaxPool,
+    Pool,
+    Flatten,
+    Dense,
+)
+KINDS: Mapping[str, type[Row]] = MappingProxyType({row_class.kind: row_class for row_class in ROW_CLASSES})
 
 
 def load_rows(path: Path | str) -> Rows:

@@ -1,20 +1,19 @@
 """Width and depth multipliers, applied here and nowhere else."""
 
 import dataclasses
-import itertools
 import math
 
 from kerastrash.errors import ModelError
 from kerastrash.models.checks import is_number
-from kerastrash.models.row import Row, Rows
+from kerastrash.models.row import Rows, runs
 
 
 def scale_rows(rows: Rows, width: float = 1.0, depth: float = 1.0) -> Rows:
     """The rows of a net made wider or narrower, deeper or shallower; unchanged at 1.0.
 
-    Width multiplies the channels of stem, blocks and heads, rounded to multiples of 8. Depth multiplies the rows of
-    each stage, rounded half up: rows go from the stage's end (one stays), or its last row is repeated with stride 1.
-    A stage is a run of blocks with the same output channels.
+    Width multiplies the channels of stem, blocks and heads, rounded to multiples of 8, or of 16 where a block works on
+    halves. Depth multiplies the rows of each stage, rounded half up: rows go from the stage's end (one stays), or its
+    last row is repeated with stride 1. A stage is a run of blocks with the same output channels.
     Source: width, Howard et al. 2017 (arXiv:1704.04861); depth by stage, Tan and Le 2019 (arXiv:1905.11946).
 
     Raises:
@@ -28,13 +27,10 @@ def scale_rows(rows: Rows, width: float = 1.0, depth: float = 1.0) -> Rows:
 
 
 def _deepened(rows: Rows, depth: float) -> Rows:
-    stages = itertools.groupby(rows, key=lambda row: row.channels if row.repeats else None)
-    return tuple(
-        row for channels, stage in stages for row in (stage if channels is None else _resized(tuple(stage), depth))
-    )
+    return tuple(row for run in runs(rows) for row in (_resized(run, depth) if run[0].repeats else run))
 
 
-def _resized(stage: tuple[Row, ...], depth: float) -> tuple[Row, ...]:
+def _resized(stage: Rows, depth: float) -> Rows:
     length = max(1, math.floor(len(stage) * depth + 0.5))
     repeated = dataclasses.replace(stage[-1], stride=1)
     return stage[:length] + (repeated,) * (length - len(stage))

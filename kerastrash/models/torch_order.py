@@ -8,29 +8,29 @@ module's own tensors stand together and before its children's. The rest, the ord
 import re
 from collections.abc import Callable, Collection
 
-Fits = Callable[[int, str], bool]
+Mismatch = Callable[[int, str], float]
 OWN_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
-def restore_order(keys: Collection[str], fits: Fits) -> list[str]:
+def restore_order(keys: Collection[str], mismatch: Mismatch) -> list[str]:
     """Orders the keys of a state dict so that each fits its place.
 
     Where two named siblings fit alike, the natural order of their names (`conv2` before `conv10`) decides.
 
     Args:
         keys: every key of the state, in any order.
-        fits: whether a key's tensor has the shape that the net expects at a place, counted from 0.
+        mismatch: how far a key's tensor is from the shape that the net expects at a place, counted from 0; 0 fits.
 
     Returns:
-        All keys. If no order fits, the longest run that does, the key that first failed behind it, then the others.
+        All keys. If no order fits, the longest run that does, the key that came nearest behind it, then the others.
     """
-    search = _Search(fits)
+    search = _Search(mismatch)
     root = _Module()
     for key in keys:
         root.insert(key, key.split("."))
     placed = search.place(root, ())
     if placed is None:
-        tried = (*search.longest, search.refused)
+        tried = (*search.longest, min(search.refused, key=search.refused.__getitem__))
         placed = (*tried, *sorted(set(keys) - set(tried), key=_natural))
     return list(placed)
 
@@ -56,22 +56,23 @@ class _Module:
 
 
 class _Search:
-    """Depth-first search over the orders of named children; remembers the longest run and the key that ended it."""
+    """Depth-first search over the orders of named children; remembers the longest run and what failed behind it."""
 
-    def __init__(self, fits: Fits) -> None:
-        self.fits = fits
+    def __init__(self, mismatch: Mismatch) -> None:
+        self.mismatch = mismatch
         self.longest: tuple[str, ...] = ()
-        self.refused = ""
+        self.refused: dict[str, float] = {}
 
     def place(self, module: _Module, placed: tuple[str, ...]) -> tuple[str, ...] | None:
         """`placed` and behind it all keys of the module, or None where they do not fit there."""
         for key in module.own_keys():
-            if not self.fits(len(placed), key):
-                self.refused = self.refused or key
+            if mismatch := self.mismatch(len(placed), key):
+                if len(placed) == len(self.longest):
+                    self.refused[key] = mismatch
                 return None
             placed = (*placed, key)
             if len(placed) > len(self.longest):
-                self.longest, self.refused = placed, ""
+                self.longest, self.refused = placed, {}
         return self._place_children(module, frozenset(module.children), placed, set())
 
     def _place_children(

@@ -1,5 +1,7 @@
 """Weights of a PyTorch implementation, into the Keras model of the same rows, by order and shape."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ KERNEL_AXES = {
     keras.layers.DepthwiseConv2D: (2, 3, 0, 1),
     keras.layers.Dense: (1, 0),
 }
+ROW_NAME = re.compile(r"row(?P<row>\d+)_(?P<branch>branch2|shortcut)?")
+"""A layer's name in a model of `build_model`, and the branch whose weights stand last in PyTorch's state."""
 COUNTER = "num_batches_tracked"  # PyTorch's batch-norm counter, for which Keras has no place
 
 
@@ -33,9 +37,12 @@ class Target:
         """The shape that PyTorch gives this tensor."""
         return tuple(self.variable.shape[self.axes.index(axis)] for axis in range(len(self.axes)))
 
-    def fits(self, array: np.ndarray) -> bool:
-        """True for the same shape; a 1x1 convolution and a linear layer hold the same tensor."""
-        return _without_pixel(array.shape) == _without_pixel(self.shape)
+    def mismatch(self, array: np.ndarray) -> float:
+        """In how many axes the shapes differ; a 1x1 convolution and a linear layer hold the same tensor."""
+        found, expected = _without_pixel(array.shape), _without_pixel(self.shape)
+        if len(found) != len(expected):
+            return math.inf
+        return sum(one != other for one, other in zip(found, expected, strict=True))
 
     def assign(self, array: np.ndarray) -> None:
         self.variable.assign(array.reshape(self.shape).transpose(self.axes))
@@ -56,7 +63,9 @@ def load_torch_state(model: keras.Model, state: Mapping[str, Any]) -> None:
     targets = _targets(model)
     keys = list(arrays)
     if keys == sorted(keys):
-        keys = restore_order(keys, lambda place, key: place < len(targets) and targets[place].fits(arrays[key]))
+        keys = restore_order(
+            keys, lambda place, key: targets[place].mismatch(arrays[key]) if place < len(targets) else math.inf
+        )
     _check(keys, arrays, targets)
     for key, target in zip(keys, targets, strict=True):
         target.assign(arrays[key])
@@ -96,9 +105,18 @@ def _targets(model: keras.Model) -> list[Target]:
     """The model's variables in PyTorch's order: layer by layer; weight, bias, running mean, running variance."""
     return [
         Target(layer.name, variable, (0,) if len(variable.shape) == 1 else _kernel_axes(layer))
-        for layer in model.layers
+        for layer in sorted(model.layers, key=_place)
         for variable in layer.weights
     ]
+
+
+def _place(layer: keras.Layer) -> tuple[float, bool]:
+    """Sort key: row by row, and within a row what PyTorch names last behind the rest.
+
+    Keras lists the layers of two branches mixed, by their distance from the output; along one branch its order holds.
+    """
+    place = ROW_NAME.match(layer.name)
+    return (int(place["row"]), place["branch"] is not None) if place else (math.inf, False)
 
 
 def _kernel_axes(layer: keras.Layer) -> tuple[int, ...]:
@@ -121,7 +139,7 @@ def _as_array(key: str, value: Any) -> np.ndarray:
 
 def _check(keys: list[str], arrays: Mapping[str, np.ndarray], targets: list[Target]) -> None:
     for key, target in zip(keys, targets, strict=False):
-        if not target.fits(arrays[key]):
+        if target.mismatch(arrays[key]):
             raise ModelError(
                 f"{key}: shape {arrays[key].shape} does not fit layer {target.layer}, which takes {target.shape}; "
                 "give the weights of the same net and number of classes"

@@ -8,10 +8,34 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.models import build_model
+from kerastrash.models import (
+    BasicBlock,
+    Bottleneck,
+    Conv,
+    MaxPool,
+    MBConv,
+    Pool,
+    ShuffleUnit,
+    build_model,
+    preset,
+    scale_rows,
+)
 from kerastrash.models.saved import save_model
 
-NETS = ("mobilenetv3_79", "mobilenet_v3_small")
+NETS = {
+    "contest": preset("mobilenetv3_79"),
+    "howard": scale_rows(preset("mobilenet_v3_small"), depth=0.3),
+    "others": (
+        Conv(16, kernel=3, stride=2, activation="relu6", padding="same"),
+        MBConv(5, 6, 16, stride=2),
+        ShuffleUnit(32, stride=2),
+        ShuffleUnit(32),
+        MaxPool(kernel=3, stride=1),
+        BasicBlock(32),
+        Bottleneck(16, 48, stride=2, pooled_shortcut=True),
+        Pool(),
+    ),
+}
 SIZE = 64
 OPEN = """
 import sys, keras, numpy as np
@@ -29,9 +53,9 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     rng = np.random.default_rng(5)
     np.save(folder / "images.npy", rng.integers(0, 256, (4, SIZE, SIZE, 3), "uint8"))
-    for net in NETS:
+    for net, rows in NETS.items():
         keras.utils.set_random_seed(1)
-        model = build_model(net, SIZE)
+        model = build_model(rows, SIZE)
         for layer in model.layers:
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import ModelError
-from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
+from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, MaxPool, Normalisation, Pool, build_model
 
 TINY = (Conv(8, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 2, 8, squeeze_excite=True), Pool())
 
@@ -27,6 +27,13 @@ def test_preprocessing_normalises_with_the_statistics_of_imagenet():
     np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-4, atol=1e-7)
 
 
+def test_another_normalisation_takes_the_place_of_imagenet_s():
+    model = build_model(TINY, 16, normalisation=Normalisation((127, 100, 90), (128, 64, 32)))
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    found = keras.Model(model.input, model.get_layer("normalise").output).predict(images, verbose=0)
+    np.testing.assert_allclose(found, (images - [127, 100, 90]) / [128, 64, 32], atol=1e-5)
+
+
 def test_layers_are_named_after_their_rows():
     names = {layer.name for layer in build_model(TINY, 16).layers}
     assert {"image", "normalise", "row01_conv", "row02_depthwise", "row02_gate", "row03_pool", "logits"} <= names
@@ -36,14 +43,40 @@ def test_only_stock_layers_stand_in_the_graph():
     assert all(type(layer).__module__.startswith("keras.") for layer in build_model(TINY, 16).layers)
 
 
-@pytest.mark.parametrize(("size", "kernel"), [(16, 3), (17, 5)])
-def test_a_stride_of_two_pads_alike_on_all_sides(size, kernel):
-    rows = (Conv(8, kernel=kernel, stride=2, activation="linear"), Pool())
-    model = build_model(rows, size, include_preprocessing=False)
-    corner = keras.Model(model.input, model.get_layer("row01_conv").output)
-    corner.get_layer("row01_conv").set_weights([np.ones((kernel, kernel, 3, 8))])
-    first = keras.ops.convert_to_numpy(corner(np.ones((1, size, size, 3), "float32")))[0, 0, 0, 0]
-    assert first == 3 * (kernel // 2 + 1) ** 2  # the kernel's other rows and columns stand on the border of zeros
+def corners(rows: tuple, size: int, layer: str) -> np.ndarray:
+    """The first and the last pixel that a layer gives for an image of ones, all its weights being one."""
+    model = build_model((*rows, Pool()), size, include_preprocessing=False)
+    model = keras.Model(model.input, model.get_layer(layer).output)
+    model.set_weights([np.ones(weight.shape) for weight in model.get_weights()])
+    found = keras.ops.convert_to_numpy(model(np.ones((1, size, size, 3), "float32")))
+    return found[0, [0, -1], [0, -1], 0]
+
+
+@pytest.mark.parametrize(
+    ("padding", "size", "kernel", "first", "last"),
+    [
+        ("symmetric", 16, 3, 2, 3),
+        ("symmetric", 17, 5, 3, 3),
+        ("same", 16, 3, 3, 2),
+        ("same", 17, 3, 2, 2),
+        ("same", 16, 5, 4, 3),
+    ],
+)
+def test_a_stride_of_two_pads_as_the_row_says(padding, size, kernel, first, last):
+    found = corners((Conv(8, kernel, 2, "linear", padding=padding),), size, "row01_conv")
+    assert found.tolist() == [3 * first**2, 3 * last**2]  # the kernel's other rows and columns stand on zeros
+
+
+@pytest.mark.parametrize(("padding", "windows"), [("symmetric", [(0, 2), (5, 8)]), ("same", [(0, 3), (6, 8)])])
+def test_a_max_pooling_pads_as_its_row_says(padding, windows):
+    model = build_model((Conv(8), MaxPool(padding=padding), Pool()), 8, include_preprocessing=False)
+    ends = [model.get_layer(name).output for name in ("row01_activation", "row02_max_pool")]
+    model = keras.Model(model.input, ends)
+    images = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype("float32")
+    entering, leaving = (keras.ops.convert_to_numpy(values)[0] for values in model(images))
+    for place, (start, stop) in zip((0, -1), windows, strict=True):
+        expected = entering[start:stop, start:stop].max((0, 1))
+        np.testing.assert_allclose(leaving[place, place], expected)
 
 
 def test_initial_kernels_differ_from_layer_to_layer():

@@ -1,11 +1,13 @@
 """The nets compute what PyTorch implementations of the published architectures compute."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from kerastrash import models
+from kerastrash.errors import ModelError
 
 
 def golden_state(golden: dict) -> dict[str, np.ndarray]:
@@ -35,7 +37,18 @@ def error(golden: dict, state: dict[str, np.ndarray]) -> float:
     return np.abs(found - expected).max() / np.abs(expected).max()
 
 
-@pytest.fixture(params=["mobilenetv3_79", "mobilenetv3_full", "mobilenet_v3_small"])
+NETS = (
+    "mobilenetv3_79",
+    "mobilenetv3_full",
+    "mobilenet_v3_small",
+    "shufflenet_v2_x0_5",
+    "resnet18d",
+    "efficientnet_lite0",
+    "efficientnet_lite2",
+)
+
+
+@pytest.fixture(params=NETS)
 def golden(request, shared) -> dict:
     return json.loads((shared / "golden" / f"{request.param}.json").read_text())
 
@@ -47,6 +60,17 @@ def test_the_net_computes_what_pytorch_computes(golden):
 
 def test_a_state_sorted_by_name_gets_its_order_back(golden):
     assert error(golden, dict(sorted(golden_state(golden).items()))) <= 1e-4
+
+
+@pytest.mark.parametrize("order", ["of PyTorch", "by name"])
+def test_the_first_tensor_that_does_not_fit_is_named(golden, order):
+    middle = [key for key, shape in golden["state"] if len(shape) == 4][len(golden["state"]) // 10]
+    state = golden_state(golden)
+    state[middle] = state[middle][:-1]
+    state = state if order == "of PyTorch" else dict(sorted(state.items()))
+    model = models.build_model(golden["name"], 32)
+    with pytest.raises(ModelError, match=f"^{re.escape(middle)}: shape .* does not fit layer row"):
+        models.load_torch_state(model, state)
 
 
 def test_counts_are_those_of_the_pytorch_net(golden):

@@ -1,10 +1,23 @@
-"""What a built model promises on every backend, shown on two small nets that hold every kind of row."""
+"""What a built model promises on every backend, shown on small nets that hold every kind of row."""
 
 import keras
 import numpy as np
 import pytest
 
-from kerastrash.models import Bneck, Conv, Dense, Flatten, InvertedResidual, Pool, build_model
+from kerastrash.models import (
+    BasicBlock,
+    Bneck,
+    Bottleneck,
+    Conv,
+    Dense,
+    Flatten,
+    InvertedResidual,
+    MaxPool,
+    MBConv,
+    Pool,
+    ShuffleUnit,
+    build_model,
+)
 
 pytestmark = pytest.mark.backends
 
@@ -26,6 +39,29 @@ NETS = {
         Conv(16, activation="silu", epsilon=1e-3),
         Pool(),
         Dense(16, activation="hard_swish"),
+    ),
+    "shuffled": (
+        Conv(8, kernel=3, stride=2),
+        MaxPool(),
+        ShuffleUnit(16, stride=2),
+        ShuffleUnit(16),
+        Pool(),
+    ),
+    "residual": (
+        Conv(8, kernel=3, stride=2),
+        MaxPool(),
+        BasicBlock(16),
+        Bottleneck(8, 24, stride=2),
+        BasicBlock(32, stride=2, pooled_shortcut=True),
+        Pool(),
+    ),
+    "lite": (
+        Conv(8, kernel=3, stride=2, activation="relu6", epsilon=1e-3, padding="same"),
+        MBConv(3, 1, 8),
+        MBConv(5, 6, 16, stride=2),
+        MaxPool(padding="same"),
+        MBConv(3, 2, 16),
+        Pool(),
     ),
 }
 

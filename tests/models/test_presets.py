@@ -15,7 +15,17 @@ PARAMETERS_AND_LAYERS = {
     "mobilenetv3_full": (4_210_998, 227),
     "mobilenet_v3_small": (1_524_006, 209),
     "mobilenet_v3_large": (4_209_718, 255),
+    "shufflenet_v2_x0_5": (347_942, 205),
+    "shufflenet_v2_x1_0": (1_259_754, 205),
+    "shufflenet_v2_x1_5": (2_484_774, 205),
+    "shufflenet_v2_x2_0": (5_357_290, 205),
+    "resnet18": (11_179_590, 68),
+    "resnet50": (23_520_326, 151),
+    "resnet18d": (11_198_822, 104),
+    "efficientnet_lite0": (3_378_694, 185),
+    "efficientnet_lite2": (4_818_758, 240),
 }
+NARROW = 0.25  # of a net, where its width does not matter
 
 
 @pytest.fixture(scope="module", params=models.preset_names())
@@ -26,7 +36,7 @@ def name(request) -> str:
 @pytest.fixture(scope="module")
 def model(name) -> keras.Model:
     keras.utils.set_random_seed(3)
-    return models.build_model(name, SIZE)
+    return models.build_model(name, SIZE, width=NARROW)
 
 
 def images(count: int = 2) -> np.ndarray:
@@ -58,14 +68,11 @@ def test_parameters_and_layers_are_the_published_ones(name):
     assert (models.parameters(rows), models.layers(rows)) == PARAMETERS_AND_LAYERS[name]
 
 
-def test_the_built_model_holds_the_parameters_that_the_rows_count(name, model):
-    assert trainable(model) == models.parameters(models.preset(name))
-
-
-@pytest.mark.parametrize("size", [SIZE, 37])
-def test_the_built_model_needs_the_macs_that_the_rows_count(name, model, size):
-    built = model if size == SIZE else models.build_model(name, size)
-    assert kernel_macs(built) == models.macs(models.preset(name), size)
+def test_the_built_model_holds_the_parameters_and_needs_the_macs_that_the_rows_count(name):
+    rows, size = models.preset(name), 37
+    model = models.build_model(name, size)
+    assert trainable(model) == models.parameters(rows)
+    assert kernel_macs(model) == models.macs(rows, size)
 
 
 def test_any_batch_gives_one_row_of_logits_an_image(model):
@@ -89,7 +96,7 @@ def test_a_saved_model_opens_with_plain_keras_and_gives_identical_logits(model, 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"], indirect=True)
 def test_logits_are_float32_and_finite_in_16_bits(name, policy):
-    model = models.build_model(name, SIZE)
+    model = models.build_model(name, SIZE, width=NARROW)
     compute = [layer.compute_dtype for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
     assert set(compute) == {policy.removeprefix("mixed_")}
     found = logits(model, images())
@@ -97,12 +104,20 @@ def test_logits_are_float32_and_finite_in_16_bits(name, policy):
     assert np.isfinite(found).all()
 
 
-@pytest.mark.parametrize(("width", "depth"), [(0.5, 1.5), (1.25, 0.5)])
+@pytest.mark.parametrize(("width", "depth"), [(0.35, 1.5), (0.75, 0.5), (1.25, 0.5)])
 def test_a_scaled_model_holds_the_parameters_that_the_scaled_rows_count(name, width, depth):
     rows = models.scale_rows(models.preset(name), width, depth)
     model = models.build_model(name, SIZE, classes=3, width=width, depth=depth)
     assert trainable(model) == models.parameters(rows, classes=3) != models.parameters(models.preset(name), classes=3)
     assert kernel_macs(model) == models.macs(rows, SIZE, classes=3)
+    assert logits(model, images()).shape == (2, 3)
+
+
+@pytest.mark.parametrize("width", [0.1, 0.35, 0.77, 1.3])
+def test_every_convolution_of_a_scaled_net_has_a_multiple_of_eight_channels(name, width):
+    model = models.build_model(name, SIZE, width=width)
+    counts = {layer.filters for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
+    assert counts and not any(count % 8 for count in counts)
 
 
 def test_the_exported_net_agrees_in_onnx_runtime(model):

@@ -9,7 +9,21 @@ import pytest
 
 from kerastrash import models
 from kerastrash.errors import ModelError
-from kerastrash.models import Bneck, Conv, Dense, Flatten, InvertedResidual, Pool, scale_rows
+from kerastrash.models import (
+    BasicBlock,
+    Bneck,
+    Bottleneck,
+    Conv,
+    Dense,
+    Flatten,
+    InvertedResidual,
+    MaxPool,
+    MBConv,
+    Pool,
+    ShuffleUnit,
+    scale_rows,
+    with_padding,
+)
 from kerastrash.models.row import Row, Weights, Where, divisible
 
 NET = (
@@ -38,6 +52,12 @@ NET = (
         (lambda: InvertedResidual(3, 1, 8, squeeze_excite=1), "squeeze_excite is 1; give true or false"),
         (lambda: Bneck(3, 0, 8), "bneck: expanded is 0"),
         (lambda: Dense(-5), "dense: units is -5"),
+        (lambda: Conv(8, padding="valid"), "conv: padding is 'valid'; give symmetric or same"),
+        (lambda: MBConv(3, 6, 8, activation="tanh"), "mbconv: activation is 'tanh'"),
+        (lambda: ShuffleUnit(15), "shuffle_unit: channels is 15; give an even whole number of at least 2"),
+        (lambda: BasicBlock(8, pooled_shortcut=1), "basic_block: pooled_shortcut is 1; give true or false"),
+        (lambda: Bottleneck(0, 8), "bottleneck: squeezed is 0"),
+        (lambda: MaxPool(stride=3), "max_pool: stride is 3; give 1 or 2"),
         (lambda: Pool(keep_map="yes"), "pool: keep_map is 'yes'"),
     ],
 )
@@ -63,7 +83,59 @@ def test_counts_of_a_net_worked_out_by_hand():
     assert models.map_sizes(rows, 7) == (7, 4, 1, 1)
 
 
+def test_counts_of_blocks_with_two_branches_worked_out_by_hand():
+    def costs(row, inputs: int) -> tuple[int, int]:
+        """Parameters and multiply-accumulates of the row alone, on maps of 4x4 pixels."""
+        around = (Conv(inputs), Pool())
+        rows = (around[0], row, around[1])
+        leaving = row.output_channels(inputs)
+        parameters = models.parameters(rows, classes=1) - (3 * inputs + 2 * inputs) - (leaving + 1)
+        return parameters, models.macs(rows, 4, classes=1) - 3 * inputs * 16 - leaving
+
+    half = 8 * 8 + 9 * 8 + 8 * 8  # 1x1, depthwise, 1x1
+    assert costs(ShuffleUnit(16), 16) == (half + 6 * 8, half * 16)
+    first, second = 9 * 12 + 12 * 8, 12 * 8 + 9 * 8 + 8 * 8
+    shrunk = first + second + 2 * (12 + 8) + 2 * 3 * 8
+    assert costs(ShuffleUnit(16, stride=2), 12) == (shrunk, first * 4 + 12 * 8 * 16 + (9 * 8 + 8 * 8) * 4)
+    assert costs(BasicBlock(8), 8) == (2 * 9 * 64 + 4 * 8, 2 * 9 * 64 * 16)
+    projected = 9 * 8 * 16 + 9 * 16 * 16 + 8 * 16
+    for pooled in (False, True):
+        assert costs(BasicBlock(16, stride=2, pooled_shortcut=pooled), 8) == (projected + 6 * 16, projected * 4)
+    bottleneck = 16 * 4 + 9 * 4 * 4 + 4 * 24 + 16 * 24
+    macs = 16 * 4 * 16 + (9 * 4 * 4 + 4 * 24 + 16 * 24) * 4
+    assert costs(Bottleneck(4, 24, stride=2), 16) == (bottleneck + 2 * (4 + 4 + 24 + 24), macs)
+
+
+def test_a_unit_that_keeps_half_of_its_channels_takes_as_many_as_it_gives():
+    with pytest.raises(ModelError, match=r"row 2: shuffle_unit of stride 1 takes .* 16, not 8; give"):
+        models.parameters((Conv(8), ShuffleUnit(16), Pool()))
+
+
+def test_layers_of_timm_s_bottleneck_with_a_pooled_shortcut_are_counted():
+    stem = (Conv(32, kernel=3, stride=2), Conv(32, kernel=3), Conv(64, kernel=3), MaxPool())
+    stages = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
+    blocks = tuple(
+        Bottleneck(squeezed, 4 * squeezed, stride if place == 0 else 1, pooled_shortcut=True)
+        for squeezed, length, stride in stages
+        for place in range(length)
+    )
+    rows = (*stem, *blocks, Pool())
+    assert (models.parameters(rows), models.layers(rows)) == (23_539_558, 228)  # timm's own of resnet50d
+
+
+def test_padding_is_set_wherever_a_row_pads():
+    rows = with_padding(models.preset("mobilenet_v3_small"), "same")
+    assert {row.padding for row in rows if isinstance(row, Conv | Bneck)} == {"same"}
+    assert with_padding(rows, "symmetric") == models.preset("mobilenet_v3_small")
+    with pytest.raises(ModelError, match="padding is 'full'; give symmetric or same"):
+        with_padding(rows, "full")
+
+
 def test_published_costs_are_found():
+    published = {"shufflenet_v2_x1_0": 145, "resnet18": 1814, "resnet50": 4089, "efficientnet_lite0": 385}
+    for name, millions in published.items():
+        assert round(models.macs(models.preset(name), 224, classes=1000) / 1e6) == millions
+    assert models.parameters(models.preset("efficientnet_lite0"), classes=1000) == 4_652_008
     assert round(models.macs(models.preset("mobilenetv3_79"), 156) / 1e6) == 343
     assert round(models.macs(models.preset("mobilenetv3_179"), 224) / 1e6) == 181
     assert models.parameters(models.preset("mobilenet_v3_small"), classes=1000) == 2_542_856  # torchvision's own
@@ -84,6 +156,16 @@ def test_width_scales_stem_blocks_and_head_but_not_the_order():
 
 def test_width_scales_the_expanded_width_of_a_bneck_and_a_dense_row():
     assert scale_rows((Bneck(3, 64, 24), Dense(1024)), width=0.5) == (Bneck(3, 32, 16), Dense(512))
+
+
+def test_width_keeps_what_a_block_works_on_in_eights():
+    rows = (ShuffleUnit(116, stride=2), BasicBlock(64, pooled_shortcut=True), Bottleneck(64, 256), MBConv(3, 6, 24))
+    assert scale_rows(rows, width=0.5) == (
+        ShuffleUnit(64, stride=2),
+        BasicBlock(32, pooled_shortcut=True),
+        Bottleneck(32, 128),
+        MBConv(3, 6, 16),
+    )
 
 
 def test_depth_repeats_the_last_row_of_each_stage_with_stride_one():

@@ -1,0 +1,129 @@
+"""MobileNetV3 as rows, one a line, each with the side of the map that leaves it; counts are for six classes.
+
+Resolutions are for images of 156 pixels in `MOBILENETV3_79` and of 224 in the others.
+
+`MOBILENETV3_*` are the contest team's own nets, recovered from the layer and parameter counts of its report (December
+2021). `MOBILENET_V3_*` are Howard et al. 2019 (arXiv:1905.02244, tables 1 and 2) in torchvision's reading: squeeze to a
+quarter of the expanded width, batch-norm epsilon 1e-3, a hidden dense layer before the classifier.
+"""
+
+from kerastrash.models.row import Rows
+from kerastrash.models.rows import Bneck, Conv, Dense, Flatten, InvertedResidual, Pool
+
+# The contest team's submission (rows 3 to 5 of its table). 294,854 parameters, 79 layers.
+MOBILENETV3_79: Rows = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish"),  # 78
+    InvertedResidual(3, 1, 16),  # 78
+    InvertedResidual(3, 3, 24),  # 78
+    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 78
+    InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 39
+    InvertedResidual(5, 6, 80, squeeze_excite=True, hard_swish=True),  # 39
+    Conv(480),  # 39
+    Pool(keep_map=True),  # 1
+    Flatten(),  # 1
+)
+
+# Row 2 of the contest team's table. 1,741,254 parameters, 163 layers.
+MOBILENETV3_163: Rows = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish"),  # 112
+    InvertedResidual(3, 1, 16),  # 112
+    InvertedResidual(3, 4, 24, stride=2),  # 56
+    InvertedResidual(3, 3, 24),  # 56
+    InvertedResidual(5, 3, 40, squeeze_excite=True, stride=2),  # 28
+    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
+    InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
+    InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
+    Conv(960),  # 7
+    Pool(keep_map=True),  # 1
+    Flatten(),  # 1
+)
+
+# Row 1 of the contest team's table. 2,127,374 parameters, 179 layers.
+MOBILENETV3_179: Rows = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish"),  # 112
+    InvertedResidual(3, 1, 16),  # 112
+    InvertedResidual(3, 4, 24, stride=2),  # 56
+    InvertedResidual(3, 3, 24),  # 56
+    InvertedResidual(5, 3, 40, squeeze_excite=True, stride=2),  # 28
+    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
+    InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
+    InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
+    Conv(960),  # 7
+    Pool(keep_map=True),  # 1
+    Flatten(),  # 1
+)
+
+# Where the contest team began. 4,210,998 parameters, 227 layers.
+MOBILENETV3_FULL: Rows = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish"),  # 112
+    InvertedResidual(3, 1, 16),  # 112
+    InvertedResidual(3, 4, 24, stride=2),  # 56
+    InvertedResidual(3, 3, 24),  # 56
+    InvertedResidual(5, 3, 40, squeeze_excite=True, stride=2),  # 28
+    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
+    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
+    InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
+    InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
+    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
+    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
+    Conv(960),  # 7
+    Pool(keep_map=True),  # 1
+    Conv(1280),  # 1
+    Flatten(),  # 1
+)
+
+# Howard et al. 2019, table 2. 1,524,006 parameters (2,542,856 at 1000 classes), 209 layers.
+MOBILENET_V3_SMALL: Rows = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish", epsilon=1e-3),  # 112
+    Bneck(3, 16, 16, squeeze_excite=True, stride=2),  # 56
+    Bneck(3, 72, 24, stride=2),  # 28
+    Bneck(3, 88, 24),  # 28
+    Bneck(5, 96, 40, squeeze_excite=True, hard_swish=True, stride=2),  # 14
+    Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),  # 14
+    Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),  # 14
+    Bneck(5, 120, 48, squeeze_excite=True, hard_swish=True),  # 14
+    Bneck(5, 144, 48, squeeze_excite=True, hard_swish=True),  # 14
+    Bneck(5, 288, 96, squeeze_excite=True, hard_swish=True, stride=2),  # 7
+    Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),  # 7
+    Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),  # 7
+    Conv(576, activation="hard_swish", epsilon=1e-3),  # 7
+    Pool(),  # 1
+    Dense(1024, activation="hard_swish"),  # 1
+)
+
+# Howard et al. 2019, table 1. 4,209,718 parameters (5,483,032 at 1000 classes), 255 layers.
+MOBILENET_V3_LARGE: Rows = (
+    Conv(16, kernel=3, stride=2, activation="hard_swish", epsilon=1e-3),  # 112
+    Bneck(3, 16, 16),  # 112
+    Bneck(3, 64, 24, stride=2),  # 56
+    Bneck(3, 72, 24),  # 56
+    Bneck(5, 72, 40, squeeze_excite=True, stride=2),  # 28
+    Bneck(5, 120, 40, squeeze_excite=True),  # 28
+    Bneck(5, 120, 40, squeeze_excite=True),  # 28
+    Bneck(3, 240, 80, hard_swish=True, stride=2),  # 14
+    Bneck(3, 200, 80, hard_swish=True),  # 14
+    Bneck(3, 184, 80, hard_swish=True),  # 14
+    Bneck(3, 184, 80, hard_swish=True),  # 14
+    Bneck(3, 480, 112, squeeze_excite=True, hard_swish=True),  # 14
+    Bneck(3, 672, 112, squeeze_excite=True, hard_swish=True),  # 14
+    Bneck(5, 672, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
+    Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),  # 7
+    Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),  # 7
+    Conv(960, activation="hard_swish", epsilon=1e-3),  # 7
+    Pool(),  # 1
+    Dense(1280, activation="hard_swish"),  # 1
+)

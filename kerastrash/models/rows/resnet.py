@@ -1,0 +1,111 @@
+"""The residual blocks of ResNet, with the plain shortcut and with the pooled one of ResNet-D."""
+
+import abc
+import dataclasses
+from typing import ClassVar, NamedTuple, Self
+
+from kerastrash.models.checks import Count, Flag, Padding, Positive, Stride
+from kerastrash.models.row import Row, Weights, Where, convolution, divisible, strided
+
+
+class Filter(NamedTuple):
+    """A convolution on the way through a block, and the map on which it works."""
+
+    channels: int
+    kernel: int
+    stride: int = 1
+    where: Where = Where.OUTPUT
+
+
+@dataclasses.dataclass(frozen=True)
+class Residual(Row, abc.ABC):
+    """What the two blocks share, once their convolutions are known.
+
+    Each convolution is followed by a batch norm, all but the last by ReLU; then the input is added, and ReLU ends the
+    block. Where size or channels change, a 1x1 convolution brings the input to the new ones: with the block's stride,
+    or with `pooled_shortcut` behind an average over 2x2 pixels (He et al. 2019, arXiv:1812.01187, figure 2 c).
+    """
+
+    repeats: ClassVar[bool] = True
+    stage_modules: ClassVar[int] = 1
+
+    @abc.abstractmethod
+    def path(self) -> tuple[Filter, ...]:
+        """The block's convolutions, in their order."""
+
+    def projects(self, channels: int) -> bool:
+        """True where a convolution stands on the shortcut."""
+        return self.stride != 1 or channels != self.channels
+
+    def weights(self, channels: int) -> tuple[Weights, ...]:
+        path = self.path()
+        entering = (channels, *(filter_.channels for filter_ in path))
+        main = tuple(
+            convolution(inputs, filter_.channels, filter_.kernel, filter_.where)
+            for inputs, filter_ in zip(entering, path, strict=False)
+        )
+        return (*main, convolution(channels, self.channels)) if self.projects(channels) else main
+
+    @property
+    def net_modules(self) -> int:
+        """The net and its classifier; a container less of the stem in torchvision; see `modules`.
+
+        In timm the three convolutions of the stem stand in one container, the last norm and activation behind it, and
+        the pooling holds two modules.
+        """
+        return 2 if self.pooled_shortcut else 1
+
+    def modules(self, channels: int) -> int:
+        """As torchvision counts, or, with a pooled shortcut, timm, where activations and placeholders count too."""
+        convolutions = len(self.path())
+        if self.pooled_shortcut:
+            return 3 + 3 * convolutions + 4 * self.projects(channels)
+        return 2 + 2 * convolutions + 3 * self.projects(channels)
+
+    def output_channels(self, channels: int) -> int:
+        return self.channels
+
+    def output_size(self, size: int) -> int:
+        return strided(size, self.stride)
+
+
+@dataclasses.dataclass(frozen=True)
+class BasicBlock(Residual):
+    """Two 3x3 convolutions (He et al. 2016, arXiv:1512.03385, figure 5 left)."""
+
+    kind: ClassVar[str] = "basic_block"
+
+    channels: Count
+    stride: Stride = 1
+    pooled_shortcut: Flag = False
+    epsilon: Positive = 1e-5
+    padding: Padding = "symmetric"
+
+    def path(self) -> tuple[Filter, ...]:
+        return Filter(self.channels, 3, self.stride), Filter(self.channels, 3)
+
+    def widened(self, width: float) -> Self:
+        return dataclasses.replace(self, channels=divisible(self.channels * width))
+
+
+@dataclasses.dataclass(frozen=True)
+class Bottleneck(Residual):
+    """1x1, 3x3 and 1x1 convolutions (He et al. 2016, figure 5 right), the stride in the 3x3 as in torchvision."""
+
+    kind: ClassVar[str] = "bottleneck"
+
+    squeezed: Count
+    channels: Count
+    stride: Stride = 1
+    pooled_shortcut: Flag = False
+    epsilon: Positive = 1e-5
+    padding: Padding = "symmetric"
+
+    def path(self) -> tuple[Filter, ...]:
+        squeeze = Filter(self.squeezed, 1, where=Where.INPUT)
+        return squeeze, Filter(self.squeezed, 3, self.stride), Filter(self.channels, 1)
+
+    def widened(self, width: float) -> Self:
+        return dataclasses.replace(
+            self, squeezed=divisible(self.squeezed * width), channels=divisible(self.channels * width)
+        )
