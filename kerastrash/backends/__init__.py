@@ -5,7 +5,7 @@ Each backend file has the functions below under the same names; `keras.backend.b
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -35,10 +35,20 @@ def training_model(model: "keras.Model", graphs: bool = True) -> "keras.Model":
     """The model in the form in which the active backend trains it fastest, with the same layers, variables and files.
 
     `graphs` lets torch replay its steps as CUDA graphs. The model is to be compiled with a `OneCycleSGD` (or one that
-    scales its loss) and a loss that has an `adjustment`, as `compile_by_recipe` does; beyond rounding it computes what
-    the stock model does.
+    scales its loss) and a Keras `Loss`, as `compile_by_recipe` does; beyond rounding it computes what the stock model
+    does.
     """
     return _active().training_model(model, graphs)
+
+
+def weight_averager(
+    model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]
+) -> Callable[[float], None]:
+    """A function that moves each average towards its variable by a share of what lies between them, in one go.
+
+    To be made after the first step of the model's `fit`, whose variables these are, and called between its steps.
+    """
+    return _active().weight_averager(model, averages, variables)
 
 
 def synchronise() -> None:

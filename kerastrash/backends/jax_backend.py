@@ -1,6 +1,7 @@
 """JAX: one jitted function of weights and images, compiled once for each batch shape."""
 
 import os
+from collections.abc import Sequence
 
 import jax
 import keras
@@ -28,6 +29,22 @@ def inference_function(model: keras.Model):
 def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     """The model itself: Keras compiles its training step here."""
     return model
+
+
+def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], variables: Sequence[keras.Variable]):
+    """See `kerastrash.backends.weight_averager`."""
+
+    @jax.jit
+    def moved(averages, values, share):
+        return [average + share * (value - average) for average, value in zip(averages, values, strict=True)]
+
+    def move(share: float) -> None:
+        model.jax_state_sync()  # within an epoch Keras keeps the weights to itself
+        values = moved([average.value for average in averages], [variable.value for variable in variables], share)
+        for average, value in zip(averages, values, strict=True):
+            average.assign(value)
+
+    return move
 
 
 def synchronise() -> None:

@@ -1,5 +1,7 @@
 """TensorFlow: one graph function, traced once for each dtype of its images."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,6 +25,17 @@ def inference_function(model: keras.Model):
 def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     """The model itself: Keras compiles its training step here."""
     return model
+
+
+def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], variables: Sequence[keras.Variable]):
+    """See `kerastrash.backends.weight_averager`."""
+
+    @tf.function
+    def moved(share):
+        for average, variable in zip(averages, variables, strict=True):
+            average.assign_add(share * (variable - average))
+
+    return lambda share: moved(tf.constant(share, "float32"))  # a Python number would be traced anew each time
 
 
 def synchronise() -> None:

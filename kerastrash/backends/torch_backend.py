@@ -1,5 +1,7 @@
 """PyTorch: nets run as the plain programs of `torch_program`, eager; `torch.compile` would need minutes for each."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ from keras.src.backend.torch.core import get_device
 from kerastrash.backends.processor import processor_name
 from kerastrash.backends.torch_program import lower
 from kerastrash.backends.torch_training import ProgramModel
+from kerastrash.backends.torch_update import laid_out_as
 
 
 def inference_function(model: keras.Model):
@@ -27,6 +30,18 @@ def training_model(model: keras.Model, graphs: bool) -> keras.Model:
     program = ProgramModel(model.input, model.output, name=model.name)
     program.graphs = graphs
     return program
+
+
+def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], variables: Sequence[keras.Variable]):
+    """See `kerastrash.backends.weight_averager`."""
+    values = [variable.value.detach() for variable in variables]
+    kept = [laid_out_as(value, average) for value, average in zip(values, averages, strict=True)]
+
+    @torch.no_grad()
+    def move(share: float) -> None:
+        torch._foreach_lerp_(kept, values, share)
+
+    return move
 
 
 def synchronise() -> None:

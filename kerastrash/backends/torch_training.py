@@ -5,18 +5,20 @@ import math
 import keras
 import torch
 from keras.src.backend.torch.core import get_device
-from torch.nn import functional
 
 from kerastrash.backends.host_memory import KEPT_ANYWAY, keep_freed_memory
 from kerastrash.backends.torch_modules import BatchNorm, update_statistics
 from kerastrash.backends.torch_program import training_program
 from kerastrash.backends.torch_update import FusedSGD
 
+REDUCTIONS = {"sum_over_batch_size": torch.mean, "mean": torch.mean, "sum": torch.sum}
+"""Keras's own reduction sends the batch's size to the device, which waits for it."""
+
 
 class ProgramModel(keras.Model):
     """A functional model whose training and validation steps run as a `training_program`.
 
-    Metrics are brought up to date when they are read, at the end of an epoch: a step leaves its loss and logits on the
+    Metrics are brought up to date when they are read, at the end of an epoch: a step leaves its loss and output on the
     device and waits for nothing.
     """
 
@@ -29,7 +31,7 @@ class ProgramModel(keras.Model):
         return self._step(data, True)
 
     def test_step(self, data):
-        """Loss and logits of (images, labels)."""
+        """Loss and output of (images, labels)."""
         return self._step(data, False)
 
     def _step(self, data, training: bool):
@@ -48,10 +50,10 @@ class ProgramModel(keras.Model):
         """Loss and metrics of all steps since the last reset, as numbers."""
         if self._trainer and self._trainer.seen:
             seen, self._trainer.seen = self._trainer.seen, []
-            losses, labels, logits = zip(*seen, strict=True)
+            losses, labels, outputs = zip(*seen, strict=True)
             counts = torch.tensor([len(batch) for batch in labels], dtype=torch.float32, device=losses[0].device)
             self._loss_tracker.update_state(torch.stack(losses), sample_weight=counts)
-            self._compile_metrics.update_state(torch.cat(labels), torch.cat(logits))
+            self._compile_metrics.update_state(torch.cat(labels), torch.cat(outputs))
         return {name: float(value) for name, value in super().get_metrics_result().items()}
 
 
@@ -66,7 +68,7 @@ class Trainer:
         by_memory = {parameter.data_ptr(): parameter for parameter in self.program.parameters()}
         shared = {id(variable): by_memory[variable.value.data_ptr()] for variable in model.trainable_variables}
         self.update = FusedSGD(model.optimizer, model, shared)
-        self.adjustment = torch.tensor(model.loss.adjustment, dtype=torch.float32, device=self.device)
+        self.loss, self.reduce = model.loss, REDUCTIONS[model.loss.reduction]
         self.seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self.graphs = model.graphs and self.device.type == "cuda"
         if self.device.type == "cuda":
@@ -75,16 +77,16 @@ class Trainer:
             keep_freed_memory()
 
     def step(self, images, labels, training: bool) -> None:
-        """Computes a batch and, in training, updates the weights; its loss and logits go to `seen`."""
+        """Computes a batch and, in training, updates the weights; its loss and output go to `seen`."""
         images = torch.as_tensor(images).to(self.device, non_blocking=True)
         labels = torch.as_tensor(labels).to(self.device, non_blocking=True)
         self.program.train(training)
         with torch.set_grad_enabled(training):
             if training and self.graphs:
                 self._record(images)
-            logits = self.program(images)
-            target = labels if labels.is_floating_point() else labels.reshape(-1).long()
-            loss = functional.cross_entropy(logits + self.adjustment, target)
+            output = self.program(images)
+            dtype = getattr(torch, self.loss.dtype)
+            loss = self.reduce(self.loss.call(labels.to(dtype), output.to(dtype)))
         if training:
             for parameter in self.update.parameters:
                 parameter.grad = None
@@ -92,7 +94,7 @@ class Trainer:
             if self.norms:
                 update_statistics(self.norms)
             self.update()
-        self.seen.append((loss.detach(), labels, logits.detach().clone()))
+        self.seen.append((loss.detach(), labels, output.detach().clone()))
 
     def _record(self, images: torch.Tensor) -> None:
         """Makes graphs of the forward and the backward pass for images of this shape; once."""

@@ -1,4 +1,6 @@
-"""One optimizer step for all parameters in one fused kernel, loss scaling included, without waiting for the device."""
+"""One optimizer step for all parameters in a few fused kernels, loss scaling included, never waiting for the device."""
+
+from collections import defaultdict
 
 import keras
 import numpy as np
@@ -24,11 +26,14 @@ class FusedSGD:
         self.optimizer = optimizer.inner_optimizer if self.scaler else optimizer
         self.parameters = [parameters[id(variable)] for variable in model.trainable_variables]
         self.velocities = [
-            _laid_out_as(parameter, variable, velocity)
+            laid_out_as(variable.value, velocity).as_strided(parameter.shape, parameter.stride())
             for parameter, variable, velocity in zip(
                 self.parameters, model.trainable_variables, self.optimizer.velocities, strict=True
             )
         ]
+        self.groups: dict[tuple[float, float], list[int]] = defaultdict(list)
+        for number, (parameter, share) in enumerate(zip(self.parameters, self.optimizer.shares, strict=True)):
+            self.groups[self.optimizer.l2 if parameter.ndim > 1 else 0.0, share].append(number)
         self.step = int(self.optimizer.iterations)
         self.overflow = torch.zeros(1, device=self.parameters[0].device)
         self._rates: dict[int, tuple[float, float]] = {}
@@ -46,17 +51,14 @@ class FusedSGD:
             self.overflow.zero_()
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, self.overflow, scale.reciprocal())
         rate, momentum = self._settings()
-        for decays in (True, False):
-            chosen = [i for i, parameter in enumerate(self.parameters) if (parameter.ndim > 1) == decays]
-            if not chosen:
-                continue
+        for (decay, share), chosen in self.groups.items():
             torch._fused_sgd_(
                 [self.parameters[i] for i in chosen],
                 [gradients[i] for i in chosen],
                 [self.velocities[i] for i in chosen],
-                weight_decay=self.optimizer.l2 if decays else 0.0,
+                weight_decay=decay,
                 momentum=momentum,
-                lr=rate,
+                lr=rate * share,
                 dampening=0.0,
                 nesterov=False,
                 maximize=False,
@@ -76,8 +78,7 @@ class FusedSGD:
         return self._rates[self.step]
 
 
-def _laid_out_as(parameter: torch.Tensor, variable: keras.Variable, velocity: keras.Variable) -> torch.Tensor:
-    """The velocity's memory in the order of the parameter's, as which it is returned; Keras sees no change."""
-    like = torch.empty_strided(variable.value.shape, variable.value.stride(), device=parameter.device)
-    velocity.value.data = like.copy_(velocity.value.detach())
-    return velocity.value.detach().as_strided(parameter.shape, parameter.stride())
+def laid_out_as(value: torch.Tensor, state: keras.Variable) -> torch.Tensor:
+    """The memory of a variable, put in the order of another tensor of its shape; Keras sees no change."""
+    state.value.data = torch.empty_strided(value.shape, value.stride(), device=value.device).copy_(state.value.detach())
+    return state.value.detach()

@@ -1,6 +1,7 @@
 """Batches of cached crops for `fit`, `evaluate` and `predict` on any backend, seeded by (seed, epoch, index)."""
 
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -25,13 +26,15 @@ class Epoch:
     number: int
     order: np.ndarray
     draws: Draws | None
+    targets: np.ndarray | None
 
 
 class CropBatches(keras.utils.PyDataset):
     """Batches (images, labels) of the crops named by `indices`, augmented with Pillow.
 
     Images are uint8 (batch, size, size, 3), or float32 where they are mixed. Labels are int32 (batch,), or float32
-    (batch, classes) where `classes` is given. The order is drawn from (seed, epoch), every image's augmentation from
+    (batch, classes) where `classes` is given, or float32 (batch, 1 + k), each label before its crop's targets, where
+    there are `targets`. The order is drawn from (seed, epoch), every image's augmentation from
     (seed, epoch, index in the cache), what is mixed from (seed, epoch, number of the batch): a batch is the same
     whatever the workers, and in a run that is taken up again. The epoch is set, by `set_epoch` or by the
     `FollowEpochs` callback, because Keras calls `on_epoch_end` before the first epoch too. The workers are ours,
@@ -52,9 +55,12 @@ class CropBatches(keras.utils.PyDataset):
         drop_remainder: leaves out a last batch that is not full.
         workers: threads that prepare batches ahead, each with a process that augments; 0 prepares each batch when it
             is asked for.
+        targets: gives float32 (n, k) of the whole cache for an epoch, asked once as the epoch is set.
+        draws: gives the seed and the epoch that an epoch's augmentation is drawn from; None for its own.
 
     Raises:
-        ConfigError: there is no batch, `indices` and `labels` differ in length, or `mixing` has no `classes`.
+        ConfigError: there is no batch, `indices` and `labels` differ in length, `mixing` has no `classes`, or there are
+            `targets` of another shape, or beside `classes`.
     """
 
     def __init__(
@@ -71,6 +77,8 @@ class CropBatches(keras.utils.PyDataset):
         sampler: Sampler | None = None,
         drop_remainder: bool = False,
         workers: int = 0,
+        targets: Callable[[int], np.ndarray] | None = None,
+        draws: Callable[[int], tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(workers=1)
         self.images, self.indices = images, np.asarray(indices)
@@ -78,10 +86,12 @@ class CropBatches(keras.utils.PyDataset):
         self.labels = np.asarray(labels, np.int32)
         self.batch_size, self.augmentation, self.mixing, self.classes = batch_size, augmentation, mixing, classes
         self.seed, self.sampler, self.drop_remainder = seed, sampler, drop_remainder
+        self.targets, self.draws = targets, draws
         _require(len(self.labels) == len(self.indices), f"{len(self.indices)} crops have {len(self.labels)} labels")
         _require(batch_size > 0, f"batch_size={batch_size} is not positive")
         _require(len(self) > 0, f"{len(self.indices)} crops make no batch of {batch_size}")
         _require(mixing is None or classes is not None, "mixing needs the number of classes")
+        _require(targets is None or classes is None, "targets join integer labels, not mixed or one-hot ones")
         self._pool = ThreadPoolExecutor(workers) if workers else None
         self._ahead = 2 * workers
         self._pending: dict[int, Future[Batch]] = {}
@@ -93,8 +103,10 @@ class CropBatches(keras.utils.PyDataset):
         for future in self._pending.values():
             future.cancel()
         self._pending = {}
-        draws = self.augmentation.draw(self.seed, epoch, len(self.images)) if self.augmentation else None
-        self.epoch = Epoch(epoch, epoch_order(self.labels, self.seed, epoch, self.sampler), draws)
+        drawn_from = self.draws(epoch) if self.draws else (self.seed, epoch)
+        draws = self.augmentation.draw(*drawn_from, len(self.images)) if self.augmentation else None
+        order = epoch_order(self.labels, self.seed, epoch, self.sampler)
+        self.epoch = Epoch(epoch, order, draws, self._targets(epoch))
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.indices), self.batch_size)
@@ -115,7 +127,18 @@ class CropBatches(keras.utils.PyDataset):
         if self.mixing is not None:
             mix = self.mixing.draw(self.seed, epoch.number, number, len(places), self.images.shape[1])
             return self._mixed(images, mix), mix_labels(labels, mix, self.classes)
+        if epoch.targets is not None:
+            targets = epoch.targets[self.indices[places]]
+            return images, np.concatenate([labels[:, None], targets], axis=1, dtype=np.float32)
         return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
+
+    def _targets(self, epoch: int) -> np.ndarray | None:
+        if self.targets is None:
+            return None
+        targets = self.targets(epoch)
+        shape, crops = targets.shape, len(self.images)
+        _require(len(shape) == 2 and shape[0] == crops, f"the targets of epoch {epoch} are {shape} for {crops} crops")
+        return targets
 
     def _places(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
         """The places in `indices` of `count` batches, from batch `number` on."""

@@ -1,13 +1,14 @@
 """The state of a training in its folder: metrics, best model, and what is needed to go on after a kill.
 
     metrics.csv          a row an epoch
-    best.keras           the model of the best epoch by validation macro F1, without optimizer
-    last.weights.h5      weights and optimizer after the last finished epoch
+    best.keras           the net of the best epoch by validation macro F1, without optimizer
+    last.weights.h5      weights, their moving averages and optimizer after the last finished epoch
 
 An epoch is finished when `last.weights.h5` has been renamed into place with its number inside; whatever a killed
 process wrote for a later epoch is written again.
 """
 
+import contextlib
 import math
 import warnings
 from collections.abc import Sequence
@@ -15,36 +16,46 @@ from pathlib import Path
 
 import h5py
 import keras
+from keras import ops
 
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import atomic_path, read_csv, write_csv
 from kerastrash.models.saved import save_model
+from kerastrash.training.averaging import WeightAverage
+from kerastrash.training.fine_tuning import all_trainable
 
 METRICS = "metrics.csv"
 BEST = "best.keras"
 LAST = "last.weights.h5"
-COLUMNS = ("epoch", "loss", "macro_f1", "val_loss", "val_macro_f1", "learning_rate", "seconds", "images_per_second")
+COLUMNS = (
+    *("epoch", "loss", "macro_f1", "val_loss", "val_macro_f1", "averaged_f1", "weights"),
+    *("learning_rate", "seconds", "images_per_second"),
+)
+AVERAGES = "averages"
+"""The group of `last.weights.h5` that holds the moving averages, numbered; Keras passes over it."""
 
 
 class TrainingDiverged(KerastrashError):
     """The loss became infinite or not a number."""
 
 
-def save_state(model: keras.Model, epoch: int, path: Path) -> None:
-    """Saves weights, optimizer and the number of finished epochs in one file."""
+def save_state(model: keras.Model, epoch: int, path: Path, averages: Sequence[keras.Variable] = ()) -> None:
+    """Saves weights, their averages, optimizer and the number of finished epochs in one file."""
     with atomic_path(path) as temporary:
         staged = temporary.with_name(f"{temporary.name}.weights.h5")
         try:
             model.save_weights(staged)
             with h5py.File(staged, "a") as file:
                 file.attrs["finished_epochs"] = epoch
+                for number, average in enumerate(averages):
+                    file[f"{AVERAGES}/{number}"] = ops.convert_to_numpy(average)
             staged.replace(temporary)
         finally:
             staged.unlink(missing_ok=True)
 
 
-def restore_state(model: keras.Model, path: Path) -> int:
-    """Loads weights and optimizer into a compiled model; returns the finished epochs (0 where there is no file).
+def restore_state(model: keras.Model, path: Path, averages: Sequence[keras.Variable] = ()) -> int:
+    """Loads weights, averages and optimizer into a compiled model; returns the finished epochs (0 without the file).
 
     Raises:
         ModelError: the file is damaged or belongs to another net.
@@ -55,6 +66,8 @@ def restore_state(model: keras.Model, path: Path) -> int:
     try:
         with h5py.File(path, "r") as file:
             epoch = int(file.attrs["finished_epochs"])
+            for number, average in enumerate(averages):
+                average.assign(file[f"{AVERAGES}/{number}"][()])
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns of variables that it leaves as they are
             model.load_weights(path)
@@ -64,17 +77,29 @@ def restore_state(model: keras.Model, path: Path) -> int:
 
 
 class EpochRecorder(keras.callbacks.Callback):
-    """After each epoch: a row of metrics, the best model when F1 rose, then the state to resume from."""
+    """After each epoch: a row of metrics, the net when its F1 rose, then the state of the model that is trained.
 
-    def __init__(self, folder: Path, finished_epochs: int, classes: Sequence[str]):
+    Of a net whose weights are averaged, the better of both counts, and the row's `weights` says which: `raw` or
+    `averaged`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        finished_epochs: int,
+        classes: Sequence[str],
+        net: keras.Model,
+        average: WeightAverage | None = None,
+    ):
         super().__init__()
         self.folder, self.finished_epochs, self.classes = folder, finished_epochs, classes
+        self.net, self.average = net, average
         self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
 
     @property
     def best(self) -> dict:
         """The row of the best epoch; the first one where several are equal."""
-        return max(self.rows, key=lambda row: float(row["val_macro_f1"]))
+        return max(self.rows, key=best_f1)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {"epoch": epoch + 1, **{name: logs[name] for name in COLUMNS if name in logs}}
@@ -83,8 +108,19 @@ class EpochRecorder(keras.callbacks.Callback):
                 f"{self.folder}: the loss of epoch {epoch + 1} is {row['loss']} (validation {row['val_loss']}); "
                 "lower the learning rate"
             )
+        row["weights"] = "averaged" if best_f1(row) > row["val_macro_f1"] else "raw"
         self.rows.append(row)
         write_csv(self.folder / METRICS, self.rows, COLUMNS)
         if self.best is row:
-            save_model(self.model, self.folder / BEST, self.classes)
-        save_state(self.model, epoch + 1, self.folder / LAST)
+            self._save_net(row["weights"])
+        save_state(self.model, epoch + 1, self.folder / LAST, self.average.averages if self.average else ())
+
+    def _save_net(self, weights: str) -> None:
+        chosen = self.average.swapped_in() if weights == "averaged" else contextlib.nullcontext()
+        with chosen, all_trainable(self.net):
+            save_model(self.net, self.folder / BEST, self.classes)
+
+
+def best_f1(row: dict) -> float:
+    """Validation macro F1 of an epoch, in [0, 1]: of the weights or of their averages, whichever is higher."""
+    return max(float(row["val_macro_f1"]), float(row.get("averaged_f1") or 0.0))

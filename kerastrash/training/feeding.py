@@ -9,6 +9,7 @@ from kerastrash.data.dataset import Dataset, Part
 from kerastrash.data.device_batches import DeviceBatches
 from kerastrash.errors import ConfigError
 from kerastrash.training.recipe import Recipe
+from kerastrash.training.supervision import Supervision
 
 MOST_WORKERS = 8
 """Without a number in the recipe: one a core, but no more than these."""
@@ -16,10 +17,10 @@ HEADROOM = 4
 """A set is laid on the device where so many times its size is free: twice while it is sent, the rest to train."""
 
 
-def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
+def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision | None = None) -> CropBatches:
     """Augmented batches of the training split by the recipe; an incomplete last batch is left out of the epoch.
 
-    Says on the console where the crops are fed from.
+    Labels are joined by the targets of the supervision. Says on the console where the crops are fed from.
 
     Raises:
         ConfigError: the recipe wants the set on a device, and it does not fit there or there is none.
@@ -29,7 +30,7 @@ def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
     workers = min(MOST_WORKERS, os.cpu_count() or 1) if recipe.workers is None else recipe.workers
     place = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
     console.print(f"feeding: {len(part)} crops of {dataset.input_size} px from {place}", highlight=False)
-    return kind(
+    batches = kind(
         part.images,
         part.indices,
         part.labels,
@@ -41,7 +42,12 @@ def training_batches(dataset: Dataset, recipe: Recipe) -> CropBatches:
         sampler=recipe.sampler,
         drop_remainder=True,
         workers=workers,
+        targets=supervision.targets if supervision else None,
+        draws=supervision.draws if supervision else None,
     )
+    if supervision and batches.epoch.targets.shape[1] + 1 == len(dataset.classes):
+        raise ValueError(f"labels joined by {len(dataset.classes) - 1} targets look like one share a class")
+    return batches
 
 
 def evaluation_batches(dataset: Dataset, name: str, recipe: Recipe) -> CropBatches:

@@ -1,6 +1,7 @@
 """Trains a net by a recipe in a folder; the same call after a kill goes on from the last finished epoch."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +18,16 @@ from kerastrash.console import console
 from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
-from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, restore_state
+from kerastrash.training.averaging import WeightAverage
+from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, best_f1, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
+from kerastrash.training.fine_tuning import backbone_rates, set_trainable
 from kerastrash.training.losses import recipe_loss
 from kerastrash.training.metrics import MacroF1
 from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.progress import EpochTimer, ProgressBar
 from kerastrash.training.recipe import Recipe
+from kerastrash.training.supervision import Supervision
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ def train(
     folder: Path,
     until: int | None = None,
     description: str = "training",
+    supervision: Supervision | None = None,
 ) -> Training:
     """Trains the net that `build` returns on the training split, choosing the epoch by validation macro F1.
 
@@ -54,34 +59,51 @@ def train(
         folder: receives metrics.csv, best.keras and last.weights.h5; an earlier state in it is continued.
         until: stop after this many epochs in total; None trains all of the recipe's.
         description: stands before the progress bar.
+        supervision: further targets for each crop; the net alone is kept in best.keras.
 
     Raises:
         TrainingDiverged: the loss is not finite.
         ModelError: the earlier state in the folder cannot be read.
-        ConfigError: the device's memory does not suffice.
+        ConfigError: the device's memory does not suffice, the recipe does not fit the net (`freeze`,
+            `backbone_rate`), or it mixes images, which have no targets.
     """
+    if supervision and recipe.mixing():
+        mixing = f"mixup={recipe.mixup}, cutmix={recipe.cutmix}"
+        raise ConfigError(f"{mixing}: a mixed image has no targets to be supervised by; set both to 0")
     until = min(until or recipe.epochs, recipe.epochs)
     keras.config.set_dtype_policy(recipe.dtype_policy)
     keras.utils.set_random_seed(recipe.seed)
     set_tf32(recipe.tf32)
-    model = training_model(build(), recipe.graphs)
-    batches = training_batches(dataset, recipe)
-    compile_by_recipe(model, dataset, recipe, steps=len(batches) * recipe.epochs)
+    net = build()
+    set_trainable(net, recipe)
+    model = training_model(supervision.extend(net) if supervision else net, recipe.graphs)
+    batches = training_batches(dataset, recipe, supervision)
+    validation = evaluation_batches(dataset, "val", recipe)
+    compile_by_recipe(model, dataset, recipe, len(batches) * recipe.epochs, backbone_rates(net, recipe), supervision)
+    average = WeightAverage(net, recipe.average, validation) if recipe.average else None
+    finished = restore_state(model, folder / LAST, average.averages if average else ())
     folder.mkdir(parents=True, exist_ok=True)
-    recorder = EpochRecorder(folder, restore_state(model, folder / LAST), dataset.classes)
-    if recorder.finished_epochs < until:
+    recorder = EpochRecorder(folder, finished, dataset.classes, net, average)
+    if finished < until:
         _say_device(recipe)
-        try:
-            _fit(model, batches, evaluation_batches(dataset, "val", recipe), recorder, until, description)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            raise ConfigError(
-                f"{folder}: {device_description()} has no memory left for batch_size={recipe.batch_size} at "
-                f"{dataset.input_size} px in {recipe.dtype_policy}; lower the batch size or the input size, or set "
-                "feeding=disk"
-            ) from error
+        with _memory_explained(folder, dataset, recipe):
+            _fit(model, batches, validation, recorder, until, description)
     return _training(recorder, folder)
+
+
+@contextlib.contextmanager
+def _memory_explained(folder: Path, dataset: Dataset, recipe: Recipe) -> Iterator[None]:
+    """Turns the backend's error of memory that has run out into one that says what to lower."""
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ConfigError(
+            f"{folder}: {device_description()} has no memory left for batch_size={recipe.batch_size} at "
+            f"{dataset.input_size} px in {recipe.dtype_policy}; lower the batch size or the input size, or set "
+            "feeding=disk"
+        ) from error
 
 
 def _say_device(recipe: Recipe) -> None:
@@ -98,6 +120,7 @@ def _fit(
     description: str,
 ) -> None:
     bar = ProgressBar(description, batches.batch_size, recorder.finished_epochs, until, len(batches))
+    average = [recorder.average] if recorder.average else []
     timer = EpochTimer(len(batches) * batches.batch_size)
     try:
         model.fit(
@@ -105,7 +128,7 @@ def _fit(
             validation_data=validation,
             epochs=until,
             initial_epoch=recorder.finished_epochs,
-            callbacks=[FollowEpochs(batches), timer, recorder, bar],
+            callbacks=[FollowEpochs(batches), *average, timer, recorder, bar],
             shuffle=False,
             verbose=0,
         )
@@ -116,7 +139,7 @@ def _fit(
 def _training(recorder: EpochRecorder, folder: Path) -> Training:
     rates = sorted(float(row["images_per_second"]) for row in recorder.rows)
     return Training(
-        f1=float(recorder.best["val_macro_f1"]),
+        f1=best_f1(recorder.best),
         best_epoch=int(recorder.best["epoch"]),
         epochs=len(recorder.rows),
         model=folder / BEST,
@@ -124,19 +147,28 @@ def _training(recorder: EpochRecorder, folder: Path) -> Training:
     )
 
 
-def compile_by_recipe(model: keras.Model, dataset: Dataset, recipe: Recipe, steps: int) -> None:
+def compile_by_recipe(
+    model: keras.Model,
+    dataset: Dataset,
+    recipe: Recipe,
+    steps: int,
+    rates: dict[str, float] | None = None,
+    supervision: Supervision | None = None,
+) -> None:
     """Compiles with the recipe's loss, its optimizer over `steps` steps, and macro F1.
 
+    `rates` are shares of the learning rate by the path of the variable; `supervision` makes its loss of the recipe's.
     Whether the loss is scaled follows from the model's own layers: Keras would ask the global dtype policy, which says
     float32 when a saved 16-bit model is opened again.
     """
     classes = len(dataset.classes)
-    optimizer = recipe_optimizer(recipe, steps)
+    optimizer = recipe_optimizer(recipe, steps, rates)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    loss = recipe_loss(recipe, dataset.part("train").labels, classes)
     model.compile(
         optimizer=optimizer,
-        loss=recipe_loss(recipe, dataset.part("train").labels, classes),
+        loss=supervision.loss(loss) if supervision else loss,
         metrics=[MacroF1(classes)],
         auto_scale_loss=False,
     )

@@ -1,4 +1,6 @@
-"""Losses from logits and integer or soft labels, one of them for imbalanced classes."""
+"""One cross entropy from logits and integer or soft labels, with what imbalanced classes ask for."""
+
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -6,44 +8,99 @@ from keras import ops
 
 from kerastrash.training.recipe import Recipe
 
+CLOSEST = 1e-7
+"""The focal factor takes 1 - p for no less, below which its derivative need not be finite."""
+
 
 @keras.saving.register_keras_serializable("kerastrash")
-class LogitAdjustedCrossEntropy(keras.losses.Loss):
-    """Cross entropy of `logits + tau * log(prior)` (Menon et al. 2021, arXiv:2007.07314, equation 10).
+class CrossEntropy(keras.losses.Loss):
+    """`-sum_c w_c t_c (1 - p_c)^gamma log p_c` for each image, of logits (batch, classes) in float32.
 
-    Rare classes get a larger margin during training; inference uses the plain logits.
+    Labels are integers (batch,) or (batch, 1), or shares of the classes (batch, classes). What is left out has no
+    effect: with priors alone this is plain cross entropy.
 
     Args:
         priors: the classes' frequencies in the training set; positive, rescaled to sum to 1.
-        tau: strength of the adjustment; 0 is plain cross entropy.
+        tau: `p = softmax(logits + tau log(prior))` gives rare classes a larger margin in training; inference uses the
+            plain logits (Menon et al. 2021, arXiv:2007.07314, equation 10).
+        weights: `w`, one a class, 1 without them (such as `class_balanced_weights`). The mean is over the images, not
+            over their weights as in PyTorch.
+        gamma: plays down images that are right already (Lin et al. 2017, arXiv:1708.02002, equation 4, over the
+            softmax); 0 or more.
+        smoothing: `t = (1 - smoothing) label + smoothing / classes` (Szegedy et al. 2016, arXiv:1512.00567, section 7).
     """
 
-    def __init__(self, priors, tau: float = 1.0, name: str = "logit_adjusted_cross_entropy", **kwargs):
+    def __init__(
+        self,
+        priors: Sequence[float],
+        tau: float = 0.0,
+        weights: Sequence[float] | None = None,
+        gamma: float = 0.0,
+        smoothing: float = 0.0,
+        name: str = "cross_entropy",
+        **kwargs,
+    ):
         super().__init__(name=name, **kwargs)
         self.priors = [float(p) for p in np.asarray(priors, "float64") / np.sum(priors)]
-        self.tau = tau
-
-    @property
-    def adjustment(self) -> np.ndarray:
-        """What is added to the logits: (classes,) float64."""
-        return self.tau * np.log(self.priors)
+        self.weights = None if weights is None else [float(w) for w in weights]
+        self.tau, self.gamma, self.smoothing = tau, gamma, smoothing
+        # on the device once and for all: a step that sends a constant waits for the device
+        self._classes = self._constant(np.arange(len(self.priors)))
+        self._adjustment = self._constant(tau * np.log(self.priors))
+        self._weights = None if weights is None else self._constant(self.weights)
+        self._closest = self._constant(CLOSEST)
 
     def call(self, y_true, y_pred):
-        adjustment = ops.convert_to_tensor(self.adjustment, dtype=y_pred.dtype)
-        if len(y_true.shape) == 2 and y_true.shape[-1] == len(self.priors):  # soft labels, one share a class
-            return ops.categorical_crossentropy(ops.cast(y_true, y_pred.dtype), y_pred + adjustment, from_logits=True)
-        labels = ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        return ops.sparse_categorical_crossentropy(labels, y_pred + adjustment, from_logits=True)
+        if self.tau:
+            y_pred = ops.add(y_pred, self._adjustment)
+        logarithms = ops.log_softmax(y_pred, axis=-1)
+        terms = ops.multiply(self._shares(y_true), logarithms)
+        if self._weights is not None:
+            terms = ops.multiply(terms, self._weights)
+        if self.gamma:
+            terms = terms * ops.maximum(-ops.expm1(logarithms), self._closest) ** self.gamma
+        return -ops.sum(terms, axis=-1)
+
+    def _shares(self, y_true):
+        """What of each image belongs to each class: (batch, classes), summing to 1."""
+        soft = len(y_true.shape) == 2 and y_true.shape[-1] == len(self.priors)
+        if not soft:
+            y_true = ops.equal(ops.cast(ops.reshape(y_true, (-1, 1)), self.dtype), self._classes)
+        shares = ops.cast(y_true, self.dtype)
+        return shares * (1 - self.smoothing) + self.smoothing / len(self.priors) if self.smoothing else shares
+
+    def _constant(self, value):
+        return ops.convert_to_tensor(np.asarray(value, "float64"), dtype=self.dtype)
 
     def get_config(self) -> dict:
-        return {**super().get_config(), "priors": self.priors, "tau": self.tau}
+        names = ("priors", "tau", "weights", "gamma", "smoothing")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> LogitAdjustedCrossEntropy:
-    """The loss of a recipe; `labels` are the training labels, whose frequencies are the priors.
+def class_balanced_weights(counts: np.ndarray, beta: float) -> np.ndarray:
+    """Weights by the effective number of images (Cui et al. 2019, arXiv:1901.05555, equation 2 and section 4.3).
+
+    `(1 - beta) / (1 - beta^n)`, rescaled so that they sum to the number of classes: float64 (classes,).
+
+    Args:
+        counts: training images of each class, 1 or more.
+        beta: in [0, 1); 0 weighs all classes alike, towards 1 the weights are those of the inverse frequencies.
+    """
+    weights = (1 - beta) / (1 - beta ** np.asarray(counts, "float64"))
+    return weights * len(weights) / weights.sum()
+
+
+def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> CrossEntropy:
+    """The loss of a recipe; `labels` are the training labels, by whose frequencies it is adjusted or weighted.
 
     Takes integer labels, or soft ones (batch, classes) where the recipe mixes images. A class without a training image
-    counts as one image, so that its logarithm is finite.
+    counts as one image, so that its logarithm and its weight are finite.
     """
-    counts = np.bincount(labels, minlength=classes)
-    return LogitAdjustedCrossEntropy(np.maximum(counts, 1), recipe.tau if recipe.loss == "logit_adjusted" else 0.0)
+    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    return CrossEntropy(
+        counts,
+        tau=recipe.tau if recipe.loss == "logit_adjusted" else 0.0,
+        weights=class_balanced_weights(counts, recipe.beta) if recipe.loss == "class_balanced" else None,
+        gamma=recipe.gamma if recipe.loss == "focal" else 0.0,
+        smoothing=recipe.label_smoothing,
+    )

@@ -35,8 +35,9 @@ class MacroF1(keras.metrics.Metric):
     """Streaming macro F1 for integer labels and logits or probabilities.
 
     Keras's own F1Score wants one-hot labels and is silently wrong for labels of shape (batch, 1); this one takes
-    (batch,), (batch, 1) and soft labels (batch, classes), of which the largest counts. Its state is one confusion
-    matrix, so batches may be of any size.
+    (batch,), (batch, 1) and soft labels (batch, classes), of which the largest counts. Of labels joined by targets
+    (batch, 1 + k) it reads the first column, of outputs wider than the classes the first `classes`. Its state is one
+    confusion matrix, so batches may be of any size.
     """
 
     def __init__(self, classes: int, name: str = "macro_f1", dtype: str | None = None):
@@ -47,10 +48,11 @@ class MacroF1(keras.metrics.Metric):
     def update_state(self, y_true, y_pred, sample_weight=None) -> None:
         if sample_weight is not None:
             raise ValueError("MacroF1 counts every example once: sample_weight is not supported")
-        soft = len(y_true.shape) == 2 and y_true.shape[-1] == self.classes
-        true = ops.argmax(y_true, axis=-1) if soft else ops.cast(ops.reshape(y_true, (-1,)), "int32")
-        true = ops.one_hot(true, self.classes, dtype=self.dtype)
-        predicted = ops.one_hot(ops.argmax(y_pred, axis=-1), self.classes, dtype=self.dtype)
+        if len(y_true.shape) == 2:
+            y_true = ops.argmax(y_true, axis=-1) if y_true.shape[-1] == self.classes else y_true[:, 0]
+        true = ops.one_hot(ops.cast(y_true, "int32"), self.classes, dtype=self.dtype)
+        predicted = ops.argmax(y_pred[:, : self.classes], axis=-1)
+        predicted = ops.one_hot(predicted, self.classes, dtype=self.dtype)
         self.matrix.assign_add(ops.matmul(ops.transpose(true), predicted))
 
     def result(self):

@@ -20,28 +20,40 @@ class OneCycleSGD(keras.optimizers.Optimizer):
         learning_rate: a float or schedule.
         momentum: a schedule from the step to the momentum in [0, 1), or a float.
         l2: weight of the L2 penalty, applied to kernels (variables of rank 2 and more) only.
+        rates: shares of the learning rate, by the path of the variable; 1 for those not named.
     """
 
-    def __init__(self, learning_rate=0.1, momentum=0.9, l2: float = 0.0, name: str = "one_cycle_sgd", **kwargs):
+    def __init__(
+        self,
+        learning_rate=0.1,
+        momentum=0.9,
+        l2: float = 0.0,
+        rates: dict[str, float] | None = None,
+        name: str = "one_cycle_sgd",
+        **kwargs,
+    ):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         self.momentum = momentum
         self.l2 = l2
+        self.rates = rates
 
     def build(self, variables) -> None:
-        """Creates a velocity, initially zero, for each trainable variable."""
+        """Creates a velocity, initially zero, for each trainable variable, and looks up its share of the rate."""
         if self.built:
             return
         super().build(variables)
         self.velocities = self.add_optimizer_variables(variables, "velocity")
+        self.shares = [(self.rates or {}).get(variable.path, 1.0) for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate) -> None:
         momentum = self.momentum(self.iterations) if callable(self.momentum) else self.momentum
         gradient = ops.cast(gradient, variable.dtype)
         if self.l2 and len(variable.shape) > 1:
             gradient = gradient + self.l2 * variable
-        velocity = self.velocities[self._get_variable_index(variable)]
+        number = self._get_variable_index(variable)
+        velocity, rate = self.velocities[number], learning_rate * self.shares[number]
         self.assign(velocity, ops.cast(momentum, variable.dtype) * velocity + gradient)
-        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * velocity)
+        self.assign_sub(variable, ops.cast(rate, variable.dtype) * velocity)
 
     def settings_at(self, steps: np.ndarray) -> list[tuple[float, float]]:
         """Rate and momentum of each of these steps (n,), computed at once."""
@@ -55,7 +67,7 @@ class OneCycleSGD(keras.optimizers.Optimizer):
         momentum = self.momentum
         if isinstance(momentum, keras.optimizers.schedules.LearningRateSchedule):
             momentum = keras.saving.serialize_keras_object(momentum)
-        return {**super().get_config(), "momentum": momentum, "l2": self.l2}
+        return {**super().get_config(), "momentum": momentum, "l2": self.l2, "rates": self.rates}
 
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "OneCycleSGD":
@@ -64,10 +76,11 @@ class OneCycleSGD(keras.optimizers.Optimizer):
         return super().from_config(config, custom_objects)
 
 
-def recipe_optimizer(recipe: Recipe, total_steps: int) -> OneCycleSGD:
-    """The optimizer of a recipe for a training of `total_steps` steps."""
+def recipe_optimizer(recipe: Recipe, total_steps: int, rates: dict[str, float] | None = None) -> OneCycleSGD:
+    """The optimizer of a recipe for a training of `total_steps` steps; `rates` as in `OneCycleSGD`."""
     return OneCycleSGD(
         learning_rate_cycle(recipe.learning_rate, total_steps, recipe.warmup),
         momentum_cycle(recipe.momentum_low, recipe.momentum_high, total_steps, recipe.warmup),
         l2=recipe.weight_decay,
+        rates=rates,
     )

@@ -8,8 +8,9 @@ from kerastrash.data.augment.mix import Mixing
 from kerastrash.data.order import Sampler
 from kerastrash.errors import require
 
-Loss = Literal["cross_entropy", "logit_adjusted"]
+Loss = Literal["cross_entropy", "logit_adjusted", "class_balanced", "focal"]
 Feeding = Literal["auto", "disk", "device"]
+Norms = Literal["train", "frozen"]
 DtypePolicy = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
@@ -32,9 +33,24 @@ class Recipe:
     weight_decay: float = 0.0
     """L2 penalty added to the gradient of every kernel, as PyTorch's SGD does."""
     loss: Loss = "cross_entropy"
-    """Plain cross entropy, or adjusted by the class frequencies (for imbalanced classes)."""
+    """Plain cross entropy; for imbalanced classes logits adjusted by the class frequencies, weights by the effective
+    number of images (class_balanced), or less weight for what is right already (focal)."""
     tau: float = 1.0
     """Strength of the logit adjustment."""
+    beta: float = 0.999
+    """Of the class-balanced weights, in [0, 1): 0 weighs all classes alike, towards 1 by inverse frequency."""
+    gamma: float = 2.0
+    """Exponent of the focal loss."""
+    label_smoothing: float = 0.0
+    """Share of each label that is spread over all classes, with any loss; 0.1 is usual."""
+    freeze: int = 0
+    """Rows, from the first, whose weights and statistics stay as they are: for a net that has learned before."""
+    backbone_rate: float = 1.0
+    """Learning rate of all layers but the classifier, as a share of learning_rate."""
+    norms: Norms = "train"
+    """Whether batch norms learn, or keep their statistics, scale and shift and normalise by them in training too."""
+    average: float = 0.0
+    """Decay a step of a moving average of the weights, validated beside them; 0 switches it off, 0.999 is usual."""
     n_select: int = 2
     """RandAugment operations drawn for each image, 0 to 6."""
     level: float | None = None
@@ -72,6 +88,13 @@ class Recipe:
         require(0 <= self.momentum_low < 1, "momentum_low", self.momentum_low, "must lie in [0, 1)")
         require(0 <= self.momentum_high < 1, "momentum_high", self.momentum_high, "must lie in [0, 1)")
         require(0 <= self.weight_decay < 1, "weight_decay", self.weight_decay, "must lie in [0, 1)")
+        require(0 <= self.tau <= 10, "tau", self.tau, "must lie in [0, 10]")
+        require(0 <= self.beta < 1, "beta", self.beta, "must lie in [0, 1)")
+        require(0 <= self.gamma <= 10, "gamma", self.gamma, "must lie in [0, 10]")
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "must lie in [0, 1)")
+        require(self.freeze >= 0, "freeze", self.freeze, "must be 0 or more")
+        require(0 < self.backbone_rate <= 1, "backbone_rate", self.backbone_rate, "must lie in (0, 1]")
+        require(0 <= self.average < 1, "average", self.average, "must lie in [0, 1)")
         require(self.workers is None or 0 <= self.workers <= 256, "workers", self.workers, "must lie in 0 to 256")
         self.augmentation()  # these two check their own settings
         self.mixing()

@@ -7,13 +7,16 @@ import pytest
 from kerastrash.backends import training_model
 from kerastrash.data import Dataset
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
+from kerastrash.training.fine_tuning import backbone_rates, set_trainable
 from kerastrash.training.fit import compile_by_recipe
+from kerastrash.training.losses import recipe_loss
 from kerastrash.training.recipe import Recipe
 
 if keras.backend.backend() != "torch":
     pytest.skip("the fast path is torch's", allow_module_level=True)
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kerastrash.backends.torch_modules import KerasLayer
 from kerastrash.backends.torch_program import lower, training_program
@@ -45,9 +48,9 @@ def batches(dataset: Dataset) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(dataset.images[rows], dataset.labels[rows]) for rows in chosen]
 
 
-def losses(model: keras.Model, dataset: Dataset, recipe: Recipe) -> np.ndarray:
+def losses(model: keras.Model, dataset: Dataset, recipe: Recipe, rates: dict | None = None) -> np.ndarray:
     """The loss of each of the steps."""
-    compile_by_recipe(model, dataset, recipe, STEPS)
+    compile_by_recipe(model, dataset, recipe, STEPS, rates)
     values = []
     for images, labels in batches(dataset):
         model.reset_metrics()
@@ -56,7 +59,16 @@ def losses(model: keras.Model, dataset: Dataset, recipe: Recipe) -> np.ndarray:
     return np.array(values)
 
 
-@pytest.mark.parametrize("recipe", (Recipe(), Recipe(weight_decay=1e-2), Recipe(loss="logit_adjusted")), ids=str)
+RECIPES = (
+    Recipe(),
+    Recipe(weight_decay=1e-2),
+    Recipe(loss="logit_adjusted"),
+    Recipe(loss="class_balanced", label_smoothing=0.01),
+    Recipe(loss="focal", gamma=1.5),
+)
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "decay", "adjusted", "balanced", "focal"])
 def test_losses_weights_and_state_are_those_of_stock_keras(recipe, coloured_squares):
     stock, fast = make(), training_model(make())
     expected, found = losses(stock, coloured_squares, recipe), losses(fast, coloured_squares, recipe)
@@ -65,6 +77,42 @@ def test_losses_weights_and_state_are_those_of_stock_keras(recipe, coloured_squa
     for mine, theirs in zip(fast.variables, stock.variables, strict=True):  # moving statistics and velocities too
         np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-2, atol=2e-4, err_msg=theirs.path)
     assert int(fast.optimizer.iterations) == int(stock.optimizer.iterations) == STEPS
+
+
+def test_parts_that_are_frozen_or_slower_train_as_in_stock_keras(coloured_squares):
+    recipe = Recipe(freeze=1, backbone_rate=0.1, weight_decay=1e-2)
+    models = [make(), make()]
+    for model in models:
+        set_trainable(model, recipe)
+    rates = backbone_rates(models[0], recipe)
+    stock, fast = models[0], training_model(models[1])
+    expected, found = (losses(model, coloured_squares, recipe, rates) for model in (stock, fast))
+    assert expected[-1] < 0.5 * expected[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
+    for mine, theirs in zip(fast.variables, stock.variables, strict=True):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-2, atol=2e-4, err_msg=theirs.path)
+
+
+class HostConstants(TorchDispatchMode):
+    """Counts the tensors that are made from numbers of the host."""
+
+    count = 0
+
+    def __torch_dispatch__(self, function, kinds, arguments=(), keywords=None):
+        self.count += function in (torch.ops.aten.lift_fresh.default, torch.ops.aten._local_scalar_dense.default)
+        return function(*arguments, **keywords or {})
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "decay", "adjusted", "balanced", "focal"])
+def test_a_loss_takes_nothing_from_the_host(recipe):
+    loss = recipe_loss(recipe, np.array([0, 0, 1, 2]), 3)
+    labels, logits = torch.tensor([0.0, 2.0]), torch.randn(2, 3, requires_grad=True)
+    with HostConstants() as made_in_call:
+        loss.call(labels, logits).mean().backward()
+    assert made_in_call.count == 0
+    with HostConstants() as made_by_keras:
+        loss(labels, logits)
+    assert made_by_keras.count > 0  # which is why the trainer reduces it
 
 
 def test_an_evaluation_is_that_of_stock_keras(coloured_squares):

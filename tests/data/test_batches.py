@@ -5,6 +5,7 @@ import pytest
 from kerastrash.data.augment import Augmentation
 from kerastrash.data.augment.mix import Mixing
 from kerastrash.data.batches import CropBatches, FollowEpochs
+from kerastrash.data.device_batches import DeviceBatches
 from kerastrash.errors import ConfigError
 
 pytestmark = pytest.mark.backends
@@ -124,6 +125,49 @@ def test_mixing_is_the_same_whatever_the_workers_and_after_a_resume():
 def test_mixing_without_the_number_of_classes_is_refused():
     with pytest.raises(ConfigError, match="mixing needs the number of classes"):
         batches(mixing=Mixing(mixup=0.2))
+
+
+def columns(epoch):
+    """Two targets a crop: its index and the epoch."""
+    return np.stack([np.arange(24), np.full(24, epoch)], axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
+def test_targets_join_the_labels_of_their_crops_in_every_epoch(kind):
+    data = kind(cache(), INDICES, INDICES % 6, 5, sampler="shuffle", targets=columns)
+    for epoch in (0, 3):
+        data.set_epoch(epoch)
+        for number in range(len(data)):
+            images, labels = data[number]
+            crops = np.asarray(keras.ops.convert_to_numpy(images))[:, -1, -1, 0] // 10
+            assert labels.dtype == np.float32
+            np.testing.assert_array_equal(labels, np.stack([crops % 6, crops, np.full(len(crops), epoch)], axis=1))
+
+
+def test_targets_of_other_crops_or_beside_shares_of_the_classes_are_refused():
+    with pytest.raises(ConfigError, match=r"targets of epoch 0 are \(23, 2\) for 24 crops"):
+        batches(targets=lambda epoch: columns(epoch)[1:])
+    with pytest.raises(ConfigError, match="targets join integer labels"):
+        batches(targets=columns, classes=6)
+
+
+@pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
+def test_augmentation_can_repeat_while_the_order_goes_on(kind):
+    settings = {"augmentation": Augmentation(n_select=2), "sampler": "shuffle", "seed": 5, "targets": columns}
+    data = kind(cache(), INDICES, INDICES % 6, 12, **settings, draws=lambda epoch: (9, epoch % 2))
+
+    def seen(epoch):
+        data.set_epoch(epoch)
+        images, labels = data[0]
+        crops = labels[:, 1]
+        return crops, np.asarray(keras.ops.convert_to_numpy(images))[np.argsort(crops)]
+
+    (order, first), (_, other), (later, again) = seen(1), seen(2), seen(3)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(order, later)
+    assert not np.array_equal(first, other)
+    data = kind(cache(), INDICES, INDICES % 6, 12, **settings | {"seed": 9})
+    np.testing.assert_array_equal(first, seen(1)[1])
 
 
 def test_augmentation_leaves_a_memory_mapped_cache_as_it_is(tmp_path):

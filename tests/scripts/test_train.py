@@ -1,14 +1,19 @@
-"""`scripts/train.py` trains a net given as YAML, says what came out, and goes on with the same command."""
+"""`scripts/train.py` trains a net given as YAML or fine-tunes a saved one, and goes on with the same command."""
 
+import keras
 import numpy as np
+import pytest
 from PIL import Image
 
 from kerastrash.files import read_csv
+from kerastrash.models.saved import open_model
 
 NET = "- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n"
 
 
-def test_a_net_without_python_is_trained_and_resumed(script, tmp_path):
+@pytest.fixture
+def arguments(tmp_path):
+    """A command line up to the net: two classes of twelve photographs of 16 px, three epochs."""
     rng = np.random.default_rng(0)
     for name, light in (("dark", 0), ("light", 150)):
         (tmp_path / "images" / name).mkdir(parents=True)
@@ -16,8 +21,12 @@ def test_a_net_without_python_is_trained_and_resumed(script, tmp_path):
             pixels = rng.integers(0, 100, (16, 16, 3)) + light
             Image.fromarray(pixels.astype("uint8")).save(tmp_path / "images" / name / f"{number}.png")
     (tmp_path / "net.yaml").write_text(NET)
-    arguments = ["--net", tmp_path / "net.yaml", "--input-size", 16, "--data", tmp_path / "images", "--name", "mine"]
-    arguments += ["--cache", tmp_path / "cache", "--runs", tmp_path / "runs", "--epochs", 3, "--batch-size", 4]
+    folders = ["--data", tmp_path / "images", "--cache", tmp_path / "cache", "--runs", tmp_path / "runs"]
+    return [*folders, "--epochs", 3, "--batch-size", 4]
+
+
+def test_a_net_without_python_is_trained_and_resumed(script, tmp_path, arguments):
+    arguments += ["--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "mine"]
     for _ in range(2):
         status, out, error = script("train", *arguments)
         assert status == 0, error
@@ -27,3 +36,58 @@ def test_a_net_without_python_is_trained_and_resumed(script, tmp_path):
     status, _, error = script("train", *arguments, "--epochs", 4)
     assert status == 2
     assert "epochs=3, not 4" in error
+
+
+def test_a_saved_net_is_fine_tuned_at_its_own_size(script, tmp_path, arguments):
+    first = ["--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "first", "--epochs", 1]
+    assert script("train", *arguments, *first)[0] == 0
+    saved = tmp_path / "runs" / "first" / "best.keras"
+    status, _, error = script("train", *arguments, "--net", saved, "--name", "again", "--freeze", 1)
+    assert status == 0, error
+    before, after = (open_model(tmp_path / "runs" / name / "best.keras") for name in ("first", "again"))
+    for layer in before.layers:
+        same = all(map(np.array_equal, layer.get_weights(), after.get_layer(layer.name).get_weights()))
+        assert same == (layer.name != "logits"), layer.name
+    status, _, error = script("train", *arguments, "--net", saved, "--name", "third", "--input-size", 32)
+    assert status == 2
+    assert "takes 16 px" in error
+
+
+def test_a_saved_net_takes_the_dtype_policy_of_the_recipe(script, tmp_path, arguments):
+    first = ["--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "first", "--epochs", 1]
+    assert script("train", *arguments, *first)[0] == 0
+    saved = tmp_path / "runs" / "first" / "best.keras"
+    try:
+        status, _, error = script(
+            "train", *arguments, "--net", saved, "--name", "b", "--dtype-policy", "mixed_bfloat16"
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert status == 0, error
+    trained = open_model(tmp_path / "runs" / "b" / "best.keras")
+    assert trained.get_layer("row01_conv").compute_dtype == "bfloat16"
+    assert trained.get_layer("logits").compute_dtype == "float32"
+
+
+def test_a_saved_net_of_other_classes_is_refused(script, tmp_path, arguments):
+    assert script("train", *arguments, "--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "first")[0] == 0
+    (tmp_path / "images" / "dark").rename(tmp_path / "images" / "black")
+    status, _, error = script("train", *arguments, "--net", tmp_path / "runs" / "first" / "best.keras")
+    assert status == 2
+    assert "tells apart dark, light; the data has black, light" in error
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--net", "resnet18", "--weights", "resnet18"], "give one"),
+        (["--weights", "resnet18", "--width", 0.5], "only a net from scratch can be scaled"),
+        (["--weights", "resnet19"], "resnet19"),
+        (["--net", "absent.keras"], "absent.keras: no such file"),
+    ],
+)
+def test_nets_that_contradict_or_are_not_there_are_refused(script, arguments, tmp_path, options, sentence):
+    status, _, error = script("train", *arguments, *options)
+    assert status == 2
+    assert sentence in error
+    assert not (tmp_path / "runs").exists()

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.training.losses import LogitAdjustedCrossEntropy, recipe_loss
+from kerastrash.training.losses import CrossEntropy, recipe_loss
 from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 from kerastrash.training.schedule import learning_rate_cycle, momentum_cycle
@@ -59,9 +59,10 @@ def test_the_weights_follow_pytorchs_sgd_under_one_cycle_with_l2():
 
 
 def test_the_optimizer_survives_its_configuration():
-    optimizer = recipe_optimizer(Recipe(weight_decay=0.02), STEPS)
+    optimizer = recipe_optimizer(Recipe(weight_decay=0.02), STEPS, {"row01/kernel": 0.1})
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
     assert copy.l2 == 0.02
+    assert copy.rates == {"row01/kernel": 0.1}
     assert float(copy.momentum(7)) == float(optimizer.momentum(7))
 
 
@@ -71,7 +72,7 @@ def test_the_logit_adjusted_loss_equals_the_formula_by_hand():
     priors = np.array([60, 30, 10]) / 100
     adjusted = logits + 0.5 * np.log(priors)
     expected = np.log(np.exp(adjusted).sum(1)) - adjusted[np.arange(10), labels]
-    loss = LogitAdjustedCrossEntropy([60, 30, 10], tau=0.5)
+    loss = CrossEntropy([60, 30, 10], tau=0.5)
     assert float(loss(labels, logits)) == pytest.approx(expected.mean(), rel=1e-5)
 
 

@@ -1,0 +1,168 @@
+"""Averaged weights: their formula, what is validated and kept, and that a kill changes nothing."""
+
+import dataclasses
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kerastrash.data.batches import CropBatches
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.files import read_csv
+from kerastrash.models import build_model
+from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.saved import open_model
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.training.averaging import WeightAverage, decay_at
+from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder
+from kerastrash.training.fit import train
+from kerastrash.training.losses import CrossEntropy
+from kerastrash.training.optimizer import recipe_optimizer
+from kerastrash.training.recipe import Recipe
+
+RECIPE = Recipe(epochs=4, batch_size=12, learning_rate=0.05, n_select=1, workers=0, average=0.9)
+
+
+def build() -> keras.Model:
+    return build_model((Conv(8, kernel=3, stride=2), Conv(16), Pool()), 16, classes=3)
+
+
+def copies(variables) -> list[np.ndarray]:
+    return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+@pytest.fixture(scope="module")
+def averaged(coloured_squares, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("averaged")
+    return train(build, coloured_squares, RECIPE, folder), folder
+
+
+class Steps(keras.callbacks.Callback):
+    """Follows the average by its formula, from the weights after each step."""
+
+    def __init__(self, net, decay):
+        super().__init__()
+        self.net, self.decay, self.step = net, decay, 0
+        self.averages = copies(net.weights)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.step += 1
+        decay = min(self.decay, (1 + self.step) / (10 + self.step))
+        pairs = zip(self.averages, copies(self.net.weights), strict=True)
+        self.averages = [decay * average + (1 - decay) * weight for average, weight in pairs]
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize("decay", [0.25, 0.999])
+def test_the_average_follows_its_formula_for_weights_and_statistics(coloured_squares, decay):
+    part = coloured_squares.part("val")
+    data = CropBatches(part.images, part.indices, part.labels, 4)
+    net = build()
+    net.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    average, steps = WeightAverage(net, decay, data), Steps(net, decay)
+    average.on_epoch_end = lambda *_: None  # no metrics here
+    net.fit(data, epochs=4, callbacks=[average, steps], shuffle=False, verbose=0)
+    for found, expected, variable in zip(copies(average.averages), steps.averages, net.weights, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6, err_msg=variable.path)
+    assert any("moving" in variable.path for variable in net.weights)
+    assert not np.allclose(steps.averages[0], copies(net.weights)[0], atol=1e-3)
+
+
+def test_the_decay_rises_to_its_bound():
+    assert [decay_at(step, 0.5) for step in (1, 5, 8, 9)] == [2 / 11, 6 / 15, 0.5, 0.5]
+
+
+@pytest.mark.backends
+def test_the_averages_are_swapped_in_and_out_bit_for_bit(coloured_squares):
+    net = build()
+    average = WeightAverage(net, 0.9, None)
+    for variable in average.averages:
+        variable.assign(ops.convert_to_numpy(variable) + 0.3)
+    weights, averages = copies(net.weights), copies(average.averages)
+    with average.swapped_in():
+        assert all(map(np.array_equal, copies(net.weights), averages))
+    assert all(map(np.array_equal, copies(net.weights), weights))
+    assert all(map(np.array_equal, copies(average.averages), averages))
+
+
+def test_the_better_of_both_is_kept_and_the_row_says_which(averaged, coloured_squares):
+    training, folder = averaged
+    rows = read_csv(folder / "metrics.csv")
+    for row in rows:
+        raw, smooth = float(row["val_macro_f1"]), float(row["averaged_f1"])
+        assert row["weights"] == ("averaged" if smooth > raw else "raw")
+    assert training.f1 == max(max(float(row["val_macro_f1"]), float(row["averaged_f1"])) for row in rows)
+    assert evaluate(open_model(training.model), coloured_squares.part("val")).macro_f1 == pytest.approx(training.f1)
+
+
+@pytest.mark.backends
+def test_each_kept_net_is_the_better_of_the_weights_and_their_averages(coloured_squares, tmp_path):
+    net, images = build(), coloured_squares.images[:4]
+    average = WeightAverage(net, 0.9, None)
+    for variable in average.averages:
+        variable.assign(ops.convert_to_numpy(variable) + 0.3)
+    with average.swapped_in():
+        averaged = ops.convert_to_numpy(net(images))
+    raw = ops.convert_to_numpy(net(images))
+    net.compile(recipe_optimizer(RECIPE, 10), CrossEntropy([1, 1, 1]))
+    net.optimizer.build(net.trainable_variables)
+    recorder = EpochRecorder(tmp_path, 0, coloured_squares.classes, net, average)
+    recorder.set_model(net)
+    figures = [(0.2, 0.3, averaged), (0.4, 0.3, raw), (0.4, 0.1, raw), (0.1, 0.4, raw), (0.4, 0.5, averaged)]
+    for epoch, (f1, averaged_f1, kept) in enumerate(figures):
+        losses = {"loss": 1.0, "val_loss": 1.0}
+        recorder.on_epoch_end(epoch, {**losses, "val_macro_f1": f1, "averaged_f1": averaged_f1})
+        found = ops.convert_to_numpy(open_model(tmp_path / BEST)(images))
+        np.testing.assert_allclose(found, kept, rtol=1e-4, atol=1e-4, err_msg=str(epoch))
+    assert [row["weights"] for row in recorder.rows] == ["averaged", "raw", "raw", "averaged", "averaged"]
+
+
+@pytest.mark.backends
+def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(averaged, coloured_squares, tmp_path):
+    train(build, coloured_squares, RECIPE, tmp_path, until=2)
+    with h5py.File(tmp_path / LAST) as file:
+        saved = [file[f"averages/{number}"][()] for number in range(len(file["averages"]))]
+    seen = []
+
+    class Watching(WeightAverage):
+        def on_epoch_begin(self, epoch, logs=None):
+            super().on_epoch_begin(epoch, logs)
+            seen.append((self.step, copies(self.averages)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerastrash.training.fit.WeightAverage", Watching)
+        train(build, coloured_squares, RECIPE, tmp_path)
+    step, restored = seen[0]
+    assert step == 2 * 3
+    assert len(saved) == len(build().weights) and all(map(np.array_equal, restored, saved))
+    with h5py.File(tmp_path / LAST) as ours, h5py.File(averaged[1] / LAST) as theirs:
+        for name in theirs["averages"]:
+            np.testing.assert_allclose(ours["averages"][name][()], theirs["averages"][name][()], rtol=1e-4, atol=1e-5)
+    columns = ("loss", "val_loss", "val_macro_f1", "averaged_f1")
+    ours, theirs = (
+        [[float(row[name]) for name in columns] for row in read_csv(folder / "metrics.csv")]
+        for folder in (tmp_path, averaged[1])
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_averaging_changes_nothing_of_the_training_itself(averaged, coloured_squares, tmp_path):
+    train(build, coloured_squares, dataclasses.replace(RECIPE, average=0.0), tmp_path)
+    rows = read_csv(tmp_path / "metrics.csv")
+    assert {(row["averaged_f1"], row["weights"]) for row in rows} == {("", "raw")}
+    for column in ("loss", "val_loss"):
+        ours, theirs = ([float(row[column]) for row in each] for each in (rows, read_csv(averaged[1] / "metrics.csv")))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+
+
+def test_a_state_without_averages_is_not_continued_with_them(coloured_squares, tmp_path):
+    train(build, coloured_squares, dataclasses.replace(RECIPE, average=0.0), tmp_path, until=1)
+    with pytest.raises(ModelError, match=r"last\.weights\.h5"):
+        train(build, coloured_squares, RECIPE, tmp_path)
+
+
+def test_a_decay_out_of_range_is_refused():
+    with pytest.raises(ConfigError, match=r"average=1\.0"):
+        Recipe(average=1.0)
