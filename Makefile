@@ -24,7 +24,7 @@ help: ## this list
 
 .venv/.test: .venv/.base
 	@echo "installing what the tests need: jax, tensorflow, the device formats, pytest, ruff"
-	$(INSTALL) --editable ".[jax,tensorflow,onnx,openvino,litert,safetensors,test]"
+	$(INSTALL) --editable ".[jax,tensorflow,onnx,openvino,litert,safetensors,pretrained,test]"
 	@touch $@
 
 # Apache Beam needs older versions of what the rest needs: an environment of its own, in which tensorflow is absent.

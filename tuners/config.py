@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kerastrash.data.config import DataConfig
 from kerastrash.errors import require
+from kerastrash.models import map_sizes, resolve_rows
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Recipe
 from tuners.space import Space
@@ -20,6 +21,8 @@ class TuneConfig(ClockConfig, DataConfig):
     """Folder of all runs."""
     input_sizes: tuple[int, ...] = (48, 64)
     """Input sizes in pixels that the search may choose from."""
+    net: str | None = None
+    """Preset or .yaml file of rows whose width and depth are searched; left out, nets of the space's own shape."""
     max_epochs: int = 6
     """Epochs of the longest trials, over which the learning rate makes its one cycle."""
     factor: int = 3
@@ -46,6 +49,8 @@ class TuneConfig(ClockConfig, DataConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(len(self.input_sizes) > 0, "input_sizes", self.input_sizes, "must name at least one size")
+        for size in self.input_sizes if self.net else ():
+            map_sizes(resolve_rows(self.net), size)  # no multiplier adds a halving
         require(self.max_epochs >= 1, "max_epochs", self.max_epochs, "must be at least 1")
         require(self.factor >= 2, "factor", self.factor, "must be at least 2")
         require(self.iterations >= 1, "iterations", self.iterations, "must be at least 1")

@@ -59,7 +59,7 @@ class Search:
         """
         config = self.config
         tuner = Hyperband(
-            declare=lambda hp: declare(hp, config.space, tuple(self.datasets)),
+            declare=lambda hp: declare(hp, config.space, tuple(self.datasets), config.net),
             run_trial_at=self._run_trial,
             admissible=self.is_admissible,
             max_epochs=config.max_epochs,
@@ -78,7 +78,7 @@ class Search:
 
     def is_admissible(self, values: Values) -> bool:
         """True where the net of the values is within max_params and max_macs."""
-        rows, size = rows_of(values), values["input_size"]
+        rows, size = rows_of(values, self.config.net), values["input_size"]
         classes = len(self.datasets[size].classes)
         within_params = self.config.max_params is None or parameters(rows, classes) <= self.config.max_params
         return within_params and (self.config.max_macs is None or macs(rows, size) <= self.config.max_macs)
@@ -110,7 +110,7 @@ class Search:
             result = TrialResult("failed", reason=f"would continue trial {rung.parent}, which failed")
             write_result(folder, result)
             return result
-        write_spec(self._spec(values, rung, folder, parent), rows_of(values))
+        write_spec(self._spec(values, rung, folder, parent), rows_of(values, self.config.net))
         bar: Progress = self._bar
 
         def show(epochs: int) -> None:

@@ -2,6 +2,7 @@
 
 A net of the space has the shape of the contest's: a 3x3 stem of 16 channels, one block at stride 1, `stages` stages
 whose first block halves the resolution, a 1x1 head, pooling. A stage's settings exist only while the stage does.
+Where the search is given a net of its own, its rows are made wider or narrower, deeper or shallower instead.
 """
 
 import dataclasses
@@ -11,7 +12,7 @@ from typing import Any
 import keras_tuner
 
 from kerastrash.errors import require
-from kerastrash.models import scale_rows
+from kerastrash.models import resolve_rows, scale_rows
 from kerastrash.models.row import Rows
 from kerastrash.models.rows import Conv, InvertedResidual, Pool
 from kerastrash.training.recipe import Loss, Recipe
@@ -30,6 +31,8 @@ class Space:
     """Blocks in a stage."""
     widths: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25)
     """Width multipliers of the whole net."""
+    depths: tuple[float, ...] = (0.5, 0.75, 1.0)
+    """Depth multipliers, where the search is given a net: all that belongs to a stage is then left out."""
     kernels: tuple[int, ...] = (3, 5)
     """Depthwise kernel sizes of a stage."""
     expansions: tuple[float, ...] = (2.0, 3.0, 4.0, 6.0)
@@ -53,13 +56,21 @@ class Space:
         most = len(STAGE_CHANNELS)
         require(all(1 <= n <= most for n in self.stages), "space.stages", self.stages, f"must lie in 1 to {most}")
         require(all(n >= 1 for n in self.repeats), "space.repeats", self.repeats, "must be 1 or more")
+        require(all(n > 0 for n in self.widths), "space.widths", self.widths, "must be above 0")
+        require(all(n > 0 for n in self.depths), "space.depths", self.depths, "must be above 0")
         require(all(k % 2 for k in self.kernels), "space.kernels", self.kernels, "must be odd")
         low, high = self.learning_rates
         require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")
 
 
-def declare(hp: keras_tuner.HyperParameters, space: Space, input_sizes: tuple[int, ...]) -> None:
-    """Declares every hyperparameter; those of stage i only while there are more than i stages."""
+def declare(
+    hp: keras_tuner.HyperParameters, space: Space, input_sizes: tuple[int, ...], net: str | None = None
+) -> None:
+    """Declares every hyperparameter; those of stage i only while there are more than i stages.
+
+    Args:
+        net: a preset or a .yaml file of rows, of which width and depth are searched; None for the space's own shape.
+    """
     hp.Choice("input_size", list(input_sizes))
     hp.Choice("width", list(space.widths))
     hp.Choice("n_select", list(space.n_select))
@@ -70,6 +81,13 @@ def declare(hp: keras_tuner.HyperParameters, space: Space, input_sizes: tuple[in
         hp.Fixed("learning_rate", low)
     else:
         hp.Float("learning_rate", low, high, sampling="log")
+    if net is None:
+        _declare_stages(hp, space)
+    else:
+        hp.Choice("depth", list(space.depths))
+
+
+def _declare_stages(hp: keras_tuner.HyperParameters, space: Space) -> None:
     hp.Choice("stages", list(space.stages))
     for stage in range(max(space.stages)):
         with hp.conditional_scope("stages", [count for count in space.stages if count > stage]):
@@ -80,8 +98,10 @@ def declare(hp: keras_tuner.HyperParameters, space: Space, input_sizes: tuple[in
             hp.Choice(f"hard_swish_{stage}", list(space.hard_swish))
 
 
-def rows_of(values: dict[str, Any]) -> Rows:
-    """The rows of the net that the hyperparameter values describe, width applied."""
+def rows_of(values: dict[str, Any], net: str | None = None) -> Rows:
+    """The rows of the net that the hyperparameter values describe, of the given net or of the space's own shape."""
+    if net is not None:
+        return scale_rows(resolve_rows(net), values["width"], values["depth"])
     rows: list = [Conv(16, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 1, 16, False, False, 1)]
     for stage in range(values["stages"]):
         rows += [

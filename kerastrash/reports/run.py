@@ -40,8 +40,9 @@ def write_report(
 
 ## Trials
 
-Score and F1 on the validation split. Net: width, then for each stage blocks x kernel, expansion, squeeze-and-excite
-(se), hard-swish (hs). Recipe: peak learning rate, batch size, RandAugment operations, loss.
+Score and F1 on the validation split. Net: width (w), then depth (d) of a given net, or for each stage blocks x kernel,
+expansion, squeeze-and-excite (se), hard-swish (hs). Recipe: peak learning rate, batch size, RandAugment operations,
+loss.
 
 ![trials]({PICTURE})
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 TrialRow = dict[str, Any]
 COLUMNS = ("trial", "score", "F1", "ms", "params", "MMACs", "layers", "px", "epochs", "net", "recipe")
+LOSSES = {"cross_entropy": "ce", "logit_adjusted": "adj", "class_balanced": "bal", "focal": "focal"}
 
 
 def ranked(trials: Sequence[TrialRow]) -> list[TrialRow]:
@@ -33,7 +34,9 @@ def cells(row: TrialRow) -> list[str]:
 
 
 def describe_net(row: TrialRow) -> str:
-    """The net in one line: width, then repeats x kernel, expansion and extras of each stage."""
+    """In one line: width, then a given net's depth, or repeats x kernel, expansion and extras of each stage."""
+    if "stages" not in row:
+        return f"w{row['width']:g} d{row['depth']:g}"
     stages = []
     for stage in range(row["stages"]):
         extras = ("se" if row[f"squeeze_excite_{stage}"] else "") + ("hs" if row[f"hard_swish_{stage}"] else "")
@@ -44,8 +47,7 @@ def describe_net(row: TrialRow) -> str:
 
 def describe_recipe(row: TrialRow) -> str:
     """The searched part of the recipe in one line."""
-    loss = "adj" if row["loss"] == "logit_adjusted" else "ce"
-    return f"lr {row['learning_rate']:.3f} b{row['batch_size']} aug{row['n_select']} {loss}"
+    return f"lr {row['learning_rate']:.3f} b{row['batch_size']} aug{row['n_select']} {LOSSES[row['loss']]}"
 
 
 def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> Table:

@@ -7,7 +7,14 @@ from PIL import Image
 from rich.console import Console
 
 from kerastrash.reports.pictures import draw_trials
-from kerastrash.reports.trials import markdown_table, ranked, trials_markdown, trials_table
+from kerastrash.reports.trials import (
+    describe_net,
+    describe_recipe,
+    markdown_table,
+    ranked,
+    trials_markdown,
+    trials_table,
+)
 
 STAGE = {"repeats_0": 2, "kernel_0": 5, "expansion_0": 4.0, "squeeze_excite_0": True, "hard_swish_0": False}
 RECIPE = {"learning_rate": 0.05, "batch_size": 32, "n_select": 1, "loss": "logit_adjusted"}
@@ -43,6 +50,11 @@ def test_a_trial_is_told_in_one_line_with_its_net_and_recipe(trials):
     text = shown(trials_table(trials, best="0002"))
     for words in ("0.9000", "0.6000", "9.88", "12,345", "6.7", "w0.5 2xk5e4se", "lr 0.050 b32 aug1 adj"):
         assert words in text
+
+
+def test_a_given_net_is_told_by_its_width_and_depth():
+    row = {"width": 0.5, "depth": 0.75, **RECIPE, "loss": "focal"}
+    assert (describe_net(row), describe_recipe(row)) == ("w0.5 d0.75", "lr 0.050 b32 aug1 focal")
 
 
 def test_a_failed_trial_is_shown_with_its_reason_however_short_the_table(trials):

@@ -17,10 +17,12 @@ import yaml
 from kerastrash.cli import settings
 from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.files import read_csv
+from kerastrash.models import load_rows, preset, scale_rows
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.resolve import resolve_runtime
 from tuners.hyperband import Rung
 from tuners.search import Trial, best_trial, write_trials
+from tuners.space import Space
 from tuners.trial import TrialResult, read_spec
 from tuners.tune import tune
 
@@ -99,6 +101,15 @@ def test_what_auto_stood_for_is_stored_in_its_place(finished):
     spec = read_spec(tuned.best.folder)
     assert spec.clock.runtime == runtime
     assert tuned.score.runtime == {"onnx": "onnxruntime", "keras": f"keras-{keras.backend.backend()}"}[runtime]
+
+
+def test_a_given_net_is_searched_in_width_and_depth(config):
+    space = Space(widths=(0.5,), depths=(0.5,), n_select=(0,), batch_sizes=(8,))
+    tuned = tune(dataclasses.replace(config, net="mobilenetv3_79", space=space, max_epochs=1))
+    assert load_rows(tuned.folder / "best.yaml") == scale_rows(preset("mobilenetv3_79"), 0.5, 0.5)
+    (row,) = rows(tuned.folder)
+    assert (row["width"], row["depth"]) == ("0.5", "0.5")
+    assert "w0.5 d0.5" in (tuned.folder / "report.md").read_text()
 
 
 def trial(folder, name, **result) -> Trial:

@@ -5,15 +5,16 @@ import math
 import keras_tuner
 import pytest
 
-from kerastrash.errors import ConfigError
-from kerastrash.models import build_model, parameters
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.models import build_model, dump_rows, macs, parameters, preset, preset_names, scale_rows
 from kerastrash.training.recipe import Recipe
+from tuners.config import TuneConfig
 from tuners.space import Space, declare, recipe_of, rows_of
 
 
-def draw(seed, space=Space(), sizes=(48, 64)):  # noqa: B008
+def draw(seed, space=Space(), sizes=(48, 64), net=None):  # noqa: B008
     hp = keras_tuner.HyperParameters()
-    declare(hp, space, sizes)
+    declare(hp, space, sizes, net)
     values = {}
     for number, parameter in enumerate(hp.space):
         if all(condition.is_active(values) for condition in parameter.conditions):
@@ -37,6 +38,43 @@ def test_more_stages_repeats_and_width_make_a_larger_net():
     assert parameters(rows_of(stages)) > parameters(rows_of(base))
 
 
+@pytest.mark.parametrize("net", preset_names())
+def test_every_choice_of_width_and_depth_is_a_net_no_larger_than_the_preset(net):
+    space = Space(widths=(0.5, 0.75, 1.0))
+    sizes = {
+        (width, depth): parameters(rows_of({"width": width, "depth": depth}, net))
+        for width in space.widths
+        for depth in space.depths
+    }
+    assert sizes[1.0, 1.0] == parameters(preset(net)) == max(sizes.values())
+    assert sizes[0.5, 1.0] < sizes[0.75, 1.0] < sizes[1.0, 1.0]
+    assert sizes[1.0, 0.5] < sizes[1.0, 1.0] and sizes[1.0, 0.5] <= sizes[1.0, 0.75] <= sizes[1.0, 1.0]
+    for width, depth in sizes:
+        assert macs(rows_of({"width": width, "depth": depth}, net), 64) > 0  # the rows follow each other
+
+
+def test_a_given_net_is_searched_in_width_and_depth_and_not_in_stages():
+    values = draw(0, sizes=(32,), net="resnet18")
+    rows = rows_of(values, "resnet18")
+    assert {"width", "depth", "learning_rate", "n_select"} <= set(values) and "stages" not in values
+    assert rows == scale_rows(preset("resnet18"), values["width"], values["depth"])
+    model = build_model(rows, 32)
+    assert parameters(rows) == sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def test_a_net_file_is_searched_too(tmp_path):
+    (tmp_path / "net.yaml").write_text(dump_rows(preset("mobilenetv3_79")))
+    values = {"width": 0.5, "depth": 1.0}
+    assert rows_of(values, str(tmp_path / "net.yaml")) == rows_of(values, "mobilenetv3_79")
+
+
+def test_a_net_that_is_unknown_or_runs_out_of_pixels_is_refused_at_once():
+    with pytest.raises(ModelError, match="no such net; did you mean resnet18"):
+        TuneConfig(net="resnet19")
+    with pytest.raises(ModelError, match="at input size 8"):
+        TuneConfig(net="resnet18", input_sizes=(64, 8))
+
+
 def test_the_recipe_takes_what_was_chosen_and_keeps_the_rest():
     values = {"n_select": 3, "loss": "logit_adjusted", "learning_rate": 0.2, "batch_size": 32}
     recipe = recipe_of(values, Recipe(cutout=0.3, epochs=7))
@@ -45,7 +83,14 @@ def test_the_recipe_takes_what_was_chosen_and_keeps_the_rest():
 
 @pytest.mark.parametrize(
     "settings",
-    [{"kernels": ()}, {"stages": (9,)}, {"kernels": (4,)}, {"learning_rates": (0.3, 0.1)}, {"repeats": (0,)}],
+    [
+        {"kernels": ()},
+        {"stages": (9,)},
+        {"kernels": (4,)},
+        {"learning_rates": (0.3, 0.1)},
+        {"repeats": (0,)},
+        {"depths": (0.0,)},
+    ],
 )
 def test_a_space_that_cannot_be_searched_is_named(settings):
     (name,) = settings
