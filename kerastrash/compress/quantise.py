@@ -30,6 +30,7 @@ from kerastrash.export.writers import write_model
 from kerastrash.files import copy_file, write_json
 from kerastrash.models.saved import image_size, open_model, read_description
 from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.report import check_classes
 
 _QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
     "onnx": ("quantise_onnx", ()),
@@ -104,12 +105,7 @@ def _open(
 ) -> tuple[keras.Model, Task]:
     model = open_model(path)
     dataset = prepare(data, image_size(model))
-    classes = Description.from_json(read_description(path), path).classes
-    if model.output_shape[1] != len(dataset.classes) or classes not in (None, dataset.classes):
-        made_for = ", ".join(classes or (f"{model.output_shape[1]} classes",))
-        raise ModelError(
-            f"{path}: is for {made_for}, not for {', '.join(dataset.classes)}; give the data of its training"
-        )
+    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
     drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))
     return model, Task(path, runtime, description, dataset, drawn, settings)

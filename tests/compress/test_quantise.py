@@ -162,10 +162,10 @@ def test_a_model_that_gives_probabilities_still_does(trained, data, images, tmp_
 
 def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
     save_model(open_model(trained), tmp_path / "net.keras", ("dots", "checks", "stripes"))
-    with pytest.raises(ModelError, match="is for dots, checks, stripes, not for checks, dots, stripes"):
+    with pytest.raises(ModelError, match=r"knows dots, checks, stripes, but .* \(checks, dots, stripes\)"):
         quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data)
     save_model(build_model((Conv(8), Conv(8), Pool()), SIZE, classes=4), tmp_path / "net.keras")
-    with pytest.raises(ModelError, match="is for 4 classes"):
+    with pytest.raises(ModelError, match=r"gives 4 outputs, but .* has 3 classes"):
         quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data)
 
 

@@ -50,7 +50,7 @@ def test_other_classes_are_a_sentence_and_status_2_and_write_nothing(script, fol
     save_model(build_model((Conv(8), Conv(8), Pool()), 16, classes=2), tmp_path / "net.keras", ("light", "dark"))
     status, shown, said = script("quantise", tmp_path / "net.keras", *options(folder)[1:])
     assert (status, shown) == (2, "")
-    assert "is for light, dark, not for dark, light" in said
+    assert "knows light, dark, but images has 2 classes (dark, light)" in said
     assert [path.name for path in tmp_path.iterdir()] == ["net.keras"]
 
 

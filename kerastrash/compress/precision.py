@@ -1,0 +1,23 @@
+"""A saved model as the same net under another dtype policy, to be trained."""
+
+import keras
+
+from kerastrash.compress.graph import copy_layer
+
+
+def in_policy(model: keras.Model, policy: str) -> keras.Model:
+    """Rebuilds a model under a dtype policy and copies its weights.
+
+    Rescaling, and the last layer with weights and what follows it, stay in float32, as `build_model` has them.
+    """
+    functional = keras.Model(model.input, model.output, name=model.name)
+    last = max(place for place, layer in enumerate(functional.layers) if layer.weights)
+    exact = {layer.name for layer in functional.layers[last:]}
+
+    def converted(layer: keras.Operation) -> keras.Operation:
+        keeps = layer.name in exact or isinstance(layer, keras.layers.Rescaling)
+        return copy_layer(layer, dtype="float32" if keeps else policy)
+
+    copy = keras.models.clone_model(functional, clone_function=converted)
+    copy.set_weights(model.get_weights())
+    return copy

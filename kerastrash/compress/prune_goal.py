@@ -1,0 +1,107 @@
+"""How many cuts a round makes: so many that the net costs what the round may leave, in numbers or in measured time."""
+
+import math
+from collections.abc import Callable
+from typing import Protocol
+
+import keras
+import numpy as np
+
+from kerastrash.compress.model_costs import Cost, model_macs, model_parameters
+from kerastrash.compress.prune_config import PruneSettings
+from kerastrash.compress.ranking import Cuts
+from kerastrash.compress.speed import onnx_net, times_in_turns
+from kerastrash.console import console
+from kerastrash.data import Part
+from kerastrash.errors import ConfigError, ModelError
+
+AfterCuts = Callable[[int], keras.Model]
+"""The net of a round after so many cuts."""
+
+
+class Goal(Protocol):
+    """What is to be reached, and by what it is seen."""
+
+    cost: Cost
+    """What a cut is to save."""
+
+    def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
+        """The fewest cuts that reach the goal of a round, which ends with `done`, in (0, 1], of the way behind it.
+
+        Raises:
+            ModelError: all cuts together would not reach the last round's goal.
+        """
+        ...
+
+
+def goal_for(original: keras.Model, settings: PruneSettings, part: Part) -> Goal:
+    """The goal that the settings name; times are measured on images of `part`."""
+    return TimeGoal(original, settings, part) if settings.by_time else CountGoal(original, settings)
+
+
+class CountGoal:
+    """A share of the original's multiply-accumulates or parameters."""
+
+    def __init__(self, original: keras.Model, settings: PruneSettings) -> None:
+        self.cost: Cost = "macs" if settings.measure == "macs" else "parameters"
+        self._name, self._target = original.name, settings.target
+        self._present = (model_macs if self.cost == "macs" else model_parameters)(original)
+
+    def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
+        """See `Goal`."""
+        least = int(cuts.costs[-1])
+        if least > self._present * self._target:
+            raise ModelError(
+                f"{self._name}: at its narrowest it has {least:,} of {self._present:,} {self.cost}, a share of "
+                f"{_rounded_up(least / self._present)}; give that --target, not {self._target:g}, or a smaller "
+                "--multiple"
+            )
+        return int(np.argmax(cuts.costs <= self._present * self._target**done))
+
+
+class TimeGoal:
+    """Milliseconds an image, or a share of the original's: both are timed in turns."""
+
+    cost: Cost = "macs"
+
+    def __init__(self, original: keras.Model, settings: PruneSettings, part: Part) -> None:
+        self._name, self._original = original.name, onnx_net(original)
+        self._settings, self._part = settings, part
+
+    def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
+        """See `Goal`; by halves, so a dozen nets are timed."""
+        present, least = self._times(after(len(cuts)))
+        self._check(present, least)
+        fewest, most = 0, len(cuts)
+        while fewest < most:
+            middle = (fewest + most) // 2
+            present, found = self._times(after(middle))
+            limit = present ** (1 - done) * self._limit(present) ** done
+            console.print(f"{middle} cuts: {found:.3f} ms, wanted {limit:.3f} ms", highlight=False)
+            fewest, most = (fewest, middle) if found <= limit else (middle + 1, most)
+        return most
+
+    def _check(self, present: float, least: float) -> None:
+        if self._limit(present) >= present:
+            raise ConfigError(
+                f"milliseconds={self._settings.milliseconds:g} is what {self._name} takes already ({present:.3f} ms); "
+                "give a lower number"
+            )
+        if least > self._limit(present):
+            raise ModelError(
+                f"{self._name}: at its narrowest an image takes {least:.3f} of {present:.3f} ms, a share of "
+                f"{_rounded_up(least / present)}; the target of {self._limit(present):.3f} ms cannot be reached, "
+                "give a higher one or a smaller --multiple"
+            )
+
+    def _limit(self, present: float) -> float:
+        return self._settings.milliseconds or present * self._settings.target
+
+    def _times(self, model: keras.Model) -> tuple[float, float]:
+        """Median milliseconds of the original and of a net."""
+        times = times_in_turns({"original": self._original, "net": onnx_net(model)}, self._part)
+        return times["original"].median_ms, times["net"].median_ms
+
+
+def _rounded_up(share: float) -> str:
+    return f"{math.ceil(share * 1000) / 1000:g}"

@@ -1,0 +1,251 @@
+"""Groups of channels, narrower nets, costs: right for sums, depthwise, gates, shuffles, concatenations, flattening."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from kerastrash.compress.channel_groups import ChannelGroups, channel_groups
+from kerastrash.compress.graph import read_graph
+from kerastrash.compress.model_costs import model_macs, model_parameters
+from kerastrash.compress.narrow import narrow, widths
+from kerastrash.compress.precision import in_policy
+from kerastrash.errors import ModelError
+from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
+
+pytestmark = pytest.mark.backends
+SIZE = 16
+Tensor = keras.KerasTensor
+
+
+def conv(x: Tensor, filters: int, kernel: int = 1, stride: int = 1, activation: str = "relu", name: str = "") -> Tensor:
+    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name or None)(x)
+    return layers.Activation(activation)(layers.BatchNormalization()(x))
+
+
+def classifier(build: Callable[[Tensor], Tensor]) -> keras.Model:
+    image = keras.Input((SIZE, SIZE, 3), name="image")
+    x = build(conv(image, 16, 3, 2, name="stem"))
+    x = layers.GlobalAveragePooling2D()(x) if len(x.shape) == 4 else x
+    return keras.Model(image, layers.Dense(4, name="logits")(x), name="hand_made")
+
+
+def residual() -> keras.Model:
+    """A plain sum, then one with a projected shortcut that pools first, as ResNet-D has it."""
+
+    def build(x: Tensor) -> Tensor:
+        x = layers.ReLU()(layers.Add()([x, conv(conv(x, 24, 3, name="inner"), 16, 3, activation="linear")]))
+        short = conv(layers.AveragePooling2D(2, padding="same")(x), 32, activation="linear", name="short")
+        deep = conv(conv(x, 24, 3, 2), 32, 3, activation="linear", name="deep")
+        return layers.ReLU()(layers.Add()([short, deep]))
+
+    return classifier(build)
+
+
+def mobile() -> keras.Model:
+    """Depthwise convolutions and squeeze-and-excitation, before and behind the activation."""
+    rows = (
+        Conv(16, kernel=3, stride=2, activation="hard_swish"),
+        InvertedResidual(3, 2, 16, squeeze_excite=True, hard_swish=True),
+        InvertedResidual(5, 1, 24, squeeze_excite=True),
+        Conv(32),
+        Pool(),
+        Dense(24),
+    )
+    return build_model(rows, SIZE, classes=4)
+
+
+def shuffle() -> keras.Model:
+    """ShuffleNetV2's unit: half of the channels pass, the others are convolved, then both are shuffled."""
+
+    def build(x: Tensor) -> Tensor:
+        passed, x = x[..., :8], x[..., 8:]
+        x = conv(x, 24, name="branch_inner")
+        x = layers.BatchNormalization()(layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(x))
+        x = layers.Concatenate()([passed, conv(x, 8, name="branch_last")])
+        x = layers.Permute((1, 2, 4, 3))(layers.Reshape((8, 8, 2, 8))(x))
+        return conv(layers.Reshape((8, 8, 16))(x), 32, name="head")
+
+    return classifier(build)
+
+
+def concatenated() -> keras.Model:
+    """Two branches side by side under one batch norm, one of them also in a sum."""
+
+    def build(x: Tensor) -> Tensor:
+        x = layers.Add()([x, conv(x, 16, 3, activation="linear", name="left")])
+        x = layers.Concatenate()([layers.ReLU()(x), conv(x, 24, name="right")])
+        return conv(layers.ReLU()(layers.BatchNormalization()(x)), 16, 3)
+
+    return classifier(build)
+
+
+def flattened() -> keras.Model:
+    """A map of several pixels flattened into a hidden dense layer."""
+
+    def build(x: Tensor) -> Tensor:
+        x = layers.Flatten()(layers.MaxPooling2D(2)(conv(x, 24, 3)))
+        return layers.Dense(16, activation="relu", name="hidden")(x)
+
+    return classifier(build)
+
+
+NETS = (residual, mobile, shuffle, concatenated, flattened)
+
+
+@pytest.fixture(scope="module", params=NETS, ids=lambda build: build.__name__)
+def model(request) -> keras.Model:
+    """A net whose every weight is drawn: no batch norm that does nothing, no bias of zero."""
+    net, rng = request.param(), np.random.default_rng(3)
+    for layer in net.layers:
+        drawn = [rng.normal(0, 0.3, value.shape) for value in layer.get_weights()]
+        if isinstance(layer, layers.BatchNormalization):
+            drawn = [np.abs(value) + 0.3 for value in drawn]
+        layer.set_weights(drawn)
+    return net
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(4).integers(0, 256, (3, SIZE, SIZE, 3)).astype("float32") / 64
+
+
+def outputs(net: keras.Model, images: np.ndarray) -> np.ndarray:
+    return keras.ops.convert_to_numpy(net(images, training=False))
+
+
+def half_of_each_set(groups: ChannelGroups) -> np.ndarray:
+    """Bool (groups,): in each set a drawn half stays."""
+    rng, kept = np.random.default_rng(5), np.ones(groups.count, bool)
+    for members in groups.sets:
+        kept[rng.permutation(members)[: len(members) // 2]] = False
+    return kept
+
+
+def silence(net: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.Model:
+    """A copy whose removed channels are 0: scale and shift of their batch norms, filters and biases where these are."""
+    copy = keras.models.clone_model(net)
+    copy.set_weights(net.get_weights())
+    for one in groups.layers:
+        layer, keeps = copy.get_layer(one.layer.name), kept[one.leaving]
+        values = layer.get_weights()
+        if isinstance(layer, layers.BatchNormalization):
+            values[:2] = [value * keeps for value in values[:2]]
+        elif not isinstance(layer, layers.DepthwiseConv2D) and layer.use_bias:
+            values = [value * keeps for value in values]
+        layer.set_weights(values)
+    return copy
+
+
+def test_a_net_pruned_by_nothing_gives_identical_logits(model, images):
+    groups = channel_groups(read_graph(model))
+    same = narrow(model, groups, np.ones(groups.count, bool))
+    assert [layer.name for layer in same.layers] == [layer.name for layer in model.layers]
+    np.testing.assert_array_equal(outputs(same, images), outputs(model, images))
+
+
+def test_removing_channels_that_are_zero_leaves_the_logits(model, images):
+    groups = channel_groups(read_graph(model))
+    kept = half_of_each_set(groups)
+    silent = silence(model, groups, kept)
+    narrowed, expected = narrow(silent, groups, kept), outputs(silent, images)
+    scale = np.abs(expected).max()
+    assert model_macs(narrowed) < 0.7 * model_macs(model)
+    np.testing.assert_allclose(outputs(narrowed, images), expected, atol=1e-5 * scale)
+    assert np.abs(outputs(narrow(model, groups, kept), images) - outputs(model, images)).max() > 0.01 * scale
+
+
+def test_costs_are_those_of_the_layers(model):
+    assert model_parameters(model) == sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    kernels = {layer.name: layer for layer in model.layers if getattr(layer, "kernel", None) is not None}
+    pixels = {name: int(np.prod(layer.output.shape[1:-1])) for name, layer in kernels.items()}
+    assert model_macs(model) == sum(pixels[name] * int(np.prod(kernels[name].kernel.shape)) for name in kernels)
+
+
+def sets_of(net: keras.Model, *names: str) -> list[set[int]]:
+    """The removable groups of each layer's outputs."""
+    groups = channel_groups(read_graph(net))
+    removable = {int(number) for members in groups.sets for number in members}
+    leaving = {one.layer.name: one.leaving for one in groups.layers}
+    return [removable & set(leaving[name].tolist()) for name in names]
+
+
+def test_what_is_added_stands_or_falls_together():
+    short, deep, stem, inner = sets_of(residual(), "short", "deep", "stem", "inner")
+    assert short == deep
+    assert (len(short), len(stem), len(inner)) == (32, 16, 24)
+    assert not short & stem and not stem & inner
+
+
+def test_a_gate_goes_with_what_it_scales():
+    expand, depthwise, excite, squeeze = sets_of(
+        mobile(), "row02_expand", "row02_depthwise", "row02_excite", "row02_squeeze"
+    )
+    assert expand == depthwise == excite
+    assert len(squeeze) == 8 and not squeeze & excite
+
+
+def test_what_is_shuffled_is_kept_whole_and_the_branch_between_is_not():
+    stem, inner, last, head, logits = sets_of(shuffle(), "stem", "branch_inner", "branch_last", "head", "logits")
+    assert (len(stem), len(inner), len(last), len(head), len(logits)) == (0, 24, 0, 32, 0)
+
+
+def test_concatenated_branches_are_sets_of_their_own():
+    stem, left, right = sets_of(concatenated(), "stem", "left", "right")
+    assert stem == left
+    assert not left & right
+    assert (len(left), len(right)) == (16, 24)
+
+
+def test_widths_name_convolutions_and_dense_layers_in_order():
+    assert list(widths(flattened()).items())[::3] == [("stem", 16), ("logits", 4)]
+    assert widths(flattened())["hidden"] == 16
+    assert "row02_depthwise" not in widths(mobile())
+
+
+REFUSED = {
+    "PReLU": lambda x: layers.PReLU(name="strange")(x),
+    "Conv2D": lambda x: layers.Conv2D(16, 3, groups=2, name="strange")(x),
+    "SeparableConv2D": lambda x: layers.SeparableConv2D(16, 3, name="strange")(x),
+    "LayerNormalization": lambda x: layers.LayerNormalization(name="strange")(x),
+    "Multiply": lambda x: layers.Multiply(name="strange")([x, layers.Conv2D(1, 1)(x)]),
+    "Functional": lambda x: keras.Model(i := keras.Input((8, 8, 16)), layers.ReLU()(i), name="strange")(x),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_layer_that_is_not_understood_is_named(kind):
+    with pytest.raises(ModelError, match=rf"hand_made: layer strange \({kind}\) is not understood"):
+        channel_groups(read_graph(classifier(REFUSED[kind])))
+
+
+def test_a_layer_used_twice_is_refused():
+    shared = layers.Conv2D(16, 1, name="shared")
+    with pytest.raises(ModelError, match="shared are used in two places"):
+        read_graph(classifier(lambda x: shared(shared(x))))
+
+
+def test_reading_leaves_the_model_as_it_is():
+    net = residual()
+    before = net.to_json()
+    read_graph(net)
+    assert net.to_json() == before
+    assert net.get_layer("stem").output.shape == (None, 8, 8, 16)  # raises where a layer has come to be called twice
+
+
+def test_another_policy_keeps_weights_and_leaves_the_ends_exact(images):
+    net = build_model((Conv(8), Flatten()), 1, classes=4)
+    low = in_policy(net, "mixed_bfloat16")
+    found = {layer.name: layer.compute_dtype for layer in low.layers if layer.weights or "normalise" in layer.name}
+    assert found == {
+        "normalise": "float32",
+        "row01_conv": "bfloat16",
+        "row01_bn": "bfloat16",
+        "logits": "float32",
+    }
+    for name in ("row01_conv", "logits"):
+        np.testing.assert_array_equal(low.get_layer(name).get_weights()[0], net.get_layer(name).get_weights()[0])
+    same = in_policy(low, "float32")
+    np.testing.assert_array_equal(outputs(same, images[:, :1, :1]), outputs(net, images[:, :1, :1]))

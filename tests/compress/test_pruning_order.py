@@ -1,0 +1,132 @@
+"""The order of cuts: lowest scores first, shares and not scores across layers, widths in multiples, costs exact."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.compress.channel_groups import ChannelGroups, channel_groups
+from kerastrash.compress.graph import read_graph
+from kerastrash.compress.model_costs import cost_terms, model_macs
+from kerastrash.compress.narrow import narrow, widths
+from kerastrash.compress.ranking import Cuts, group_scores, order_cuts
+from kerastrash.models import Conv, InvertedResidual, Pool, build_model, macs, parameters, preset_names, scale_rows
+from kerastrash.models.resolve import resolve_rows
+
+SIZE = 16
+
+
+@pytest.fixture
+def net() -> keras.Model:
+    """Two like convolutions of 32 channels between others, scales drawn."""
+    keras.utils.set_random_seed(6)
+    model = build_model((Conv(16, kernel=3), Conv(32), Conv(32), Conv(32), Pool()), SIZE, classes=3)
+    for number in range(1, 5):
+        scale_norm(model, number, np.random.default_rng(number).uniform(0.5, 1.5, 16 if number == 1 else 32))
+    return model
+
+
+def scale_norm(model: keras.Model, number: int, scales: np.ndarray) -> None:
+    norm = model.get_layer(f"row{number:02d}_bn")
+    norm.set_weights([scales, *norm.get_weights()[1:]])
+
+
+def ordered(model: keras.Model, criterion: str = "bn_scale", multiple: int = 8) -> tuple[ChannelGroups, Cuts]:
+    groups = channel_groups(read_graph(model))
+    terms = cost_terms(groups, "macs")
+    return groups, order_cuts(groups, group_scores(model, groups, criterion), terms, multiple)
+
+
+def channels_of(groups: ChannelGroups, name: str) -> np.ndarray:
+    return next(one.leaving for one in groups.layers if one.layer.name == name)
+
+
+def removed_from(model: keras.Model, name: str, count: int, criterion: str = "bn_scale") -> list[int]:
+    """The first channels of a layer that go."""
+    groups, cuts = ordered(model, criterion)
+    places = {int(group): place for place, group in enumerate(channels_of(groups, name))}
+    gone = [places[int(group)] for cut in cuts.removed for group in cut if int(group) in places]
+    return sorted(gone[:count])
+
+
+def test_the_smallest_scales_of_the_batch_norm_go_first(net):
+    scales = np.ones(32)
+    scales[0] = -2
+    scales[[3, 5, 7, 11, 13, 17, 19, 23]] = [0.1, -0.1, 0, 0.2, 0.1, 0.1, -0.3, 0.1]
+    scale_norm(net, 3, scales)
+    assert removed_from(net, "row03_conv", 8) == [3, 5, 7, 11, 13, 17, 19, 23]
+
+
+def test_the_smallest_filters_go_first_by_l2(net):
+    layer = net.get_layer("row03_conv")
+    kernel = np.random.default_rng(0).normal(0, 1, (1, 1, 32, 32))
+    kernel[..., 8:16] *= 0.1
+    layer.set_weights([kernel])
+    assert removed_from(net, "row03_conv", 8, "l2") == list(range(8, 16))
+
+
+def test_a_group_without_a_batch_norm_is_scored_by_its_filters():
+    model = build_model((Conv(32), InvertedResidual(3, 2, 16, squeeze_excite=True), Pool()), SIZE, classes=3)
+    layer = model.get_layer("row02_squeeze")
+    kernel, bias = layer.get_weights()
+    kernel[..., 4:12] = 0
+    layer.set_weights([kernel, bias])
+    assert removed_from(model, "row02_squeeze", 8) == list(range(4, 12))
+
+
+def test_layers_compare_by_shares_not_by_the_size_of_their_scales(net):
+    _, before = ordered(net)
+    norm = net.get_layer("row02_bn")
+    scale_norm(net, 2, 1000 * norm.get_weights()[0])
+    _, after = ordered(net)
+    assert [cut.tolist() for cut in before.removed] == [cut.tolist() for cut in after.removed]
+
+
+def test_of_two_like_layers_the_one_with_the_more_useless_channels_goes_first(net):
+    scales = np.ones(32)
+    scales[:8] = 0.01
+    scale_norm(net, 2, np.ones(32))
+    scale_norm(net, 3, scales)
+    groups, cuts = ordered(net)
+    assert set(cuts.removed[0].tolist()) <= set(channels_of(groups, "row03_conv").tolist())
+
+
+@pytest.mark.parametrize("criterion", ["bn_scale", "l2"])
+def test_costs_are_those_of_the_nets_that_come_out(net, criterion):
+    groups, cuts = ordered(net, criterion)
+    assert len(cuts) == (16 + 3 * 32) // 8 - 4
+    assert (np.diff(cuts.costs) < 0).all()
+    for count in (0, 1, len(cuts) // 2, len(cuts)):
+        assert model_macs(narrow(net, groups, cuts.kept(count))) == cuts.costs[count]
+    assert set(widths(narrow(net, groups, cuts.kept(len(cuts)))).values()) == {8, 3}
+
+
+def test_widths_become_multiples_and_none_falls_below():
+    model = build_model((Conv(20), Conv(4), Conv(28), Pool()), SIZE, classes=3)
+    groups, cuts = ordered(model)
+    found = [widths(narrow(model, groups, cuts.kept(count))) for count in range(len(cuts) + 1)]
+    assert {(net["row01_conv"], net["row02_conv"], net["row03_conv"]) for net in found} >= {(20, 4, 28), (8, 4, 8)}
+    assert {net["row01_conv"] for net in found} == {20, 16, 8}
+    assert {net["row03_conv"] for net in found} == {28, 24, 16, 8}
+    _, by_four = ordered(model, multiple=4)
+    assert len(by_four) == 4 + 0 + 6
+
+
+def test_a_net_of_dead_channels_can_still_be_ordered(net):
+    for number in range(1, 5):
+        scale_norm(net, number, np.zeros(16 if number == 1 else 32))
+    assert len(ordered(net)[1]) == 10
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_counted_as_its_rows_are_and_halves(name):
+    rows = scale_rows(resolve_rows(name), 0.5, depth=0.4)
+    model = build_model(rows, 32)
+    groups, cuts = ordered(model)
+    assert cuts.costs[0] == macs(rows, 32)
+    assert sum(term.cost(cuts.kept(0)) for term in cost_terms(groups, "parameters")) == parameters(rows)
+    half = int(np.argmax(cuts.costs <= cuts.costs[0] / 2))
+    assert half > 0
+    narrowed, before = narrow(model, groups, cuts.kept(half)), widths(model)
+    assert all(width % 8 == 0 or width == before[layer] for layer, width in widths(narrowed).items())
+    logits = keras.ops.convert_to_numpy(narrowed(np.zeros((2, 32, 32, 3), "float32")))
+    assert logits.shape == (2, 6) and np.isfinite(logits).all()
