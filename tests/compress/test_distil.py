@@ -1,0 +1,197 @@
+"""A student learns what its teachers say, each crop's view seen once by each of them, and goes on after a kill."""
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kerastrash.compress.distil import distil
+from kerastrash.compress.distil_config import DistilSettings
+from kerastrash.compress.distil_loss import DistilledLoss
+from kerastrash.compress.lessons import Lessons
+from kerastrash.compress.teachers import open_teacher
+from kerastrash.data import prepare
+from kerastrash.data.batches import CropBatches
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.files import read_csv
+from kerastrash.models import Conv, Pool, build_model
+from kerastrash.models.saved import open_model, save_model
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.training.checkpoint import LAST
+from kerastrash.training.fit import train
+from kerastrash.training.recipe import Recipe
+
+CLASSES, TEACHER_SIZE, SIZE = ("checks", "dots", "stripes"), 32, 16
+ROWS = (Conv(16, kernel=3, stride=2), Conv(16, kernel=3), Pool())
+RECIPE = Recipe(epochs=6, batch_size=24, learning_rate=0.05, n_select=1, seed=3, workers=0)
+
+
+def build() -> keras.Model:
+    return build_model(ROWS, SIZE, classes=3)
+
+
+@pytest.fixture(scope="module")
+def turned(trained, tmp_path_factory) -> Path:
+    """The trained net with its answers turned by one class: what it says is in no label."""
+    model = open_model(trained)
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([np.roll(kernel, 1, axis=1), np.roll(bias, 1)])
+    path = tmp_path_factory.mktemp("turned") / "teacher.keras"
+    save_model(model, path, CLASSES)
+    return path
+
+
+@pytest.mark.parametrize("features", [0.0, 1.0])
+def test_a_student_learns_what_its_teacher_says_rather_than_the_labels(turned, data, tmp_path, features):
+    settings = DistilSettings(teachers=(turned,), hard_share=0.0, features=features, views=2)
+    recipe = dataclasses.replace(RECIPE, epochs=25)
+    distil(build, data, SIZE, recipe, settings, tmp_path)
+    # the last epoch's weights, for the best epoch is chosen by the labels
+    student, part = open_model(tmp_path / "best.keras"), prepare(data, SIZE).part("test")
+    teacher = open_teacher(turned, data, prepare(data, SIZE), features > 0)
+    whole = Lessons([teacher], recipe.augmentation(), recipe.seed, settings).extend(student)
+    whole.compile(keras.optimizers.SGD())
+    whole.load_weights(tmp_path / LAST, skip_mismatch=True)
+    predicted = np.argmax(student.predict(np.asarray(part.images[part.indices]), verbose=0), axis=1)
+    assert np.mean(predicted == (part.labels + 1) % 3) > 0.7
+
+
+def test_the_saved_student_is_the_student_alone(trained, data, tmp_path):
+    settings = DistilSettings(teachers=(trained,), features=1.0, views=1)
+    training = distil(build, data, SIZE, dataclasses.replace(RECIPE, epochs=2), settings, tmp_path)
+    saved = open_model(training.model)
+    assert [layer.name for layer in saved.layers] == [layer.name for layer in build().layers]
+    assert evaluate(saved, prepare(data, SIZE).part("val")).macro_f1 == pytest.approx(training.f1, abs=1e-6)
+
+
+def test_a_distillation_stopped_and_called_again_equals_one_that_ran_through(trained, data, tmp_path):
+    settings = DistilSettings(teachers=(trained,), features=0.5, views=2)
+    whole = distil(build, data, SIZE, RECIPE, settings, tmp_path / "whole")
+    distil(build, data, SIZE, RECIPE, settings, tmp_path / "again")
+    stopped = tmp_path / "stopped"
+    dataset = prepare(data, SIZE)
+    lessons = Lessons([open_teacher(trained, data, dataset, True)], RECIPE.augmentation(), RECIPE.seed, settings)
+    train(build, dataset, RECIPE, stopped, until=3, supervision=lessons)
+    assert distil(build, data, SIZE, RECIPE, settings, stopped).f1 == whole.f1
+    columns = ("loss", "val_loss", "val_macro_f1")
+    runs = [read_csv(tmp_path / run / "metrics.csv") for run in ("whole", "again", "stopped")]
+    first, *others = [[[row[name] for name in columns] for row in rows] for rows in runs]
+    assert others == [first, first]
+
+
+def test_each_view_is_seen_once_by_a_teacher_and_kept_for_other_students(trained, data, tmp_path):
+    data = dataclasses.replace(data, cache=tmp_path / "cache")
+    settings = DistilSettings(teachers=(trained,), views=2)
+    distil(build, data, SIZE, RECIPE, settings, tmp_path / "first")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "teachers").iterdir()}
+    assert len(kept) == 2
+    distil(build, data, SIZE, dataclasses.replace(RECIPE, seed=9), settings, tmp_path / "second")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "teachers").iterdir()} == kept
+
+
+def test_without_views_each_epoch_is_a_fresh_one_and_nothing_is_kept(trained, data, tmp_path):
+    data = dataclasses.replace(data, cache=tmp_path / "cache")
+    dataset = prepare(data, SIZE)
+    lessons = Lessons([open_teacher(trained, data, dataset, False)], RECIPE.augmentation(), 3, DistilSettings(views=0))
+    first, second = lessons.targets(0), lessons.targets(1)
+    assert np.abs(first - second).max() > 0.1
+    assert not (tmp_path / "cache" / "teachers").exists()
+
+
+def test_a_teacher_is_asked_about_the_very_view_that_the_student_gets(trained, data):
+    dataset, large = prepare(data, SIZE), prepare(data, TEACHER_SIZE)
+    augmentation = Recipe(n_select=2).augmentation()
+    lessons = Lessons([open_teacher(trained, data, dataset, False)], augmentation, 3, DistilSettings(views=2))
+    part, (seed, epoch) = large.part("train"), lessons.draws(3)
+    batches = CropBatches(part.images, part.indices, part.labels, len(part), augmentation, seed=seed, epoch=epoch)
+    expected = open_model(trained).predict(batches[0][0], verbose=0)
+    np.testing.assert_allclose(lessons.targets(3)[part.indices], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_several_teachers_are_averaged(trained, turned, data):
+    dataset, settings = prepare(data, SIZE), DistilSettings(views=1)
+    teachers = [open_teacher(path, data, dataset, False) for path in (trained, turned)]
+    one, other, both = (
+        Lessons(chosen, RECIPE.augmentation(), 3, settings).targets(0)
+        for chosen in (teachers[:1], teachers[1:], teachers)
+    )
+    np.testing.assert_allclose(both, (one + other) / 2, rtol=1e-5, atol=1e-5)
+
+
+def test_features_have_mean_0_and_deviation_1_over_the_training_crops(trained, data):
+    dataset = prepare(data, SIZE)
+    settings = DistilSettings(features=1.0, views=3)
+    lessons = Lessons([open_teacher(trained, data, dataset, True)], RECIPE.augmentation(), 3, settings)
+    features = lessons.targets(0)[dataset.splits["train"], 3:]
+    np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-4)
+    live = features.std(axis=0) > 0.5
+    assert live.sum() > 4
+    np.testing.assert_allclose(features.std(axis=0)[live], 1, atol=1e-3)
+    later = Lessons(lessons.teachers, RECIPE.augmentation(), 3, settings)  # taken up again in another epoch
+    np.testing.assert_array_equal(later.targets(2), lessons.targets(2))
+
+
+@pytest.mark.backends
+def test_the_loss_is_that_of_the_papers():
+    rng = np.random.default_rng(5)
+    label, taught, features = np.array([0, 2, 1, 2]), rng.normal(0, 3, (4, 3)), rng.normal(size=(4, 5))
+    logits, predicted = rng.normal(0, 3, (4, 3)), rng.normal(size=(4, 5))
+    loss = DistilledLoss(keras.losses.SparseCategoricalCrossentropy(from_logits=True), 3, 2.5, 0.3, features=0.7)
+    found = loss(
+        np.concatenate([label[:, None], taught, features], axis=1).astype("float32"),
+        np.concatenate([logits, predicted], axis=1).astype("float32"),
+    )
+    hard = -np.log(softmax(logits))[np.arange(4), label].mean()
+    teacher, student = softmax(taught / 2.5), softmax(logits / 2.5)
+    soft = 2.5**2 * (teacher * np.log(teacher / student)).sum(axis=1).mean()
+    norms = np.linalg.norm(features, axis=1) * np.linalg.norm(predicted, axis=1)
+    alike = ((features * predicted).sum(axis=1) / norms).mean()
+    expected = 0.3 * hard + 0.7 * soft + 0.7 * (1 - alike)
+    assert float(keras.ops.convert_to_numpy(found)) == pytest.approx(expected, rel=1e-4)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.backends
+def test_plain_labels_give_the_labels_loss_alone():
+    rng = np.random.default_rng(6)
+    outputs, labels = rng.normal(size=(4, 8)).astype("float32"), np.array([0, 2, 1, 2])
+    label_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    found = DistilledLoss(label_loss, 3, 4.0, 0.1, features=1.0)(labels, outputs)
+    assert float(keras.ops.convert_to_numpy(found)) == pytest.approx(
+        float(keras.ops.convert_to_numpy(label_loss(labels, outputs[:, :3]))), rel=1e-6
+    )
+
+
+def test_a_teacher_of_other_classes_is_named(data, tmp_path):
+    save_model(build_model(ROWS, SIZE, classes=3), tmp_path / "fruit.keras", ("apple", "pear", "plum"))
+    with pytest.raises(ModelError, match=r"fruit\.keras: teaches apple, pear, plum, the student learns checks"):
+        distil(build, data, SIZE, RECIPE, DistilSettings(teachers=(tmp_path / "fruit.keras",)), tmp_path)
+
+
+def test_a_teacher_of_another_number_of_classes_is_named(data, tmp_path):
+    save_model(build_model(ROWS, SIZE, classes=5), tmp_path / "five.keras")
+    with pytest.raises(ModelError, match=r"five\.keras: teaches 5 classes"):
+        distil(build, data, SIZE, RECIPE, DistilSettings(teachers=(tmp_path / "five.keras",)), tmp_path)
+
+
+def test_a_student_of_another_number_of_classes_is_refused(trained, data, tmp_path):
+    def build_four() -> keras.Model:
+        return build_model(ROWS, SIZE, classes=4)
+
+    with pytest.raises(ModelError, match="student net: does not end with a dense layer of 3 outputs"):
+        distil(build_four, data, SIZE, RECIPE, DistilSettings(teachers=(trained,)), tmp_path)
+
+
+def test_mixing_and_a_missing_teacher_are_refused(trained, data, tmp_path):
+    with pytest.raises(ConfigError, match="mixup and cutmix"):
+        mixed = dataclasses.replace(RECIPE, mixup=0.2)
+        distil(build, data, SIZE, mixed, DistilSettings(teachers=(trained,)), tmp_path)
+    with pytest.raises(ConfigError, match="none is given"):
+        distil(build, data, SIZE, RECIPE, DistilSettings(), tmp_path)
+    with pytest.raises(ModelError, match=r"lost\.keras: no such file"):
+        distil(build, data, SIZE, RECIPE, DistilSettings(teachers=(tmp_path / "lost.keras",)), tmp_path)
