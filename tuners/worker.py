@@ -4,21 +4,17 @@ The memory that a training takes goes back to the system with its process, and a
 A worker whose parent has died ends at once, so that no two processes ever write into one trial.
 """
 
-import os
-import subprocess
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from kerastrash.files import read_csv
+from kerastrash.processes import end_with_parent, ending, run_module
 from kerastrash.training.checkpoint import METRICS
 from tuners.trial import TrialResult, read_result, read_spec, run_trial, write_result
 
 LOG = "trial.log"
-POLL_SECONDS = 0.2
 
 
 def run_in_process(folder: Path, on_progress: Callable[[int], None] = lambda epochs: None) -> TrialResult:
@@ -29,49 +25,28 @@ def run_in_process(folder: Path, on_progress: Callable[[int], None] = lambda epo
     Args:
         on_progress: called now and then with the finished epochs.
     """
+
+    def report() -> None:
+        on_progress(len(read_csv(folder / METRICS)))
+
     with (folder / LOG).open("ab") as log:
-        command = [sys.executable, "-m", "tuners.worker", str(folder)]
-        # In a session of its own, so that an interrupt at the terminal reaches this process first.
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-        ) as process:
-            try:
-                while process.poll() is None:
-                    on_progress(len(read_csv(folder / METRICS)))
-                    time.sleep(POLL_SECONDS)
-            finally:
-                process.kill()
+        code = run_module("tuners.worker", folder, output=log, on_poll=report)
     result = read_result(folder)
     if result is None:
-        reason = f"its process ended with {_ending(process.returncode)}; see {folder / LOG}"
-        result = TrialResult("failed", reason=reason)
+        result = TrialResult("failed", reason=f"its process ended with {ending(code)}; see {folder / LOG}")
         write_result(folder, result)
     return result
 
 
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"exit status {code}"
-    hint = " (out of memory?)" if code == -9 else ""
-    return f"signal {-code}{hint}"
-
-
 def main(folder: Path) -> None:
     """The worker: runs the trial, stores its result, failed or not."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         result = run_trial(read_spec(folder))
     except Exception as error:
         traceback.print_exc()
         result = TrialResult("failed", reason=f"{type(error).__name__}: {error}".splitlines()[0])
     write_result(folder, result)
-
-
-def _end_with_parent() -> None:
-    # The parent holds the other end of standard input for as long as it lives. Read past Python's buffer, whose lock
-    # this thread would still hold when the interpreter ends, which aborts it.
-    os.read(sys.stdin.fileno(), 1)
-    os._exit(1)
 
 
 if __name__ == "__main__":

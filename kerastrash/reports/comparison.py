@@ -1,0 +1,162 @@
+"""A comparison for the terminal, as markdown, as CSV files and as a picture."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from kerastrash.cli import settings
+from kerastrash.comparison.compare import Comparison
+from kerastrash.comparison.rows import SeedRow, SystemRow
+from kerastrash.files import write_csv, write_json, write_text
+from kerastrash.reports.tradeoff import draw_tradeoff
+from kerastrash.reports.trials import markdown_table
+
+TABLE, MODELS, REPORT, PAGE, PICTURE = (
+    *("comparison.csv", "runs.csv", "comparison.json"),
+    *("comparison.md", "comparison.png"),
+)
+COLUMNS = (
+    *("system", "net", "team", "px", "epochs", "seeds", "parameters", "MMACs"),
+    *("F1", "ms", "time", "score"),
+)
+WORDS = 2
+"""So many of the columns hold text; the others hold numbers."""
+EXPLAINED = (
+    "F1: macro, test split, mean ± standard deviation over the seeds. ms: median of one image at batch 1; time: as a "
+    "share of the baseline's. Score, lower is better: 0.5 x time + sigmoid(20 x (baseline F1 - F1))."
+)
+
+
+def write_comparison(found: Comparison) -> list[str]:
+    """Writes the tables and the picture into the run's folder and returns their names; no picture without a dot."""
+    columns = {kind: [field.name for field in dataclasses.fields(kind)] for kind in (SystemRow, SeedRow)}
+    rows = [dataclasses.asdict(row) for row in found.rows]
+    models = [dataclasses.asdict(row) for row in found.seed_rows]
+    write_csv(found.folder / TABLE, rows, columns[SystemRow])
+    write_csv(found.folder / MODELS, models, columns[SeedRow])
+    report = {
+        "settings": settings(found.config),
+        "data": settings(found.systems.data),
+        "environment": found.environment,
+        "reference": settings(found.reference) if found.reference else None,
+        "conditions": found.conditions,
+        "splits": found.splits,
+        "timed_images": found.timed_images,
+        "rows": rows,
+        "runs": models,
+    }
+    write_json(found.folder / REPORT, report)
+    drawn = draw_tradeoff(found.rows, found.folder / PICTURE)
+    write_text(found.folder / PAGE, comparison_markdown(found, drawn))
+    return [TABLE, MODELS, REPORT, PAGE, *([PICTURE] if drawn else [])]
+
+
+def comparison_tables(found: Comparison) -> Iterator[RenderableType]:
+    """The table, then a sentence for everything that a reader of it has to know."""
+    table = Table(title=escape(str(found.folder)), caption=EXPLAINED, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for place, name in enumerate(COLUMNS):
+        table.add_column(name, justify="left" if place < WORDS else "right", overflow="fold", no_wrap=place >= WORDS)
+    for row in found.rows:
+        table.add_row(*map(escape, cells(row)), style="red" if row.reason else "cyan" if row.team else None)
+    yield table
+    for line in sentences(found):
+        yield escape(line)
+    for name, reason in failures(found.rows):
+        yield f"[red]{escape(name)}:[/] {escape(reason)}"
+
+
+def cells(row: SystemRow) -> list[str]:
+    """The cells of one system under COLUMNS."""
+    return [
+        row.name,
+        row.net if row.kind == "trained" else f"{row.net}, {row.kind}",
+        "" if row.team is None else str(row.team),
+        "" if row.input_size is None else str(row.input_size),
+        str(row.epochs),
+        str(row.seeds),
+        "" if row.parameters is None else f"{row.parameters:,.0f}",
+        "" if row.macs is None else f"{row.macs / 1e6:,.1f}",
+        _with_deviation(row.test_f1, row.test_f1_sd) or (f"({row.val_f1:.4f} val)" if row.val_f1 is not None else ""),
+        "" if row.ms is None else f"{row.ms:.2f}",
+        "" if row.relative_time is None else f"{row.relative_time:.2f}",
+        _with_deviation(row.score, row.score_sd),
+    ]
+
+
+def sentences(found: Comparison) -> list[str]:
+    """What the score is relative to, and how far the best of ours is from the best of the contest's teams."""
+    lines = []
+    if found.reference:
+        lines.append(f"Scored against {found.reference}.")
+    elif found.splits:
+        lines.append(f"No scores: no model of the baseline {found.systems.baseline} could be measured.")
+    else:
+        lines.append("Trained only: F1 on the validation split; the same command without --train-only measures.")
+    best = [next((row for row in found.rows if row.score is not None and mine(row)), None) for mine in (_ours, _teams)]
+    if all(best):
+        ours, teams = best
+        lines.append(
+            f"Best of ours: {ours.name}, score {ours.score:.4f}; best of the contest's teams: {teams.name}, score "
+            f"{teams.score:.4f}; ours is {'lower' if ours.score < teams.score else 'higher'} by "
+            f"{abs(teams.score - ours.score):.4f}."
+        )
+    return lines
+
+
+def failures(rows: Sequence[SystemRow]) -> list[tuple[str, str]]:
+    """Name and reason of every system that has not finished with all of its seeds."""
+    return [(row.name, row.reason) for row in rows if row.reason]
+
+
+def comparison_markdown(found: Comparison, drawn: bool) -> str:
+    """The page: table, picture, conditions, what failed, and the systems file."""
+    bad = [f"- {name}: {reason}" for name, reason in failures(found.rows)]
+    parts = [
+        f"# {found.folder.name}",
+        markdown_table(COLUMNS, [cells(row) for row in found.rows]).strip(),
+        EXPLAINED,
+        *sentences(found),
+        f"![F1 against time]({PICTURE})" if drawn else "",
+        "## Conditions",
+        *_conditions(found),
+        "## Not finished" if bad else "",
+        "\n".join(bad),
+        "## Systems file",
+        f"```yaml\n{found.systems.path.read_text(encoding='utf-8').strip()}\n```",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _conditions(found: Comparison) -> Iterator[str]:
+    environment, config = found.environment, found.config
+    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
+    yield f"Made by `{environment['command']}`."
+    splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
+    yield f"Data: {found.systems.data.data}: {splits} images of {len(found.classes)} classes."
+    if found.left_out:
+        yield f"Left out of the data: {found.left_out}."
+    yield f"Trained on {' and '.join(found.devices) or 'nothing'} in {minutes:.0f} min altogether."
+    yield (
+        f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
+        f"{config.turns} turns, all nets in one run."
+    )
+    yield f"Python {environment['python']}, {versions}."
+
+
+def _with_deviation(value: float | None, deviation: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if deviation is None else f"{value:.4f} ± {deviation:.4f}"
+
+
+def _ours(row: SystemRow) -> bool:
+    return row.team is None
+
+
+def _teams(row: SystemRow) -> bool:
+    return row.team is not None

@@ -1,0 +1,47 @@
+"""Comparisons small enough for a test: three colours as folders of photographs, nets of 16 px."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+COLOURS = {"Metal": (200, 60, 60), "Paper": (60, 200, 60), "Plastic": (60, 60, 200)}
+SHIFT = 60
+"""Of a photograph's colour: so much that the nets make mistakes, and seeds differ."""
+TINY = "- conv: {channels: 16, kernel: 3, stride: 2}\n- conv: {channels: 16, kernel: 3}\n- pool\n"
+SystemsWriter = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory) -> Path:
+    """16 photographs a class, 24 px, a shifted colour with noise."""
+    folder = tmp_path_factory.mktemp("photographs")
+    rng = np.random.default_rng(0)
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for number in range(16):
+            pixels = np.clip(rng.normal(rng.normal(colour, SHIFT), 40, (24, 24, 3)), 0, 255).astype("uint8")
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def write_systems(photographs) -> SystemsWriter:
+    """`write_systems(folder, {name: ...}, ..., field=value)` writes systems.yaml, and tiny.yaml beside it."""
+
+    def write(folder: Path, *systems: Any, **fields: Any) -> Path:
+        (folder / "tiny.yaml").write_text(TINY)
+        document = {
+            "data": {"data": str(photographs), "cache": str(folder / "cache")},
+            "recipe": {"epochs": 1, "batch_size": 8, "n_select": 0, "workers": 0},
+            "systems": list(systems),
+        }
+        path = folder / "systems.yaml"
+        path.write_text(yaml.safe_dump({**document, **fields}, sort_keys=False))
+        return path
+
+    return write

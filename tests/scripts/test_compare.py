@@ -1,0 +1,78 @@
+"""`scripts/compare.py` from the command line: the table, its files, and what a mistake looks like."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+NET = "net: tiny.yaml, input_size: 16"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve images of each of two classes, and a tiny net."""
+    rng = np.random.default_rng(9)
+    for name in ("dark", "light"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(0, 100, (16, 16, 3), "uint8") + (150 if name == "light" else 0)
+            Image.fromarray(pixels.astype("uint8")).save(tmp_path / "images" / name / f"{number}.png")
+    (tmp_path / "tiny.yaml").write_text("- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n")
+    return tmp_path
+
+
+def write(folder, *systems, fields=""):
+    lines = ["recipe: {epochs: 1, batch_size: 8, n_select: 0, workers: 0}", fields, "systems:"]
+    lines += [f"  - {{{system}}}" for system in systems]
+    (folder / "systems.yaml").write_text("\n".join(lines))
+    return folder / "systems.yaml"
+
+
+def options(folder):
+    places = ["--data", folder / "images", "--cache", folder / "cache", "--runs", folder / "runs"]
+    return [*places, "--timed-images", 2, "--turns", 1, "--name", "mine"]
+
+
+def test_a_comparison_ends_with_its_table_and_files_and_with_1_where_a_system_failed(script, folder):
+    for name in ("onnx", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    diverges = "recipe: {epochs: 40, learning_rate: 99, weight_decay: 0.9}"
+    systems = write(
+        folder, f"name: theirs, team: 1, {NET}", f"name: broken, {NET}, {diverges}", fields="baseline: theirs"
+    )
+    arguments = (systems, *options(folder), "--runtime", "onnx")
+    status, out, error = script("compare", *arguments, "--only", "[theirs]", "--train-only")
+    assert status == 0, error
+    assert "theirs, seed 0: F1" in error and "1 of 1" in error
+    assert "val)" in out and "Trained only" in out and "comparison.csv" not in out
+    status, out, error = script("compare", *arguments)
+    assert status == 1, error
+    assert "theirs, seed 0" not in error  # which is not trained again
+    assert "broken: seed 0 failed: " in out and "lower the learning rate" in out.replace("\n", " ")
+    assert "measured here: theirs at 16 px" in out.replace("\n", " ") and "comparison.csv" in out
+    written = {path.name for path in (folder / "runs" / "mine").iterdir() if not path.name.startswith(".")}
+    assert written == {
+        *("comparison.csv", "comparison.json", "comparison.md", "comparison.png"),
+        *("config.yaml", "environment.json", "runs.csv", "systems"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("system", "arguments", "words"),
+    [
+        ("name: a", [], "systems.yaml, system a: give exactly one of net, weights and prune"),
+        (f"name: a, {NET}", ["--only", "[b]"], "only='b' is no system; the systems are a"),
+        (f"name: a, {NET}", ["--turns", "0"], "turns=0 must be at least 1"),
+        (f"name: a, {NET}", ["--data", "absent"], "absent: no such file or folder"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_trains_nothing(script, folder, system, arguments, words):
+    status, _, error = script("compare", write(folder, system), *options(folder), *arguments)
+    assert status == 2
+    assert words in error and "Traceback" not in error
+    assert not list(folder.rglob("result.json"))
+
+
+def test_a_systems_file_is_required(script):
+    status, _, error = script("compare")
+    assert status == 2
+    assert "systems" in error
