@@ -1,8 +1,8 @@
 """What every row of a net is, and the arithmetic that the kinds of row share.
 
-A row knows what it costs and what shape it leaves; `blocks.py` knows its Keras layers. A new kind of row is a subclass
-of `Row`, an `add_row` function for it, and a line in `KINDS` of `rows_file.py`; the builder and the costs stay as they
-are.
+A row knows what it costs and what shape it leaves; `blocks` knows its Keras layers. A new kind of row is a subclass of
+`Row`, an `add_row` function for it, and a place in `ROW_CLASSES` of `rows_file.py`; the builder and the costs stay as
+they are.
 """
 
 import dataclasses
