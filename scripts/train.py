@@ -17,14 +17,15 @@ import keras
 from kerastrash.cli import part_of, run
 from kerastrash.compress.precision import in_policy
 from kerastrash.console import results
-from kerastrash.data import DataConfig, prepare, print_summary
-from kerastrash.errors import ConfigError, ModelError
+from kerastrash.data import DataConfig, Dataset, prepare, print_summary
+from kerastrash.errors import ConfigError
 from kerastrash.export.description import Description
 from kerastrash.models import build_model
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model, read_description
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.report import check_classes
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 
@@ -65,18 +66,23 @@ class TrainConfig(Recipe, DataConfig):
 
 def main(config: TrainConfig) -> None:
     """Train a net by the contest's recipe; the same command after a kill goes on from the last epoch."""
-    folder = config.runs / (config.name or f"train-{Path(config.weights or config.net or NET).stem}")
+    folder = config.runs / (config.name or f"train-{usual_name(config)}")
     size = input_size(config)
     with open_run(folder, config, free=FREE_SETTINGS):
         dataset = prepare(part_of(DataConfig, config), size)
         print_summary(dataset)
-        training = train(builder(config, size, dataset.classes), dataset, part_of(Recipe, config), folder)
+        training = train(builder(config, size, dataset), dataset, part_of(Recipe, config), folder)
         test = evaluate(open_model(training.model), dataset.part("test"))
     results().print(
         f"[bold]{training.model}[/]: macro F1 {training.f1:.4f} on the validation split "
         f"(epoch {training.best_epoch} of {training.epochs}), {test.macro_f1:.4f} on the test split",
         soft_wrap=True,
     )
+
+
+def usual_name(config: TrainConfig) -> str:
+    """That of the weights, or of the net."""
+    return find_pretrained(config.weights).name if config.weights else Path(config.net or NET).stem
 
 
 def input_size(config: TrainConfig) -> int:
@@ -91,24 +97,20 @@ def input_size(config: TrainConfig) -> int:
     return find_pretrained(config.weights).input_size if config.weights else INPUT_SIZE
 
 
-def builder(config: TrainConfig, size: int, classes: tuple[str, ...]) -> Callable[[], keras.Model]:
+def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], keras.Model]:
     """What makes the net, its weights drawn or loaded."""
+    classes = len(dataset.classes)
     if config.weights:
-        return lambda: pretrained_model(config.weights, size, len(classes))
+        return lambda: pretrained_model(config.weights, size, classes)
     if config.saved:
-        return lambda: in_policy(opened(config.saved, classes), config.dtype_policy)
-    return lambda: build_model(config.net or NET, size, len(classes), config.width, config.depth)
+        return lambda: in_policy(opened(config.saved, dataset), config.dtype_policy)
+    return lambda: build_model(config.net or NET, size, classes, config.width, config.depth)
 
 
-def opened(path: Path, classes: tuple[str, ...]) -> keras.Model:
-    """The saved model, if it tells these classes apart; one that does not name its classes, if as many."""
+def opened(path: Path, dataset: Dataset) -> keras.Model:
+    """The saved model, if it was made for the classes of the data."""
     model = open_model(path)
-    known = Description.from_json(read_description(path), path).classes
-    if model.output_shape[-1] != len(classes) or known not in (None, classes):
-        theirs = ", ".join(known) if known else f"{model.output_shape[-1]} classes"
-        raise ModelError(
-            f"{path}: tells apart {theirs}; the data has {', '.join(classes)}: give the data of its classes"
-        )
+    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
     return model
 
 

@@ -22,6 +22,7 @@ from kerastrash.export.description import Description
 from kerastrash.export.report import sha256
 from kerastrash.files import atomic_path
 from kerastrash.models.saved import image_size, open_model, read_description
+from kerastrash.scoring.report import check_classes
 
 BATCH = 32
 
@@ -84,12 +85,7 @@ def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool)
     """
     model = open_model(path)
     size = image_size(model)
-    known = Description.from_json(read_description(path), path).classes
-    if model.output_shape[1] != len(dataset.classes) or known not in (None, dataset.classes):
-        raise ModelError(
-            f"{path}: teaches {', '.join(known) if known else f'{model.output_shape[1]} classes'}, the student learns "
-            f"{', '.join(dataset.classes)}; give a teacher that was trained on the student's data"
-        )
+    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
     own = dataset if size == dataset.input_size else prepare(data, size)
     return Teacher(path, with_features(model, path) if features else model, own, data.cache / "teachers")
 

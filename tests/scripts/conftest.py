@@ -1,11 +1,13 @@
-"""Runs a script in this process, as its command line would."""
+"""Runs a script in this process, as its command line would; and photographs for it to train on."""
 
 import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
@@ -25,3 +27,20 @@ def script(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
         return status, captured.out, captured.err.replace("\n", " ")
 
     return run
+
+
+NET = "- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n"
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """A command line up to the net: two classes of twelve photographs of 16 px, three epochs."""
+    rng = np.random.default_rng(0)
+    for name, light in (("dark", 0), ("light", 150)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for number in range(12):
+            pixels = rng.integers(0, 100, (16, 16, 3)) + light
+            Image.fromarray(pixels.astype("uint8")).save(tmp_path / "images" / name / f"{number}.png")
+    (tmp_path / "net.yaml").write_text(NET)
+    folders = ["--data", tmp_path / "images", "--cache", tmp_path / "cache", "--runs", tmp_path / "runs"]
+    return [*folders, "--epochs", 3, "--batch-size", 4]
