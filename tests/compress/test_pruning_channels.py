@@ -15,7 +15,6 @@ from kerastrash.compress.precision import in_policy
 from kerastrash.errors import ModelError
 from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
 
-pytestmark = pytest.mark.backends
 SIZE = 16
 Tensor = keras.KerasTensor
 
@@ -139,6 +138,7 @@ def silence(net: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.
     return copy
 
 
+@pytest.mark.backends
 def test_a_net_pruned_by_nothing_gives_identical_logits(model, images):
     groups = channel_groups(read_graph(model))
     same = narrow(model, groups, np.ones(groups.count, bool))
@@ -146,6 +146,7 @@ def test_a_net_pruned_by_nothing_gives_identical_logits(model, images):
     np.testing.assert_array_equal(outputs(same, images), outputs(model, images))
 
 
+@pytest.mark.backends
 def test_removing_channels_that_are_zero_leaves_the_logits(model, images):
     groups = channel_groups(read_graph(model))
     kept = half_of_each_set(groups)
