@@ -15,12 +15,12 @@ import kerastrash.default_backend  # noqa: F401  before Keras is imported
 import keras
 
 from kerastrash.cli import part_of, run
-from kerastrash.compress.precision import in_policy
 from kerastrash.console import results
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
 from kerastrash.errors import ConfigError
 from kerastrash.export.description import Description
 from kerastrash.models import build_model
+from kerastrash.models.copies import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model, read_description
 from kerastrash.runs import FREE_SETTINGS, open_run

@@ -14,8 +14,8 @@ from typing import Literal
 
 from kerastrash.cli import from_settings, settings
 from kerastrash.comparison.system import Kind
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.prune_config import PruneSettings
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.pruning.config import PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
 from kerastrash.export.report import sha256

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.prune_config import PruneSettings
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.pruning.config import PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.models.row import Rows
 from kerastrash.training.recipe import Recipe

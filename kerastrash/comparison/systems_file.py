@@ -9,8 +9,8 @@ from typing import Any
 
 from kerastrash.comparison.fields import read_fields
 from kerastrash.comparison.system import Kind, System, Systems
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.prune_config import PruneSettings
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.pruning.config import PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_yaml

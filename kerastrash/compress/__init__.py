@@ -1,1 +1,1 @@
-"""Smaller and faster nets from trained ones: int8 by each runtime's own quantisation after training."""
+"""Smaller and faster nets from trained ones: distillation, structured pruning, int8."""

@@ -16,8 +16,8 @@ from kerastrash.comparison.job import (
     write_job,
     write_result,
 )
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.prune_config import PruneSettings
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.pruning.config import PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
 from kerastrash.models.rows import Conv, Pool

@@ -12,8 +12,8 @@ import numpy as np
 import openvino
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-from kerastrash.compress.candidate import Candidate, convolutions_to_quantise
-from kerastrash.compress.config import Target
+from kerastrash.compress.quantisation.candidate import Candidate, convolutions_to_quantise
+from kerastrash.compress.quantisation.config import Target
 from kerastrash.console import track
 from kerastrash.export.description import KEY, Description
 

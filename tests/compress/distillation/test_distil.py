@@ -7,11 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.distil import distil
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.distil_loss import DistilledLoss
-from kerastrash.compress.lessons import Lessons
-from kerastrash.compress.teachers import open_teacher
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.distillation.distil import distil
+from kerastrash.compress.distillation.lessons import Lessons
+from kerastrash.compress.distillation.loss import DistilledLoss
+from kerastrash.compress.distillation.teachers import open_teacher
 from kerastrash.data import prepare
 from kerastrash.data.batches import CropBatches
 from kerastrash.errors import ConfigError, ModelError

@@ -16,7 +16,7 @@ from keras import layers
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kerastrash.compress.graph import Call, Graph
+from kerastrash.compress.pruning.graph import Call, Graph
 from kerastrash.errors import ModelError
 
 BY_POSITION = ("GetItem", "Reshape", "Split", "Transpose")

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from kerastrash.compress.channel_groups import ChannelGroups, WeightedLayer
-from kerastrash.compress.model_costs import RunningCosts, Term
-from kerastrash.compress.prune_config import Criterion
+from kerastrash.compress.pruning.channel_groups import ChannelGroups, WeightedLayer
+from kerastrash.compress.pruning.config import Criterion
+from kerastrash.compress.pruning.costs import RunningCosts, Term
 
 
 def group_scores(model: keras.Model, groups: ChannelGroups, criterion: Criterion) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kerastrash.compress.trained_model import TrainedModel
 from kerastrash.data import DataConfig
 from kerastrash.errors import require
 
@@ -32,14 +33,6 @@ class QuantiseSettings:
         require(0 <= self.max_loss <= 1, "max_loss", self.max_loss, "must lie in [0, 1]")
         require(self.calibration_images >= 1, "calibration_images", self.calibration_images, "must be at least 1")
         require(self.calibration_seed >= 0, "calibration_seed", self.calibration_seed, "must not be negative")
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """The first field of the settings below: without a default, so that the command line takes it first."""
-
-    model: Path
-    """The trained model, a .keras file."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.distil_loss import DistilledLoss
-from kerastrash.compress.teachers import Teacher
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.distillation.loss import DistilledLoss
+from kerastrash.compress.distillation.teachers import Teacher
 from kerastrash.data.augment import Augmentation
 
 VIEW_SEED = 0

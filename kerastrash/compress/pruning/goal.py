@@ -7,10 +7,10 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from kerastrash.compress.model_costs import Cost, model_macs, model_parameters
-from kerastrash.compress.prune_config import PruneSettings
-from kerastrash.compress.ranking import Cuts
-from kerastrash.compress.speed import onnx_net, times_in_turns
+from kerastrash.compress.pruning.config import PruneSettings
+from kerastrash.compress.pruning.costs import Cost, model_macs, model_parameters
+from kerastrash.compress.pruning.ranking import Cuts
+from kerastrash.compress.pruning.speed import onnx_net, times_in_turns
 from kerastrash.console import console
 from kerastrash.data import Part
 from kerastrash.errors import ConfigError, ModelError

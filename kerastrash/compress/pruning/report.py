@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from kerastrash.compress.prune_config import PruneSettings
+from kerastrash.compress.pruning.config import PruneSettings
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from kerastrash.errors import ModelError
+from kerastrash.models.copies import copy_layer
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,3 @@ def read_graph(model: keras.Model) -> Graph:
     if twice:
         raise ModelError(f"{model.name}: {', '.join(twice)} are used in two places; give a net that shares no weights")
     return Graph(model.name, tuple(copy.inputs), tuple(calls), tuple(copy.outputs))
-
-
-def copy_layer(layer: keras.Operation, **changes: object) -> keras.Operation:
-    """The layer anew, with the same name and settings but for `changes`; operations, which have no weights, as is."""
-    if not isinstance(layer, keras.Layer):
-        return layer
-    return type(layer).from_config({**layer.get_config(), **changes})

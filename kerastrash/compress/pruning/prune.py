@@ -14,16 +14,15 @@ from pathlib import Path
 import keras
 
 from kerastrash.cli import settings as plain
-from kerastrash.compress.channel_groups import channel_groups
-from kerastrash.compress.graph import read_graph
-from kerastrash.compress.model_costs import cost_terms, model_macs, model_parameters
-from kerastrash.compress.narrow import narrow, widths
-from kerastrash.compress.precision import in_policy
-from kerastrash.compress.prune_config import PruneSettings
-from kerastrash.compress.prune_goal import Goal, goal_for
-from kerastrash.compress.prune_report import NetFigures, PruneReport, Round
-from kerastrash.compress.ranking import group_scores, order_cuts
-from kerastrash.compress.speed import onnx_net, times_in_turns
+from kerastrash.compress.pruning.channel_groups import channel_groups
+from kerastrash.compress.pruning.config import PruneSettings
+from kerastrash.compress.pruning.costs import cost_terms, model_macs, model_parameters
+from kerastrash.compress.pruning.goal import Goal, goal_for
+from kerastrash.compress.pruning.graph import read_graph
+from kerastrash.compress.pruning.narrow import narrow, widths
+from kerastrash.compress.pruning.ranking import group_scores, order_cuts
+from kerastrash.compress.pruning.report import NetFigures, PruneReport, Round
+from kerastrash.compress.pruning.speed import onnx_net, times_in_turns
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, require
@@ -31,6 +30,7 @@ from kerastrash.export.description import Description
 from kerastrash.export.needs import check_packages, versions
 from kerastrash.export.report import sha256
 from kerastrash.files import copy_file, read_json, write_json
+from kerastrash.models.copies import in_policy
 from kerastrash.models.saved import image_size, open_model, read_description, save_model
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.evaluate import evaluate

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from kerastrash.compress.channel_groups import ChannelGroups, WeightedLayer, channel_groups
-from kerastrash.compress.graph import read_graph
+from kerastrash.compress.pruning.channel_groups import ChannelGroups, WeightedLayer, channel_groups
+from kerastrash.compress.pruning.graph import read_graph
 
 Cost = Literal["macs", "parameters"]
 

@@ -18,9 +18,9 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from kerastrash.compress.calibration import BATCH
-from kerastrash.compress.candidate import Candidate, convolutions_to_quantise
-from kerastrash.compress.config import Target
+from kerastrash.compress.quantisation.calibration import BATCH
+from kerastrash.compress.quantisation.candidate import Candidate, convolutions_to_quantise
+from kerastrash.compress.quantisation.config import Target
 from kerastrash.console import track
 from kerastrash.export.description import KEY, Description
 

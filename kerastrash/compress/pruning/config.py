@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.compress.config import TrainedModel
+from kerastrash.compress.trained_model import TrainedModel
 from kerastrash.data import DataConfig
 from kerastrash.errors import require
 from kerastrash.training.recipe import Recipe

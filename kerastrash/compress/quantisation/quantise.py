@@ -10,10 +10,10 @@ from pathlib import Path
 import keras
 
 from kerastrash.cli import settings as plain
-from kerastrash.compress.calibration import BATCH, Calibration, divergence, draw_calibration, outputs
-from kerastrash.compress.candidate import Candidate
-from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.compress.report import Figures, QuantisationReport
+from kerastrash.compress.quantisation.calibration import BATCH, Calibration, divergence, draw_calibration, outputs
+from kerastrash.compress.quantisation.candidate import Candidate
+from kerastrash.compress.quantisation.config import QuantisedFormat, QuantiseSettings
+from kerastrash.compress.quantisation.report import Figures, QuantisationReport
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError

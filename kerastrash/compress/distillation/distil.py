@@ -8,9 +8,9 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.compress.distil_config import DistilSettings
-from kerastrash.compress.lessons import Lessons
-from kerastrash.compress.teachers import open_teacher
+from kerastrash.compress.distillation.config import DistilSettings
+from kerastrash.compress.distillation.lessons import Lessons
+from kerastrash.compress.distillation.teachers import open_teacher
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.training.fit import Training, train

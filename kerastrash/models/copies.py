@@ -1,8 +1,6 @@
-"""A saved model as the same net under another dtype policy, to be trained."""
+"""Layers, and whole nets, made anew with other settings."""
 
 import keras
-
-from kerastrash.compress.graph import copy_layer
 
 
 def in_policy(model: keras.Model, policy: str) -> keras.Model:
@@ -21,3 +19,10 @@ def in_policy(model: keras.Model, policy: str) -> keras.Model:
     copy = keras.models.clone_model(functional, clone_function=converted)
     copy.set_weights(model.get_weights())
     return copy
+
+
+def copy_layer(layer: keras.Operation, **changes: object) -> keras.Operation:
+    """The layer anew, with the same name and settings but for `changes`; operations, which have no weights, as is."""
+    if not isinstance(layer, keras.Layer):
+        return layer
+    return type(layer).from_config({**layer.get_config(), **changes})

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from rich.markup import escape
 from rich.table import Table
 
-from kerastrash.compress.config import QuantiseSettings
+from kerastrash.compress.quantisation.config import QuantiseSettings
 from kerastrash.export.description import Description
 from kerastrash.export.formats import FormatName
 

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import layers
 
-from kerastrash.compress.channel_groups import ChannelGroups, WeightedLayer
-from kerastrash.compress.graph import copy_layer
+from kerastrash.compress.pruning.channel_groups import ChannelGroups, WeightedLayer
+from kerastrash.models.copies import copy_layer
 
 
 def narrow(model: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.Model:

@@ -1,0 +1,1 @@
+"""Structured pruning: channels followed through the graph, ranked, removed."""
