@@ -14,6 +14,9 @@ from kerastrash.models.resolve import resolve_rows
 from kerastrash.models.row import Rows
 from kerastrash.models.scaling import scale_rows
 
+CLASSIFIER = "logits"
+"""The name of the dense layer that every net ends with."""
+
 
 def build_model(
     name_or_rows: str | Path | Rows,
@@ -47,7 +50,7 @@ def build_model(
     for number, row in enumerate(rows, 1):
         x = add_row(row, x, f"row{number:02d}")
     # float32 whatever the policy: softmax and the loss overflow or lose classes in 16 bits
-    logits = layers.Dense(classes, kernel_initializer=dense_initializer(), dtype="float32", name="logits")(x)
+    logits = layers.Dense(classes, kernel_initializer=dense_initializer(), dtype="float32", name=CLASSIFIER)(x)
     return keras.Model(inputs, logits, name=_model_name(name_or_rows))
 
 

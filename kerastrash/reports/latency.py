@@ -66,14 +66,20 @@ def _frame(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
     """Axes with room for labels round the dots, ticks at 1, 2 and 5."""
     times, scores = zip(*points, strict=True)
     room = max(0.02, 0.25 * (max(scores) - min(scores)))
+    time_axis(axes, times)
+    axes.set_ylim(min(scores) - room, max(scores) + room)
+    axes.set(ylabel="macro F1, test")
+    axes.set_title("F1 against latency: better is up and to the left")
+
+
+def time_axis(axes: Axes, times: Sequence[float]) -> None:
+    """Milliseconds across, logarithmic, ticks at 1, 2 and 5, with room for labels beside the first and last of them."""
     axes.set_xscale("log")
     axes.set_xlim(min(times) / 1.6, max(times) * 1.6)
-    axes.set_ylim(min(scores) - room, max(scores) + room)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel="milliseconds an image, batch 1 (median)", ylabel="macro F1, test")
-    axes.set_title("F1 against latency: better is up and to the left")
+    axes.set(xlabel="milliseconds an image, batch 1 (median)")
     axes.grid(alpha=0.3)
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from kerastrash.comparison.rows import SystemRow
 from kerastrash.files import atomic_path
-from kerastrash.reports.latency import COLOURS, label_dots
+from kerastrash.reports.latency import COLOURS, label_dots, time_axis
 
 OURS, TEAMS = (COLOURS[0], "o", "ours"), (COLOURS[1], "s", "the contest's teams")
 """Colour, marker and name of each group."""
@@ -55,19 +54,13 @@ def pareto_front(rows: Sequence[SystemRow]) -> list[SystemRow]:
 
 def _frame(axes: Axes, rows: Sequence[SystemRow], groups: Sequence[tuple[str, str, str]]) -> None:
     """Axes with room for labels round the dots, ticks at 1, 2 and 5, and a legend of the groups."""
-    times = [row.ms for row in rows]
     ends = [row.test_f1 + sign * (row.test_f1_sd or 0) for row in rows for sign in (-1, 1)]
     room = max(0.02, 0.15 * (max(ends) - min(ends)))
-    axes.set_xscale("log")
-    axes.set_xlim(min(times) / 1.6, max(times) * 1.6)
+    time_axis(axes, [row.ms for row in rows])
     axes.set_ylim(min(ends) - room, max(ends) + room)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
     for colour, marker, name in groups:
         axes.plot([], [], marker, color=colour, markeredgecolor="black", label=name)
     axes.plot([], [], "--", color="grey", label="beaten by none")
     axes.legend(loc="lower right")
-    axes.set(xlabel="milliseconds an image, batch 1 (median)", ylabel="macro F1, test (± standard deviation)")
+    axes.set(ylabel="macro F1, test (± standard deviation)")
     axes.set_title("F1 against time: better is up and to the left")
-    axes.grid(alpha=0.3)

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import keras
 
 from kerastrash.errors import ConfigError
+from kerastrash.models.builder import CLASSIFIER
 from kerastrash.training.recipe import Recipe
 
-CLASSIFIER = "logits"
-"""The layer that every net of rows ends with."""
 ROW = re.compile(r"row(\d+)_")
 
 

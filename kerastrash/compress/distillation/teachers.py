@@ -5,6 +5,7 @@ images, so each teacher sees at its own size what the student sees at its own. W
 beside the decoded crops, so that other students, and a run that is taken up again, find it there.
 """
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,15 +44,20 @@ class Teacher:
         """How many numbers it says of a crop."""
         return self.model.output_shape[1]
 
+    @functools.cached_property
+    def _key(self) -> tuple:
+        """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
+        part = self.dataset.part("train")
+        asked = (sha256(self.path), self.columns, self.dataset.fingerprint, self.dataset.input_size)
+        return (*asked, part.indices.tolist())
+
     def outputs(self, augmentation: Augmentation, seed: int, epoch: int, keep: bool) -> np.ndarray:
         """What it says of the view (seed, epoch) of each training crop.
 
         Returns:
             float32 (n, columns) by place in the cache; rows of crops that are not in the training split are 0.
         """
-        part = self.dataset.part("train")
-        asked = (sha256(self.path), self.columns, self.dataset.fingerprint, self.dataset.input_size)
-        key = hashlib.sha256(repr((*asked, part.indices.tolist(), augmentation, seed, epoch)).encode()).hexdigest()
+        key = hashlib.sha256(repr((*self._key, augmentation, seed, epoch)).encode()).hexdigest()
         path = self.folder / f"{key[:24]}.npy"
         if path.exists():
             return np.load(path)

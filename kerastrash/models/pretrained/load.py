@@ -5,14 +5,12 @@ from pathlib import Path
 import keras
 
 from kerastrash.errors import ModelError
-from kerastrash.models.builder import build_model
+from kerastrash.models.builder import CLASSIFIER, build_model
 from kerastrash.models.pretrained.address import find_pretrained
 from kerastrash.models.pretrained.entry import Pretrained
 from kerastrash.models.torch_state import load_torch_state, read_torch_state
 
 IMAGENET_CLASSES = 1000
-HEAD = "logits"
-"""The layer that depends on the number of classes."""
 
 
 def pretrained_model(weights: str, input_size: int | None = None, classes: int | None = None) -> keras.Model:
@@ -43,7 +41,7 @@ def _build(entry: Pretrained, size: int, classes: int) -> keras.Model:
 
 def _with_new_head(whole: keras.Model, model: keras.Model) -> keras.Model:
     for layer in model.layers:
-        if layer.name != HEAD:
+        if layer.name != CLASSIFIER:
             layer.set_weights(whole.get_layer(layer.name).get_weights())
     return model
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from kerastrash.errors import KerastrashError
 from kerastrash.export.description import Description
+from kerastrash.processes import ending
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,7 @@ class NetProcess:
 
     def _last_words(self) -> str:
         code = self._process.wait()
-        ending = f"signal {-code}" if code < 0 else f"exit status {code}"
-        hint = " (out of memory?)" if code == -9 else ""
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").split("\n")
         said = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
-        return f"its process ended with {ending}{hint}: {said}"
+        return f"its process ended with {ending(code)}: {said}"
