@@ -1,6 +1,5 @@
 """How right a net is on a part of a data set."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import keras
@@ -43,20 +42,33 @@ def evaluate(model: keras.Model | Runtime, part: Part, batch: int = 64) -> Evalu
     Raises:
         ModelError: the part's labels go beyond the net's outputs, or its logits are not finite.
     """
-    run = keras_runtime(model) if isinstance(model, keras.Model) else model
-    logits = _logits(run, part, batch)
+    return judge(part.labels, logits_of(model, part, batch))
+
+
+def judge(labels: np.ndarray, logits: np.ndarray) -> Evaluation:
+    """What logits (n, classes) are worth for images of known labels (n,).
+
+    Raises:
+        ModelError: a label goes beyond the logits.
+    """
     classes = logits.shape[1]
-    if part.labels.max() >= classes:
+    if labels.max() >= classes:
         raise ModelError(
-            f"the model gives {classes} outputs and the data has label {part.labels.max()}: "
+            f"the model gives {classes} outputs and the data has label {labels.max()}: "
             "give a model trained for the classes of this data"
         )
     predicted = logits.argmax(axis=1).astype("int64")
-    confusion = confusion_matrix(part.labels, predicted, classes)
-    return Evaluation(np.asarray(part.labels, "int64"), predicted, confusion, class_f1(confusion))
+    confusion = confusion_matrix(labels, predicted, classes)
+    return Evaluation(np.asarray(labels, "int64"), predicted, confusion, class_f1(confusion))
 
 
-def _logits(run: Callable[[np.ndarray], np.ndarray], part: Part, batch: int) -> np.ndarray:
+def logits_of(model: keras.Model | Runtime, part: Part, batch: int = 64) -> np.ndarray:
+    """The model's logits for every image of a part, float32 (n, classes).
+
+    Raises:
+        ModelError: they are not finite.
+    """
+    run = keras_runtime(model) if isinstance(model, keras.Model) else model
     indices = np.asarray(part.indices)
     starts = range(0, len(indices), batch)
     logits = np.concatenate([run(np.asarray(part.images[indices[start : start + batch]])) for start in starts])

@@ -90,13 +90,17 @@ def class_balanced_weights(counts: np.ndarray, beta: float) -> np.ndarray:
     return weights * len(weights) / weights.sum()
 
 
+def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Images of each class, int64 (classes,); none counts as one image, so that the logarithm is finite."""
+    return np.maximum(np.bincount(labels, minlength=classes), 1)
+
+
 def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> CrossEntropy:
     """The loss of a recipe; `labels` are the training labels, by whose frequencies it is adjusted or weighted.
 
-    Takes integer labels, or soft ones (batch, classes) where the recipe mixes images. A class without a training image
-    counts as one image, so that its logarithm and its weight are finite.
+    Takes integer labels, or soft ones (batch, classes) where the recipe mixes images.
     """
-    counts = np.maximum(np.bincount(labels, minlength=classes), 1)
+    counts = class_counts(labels, classes)
     return CrossEntropy(
         counts,
         tau=recipe.tau if recipe.loss == "logit_adjusted" else 0.0,

@@ -1,0 +1,102 @@
+"""Moves a trained classifier towards frequent or rare classes, by as much as macro F1 on the validation split asks for.
+
+Post-hoc logit adjustment (Menon et al. 2021, arXiv:2007.07314, equation 9; their tau is minus the share here). A net
+trained on the adjusted loss weighs all classes alike, which names rare ones too often for the best F1: here it gets
+back as much of the frequencies as helps. A net trained on the plain loss may lose some.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from kerastrash.data import DataConfig, Part, prepare
+from kerastrash.errors import ModelError
+from kerastrash.export.description import Description
+from kerastrash.models.saved import image_size, open_model, read_description, save_model
+from kerastrash.scoring.evaluate import Evaluation, judge, logits_of
+from kerastrash.scoring.report import check_classes
+from kerastrash.training.losses import class_counts
+
+SHARES = tuple(tenth / 10 for tenth in range(-10, 11))
+"""Shares of the log frequencies that are tried: -1 takes them all away, 0 changes nothing, 1 adds them once."""
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """How a model was adjusted, and what that did."""
+
+    classes: tuple[str, ...]
+    frequencies: tuple[float, ...]
+    """Of the classes among the training images; they sum to 1."""
+    share: float
+    """The one of `SHARES` that was chosen: `share * log(frequency)` is added to each class's logit."""
+    val_f1: tuple[float, ...]
+    """Macro F1 on the validation split for each of `SHARES`."""
+    test_f1: tuple[float, ...]
+    """On the test split, by which nothing is decided."""
+    before: Evaluation
+    """On the test split, as the model was."""
+    after: Evaluation
+
+    @property
+    def chosen(self) -> int:
+        """The place of `share` in `SHARES`."""
+        return SHARES.index(self.share)
+
+
+def adjust(source: Path, data: DataConfig, path: Path) -> Adjustment:
+    """Chooses the share by macro F1 on the validation split and writes the adjusted model; the net stays stock layers.
+
+    Args:
+        source: a trained `.keras` file whose last layer is a dense one of logits.
+        data: what the model was trained on, split as it was then.
+        path: receives the adjusted `.keras` file.
+
+    Raises:
+        ModelError: the model cannot be opened, is for other classes, or does not end in logits with a bias.
+        DataError: the data cannot be used.
+    """
+    model = open_model(source)
+    dataset = prepare(data, image_size(model))
+    check_classes(model.output_shape[1], Description.from_json(read_description(source), source), dataset, source)
+    classifier = _classifier(model, source)
+    counts = class_counts(dataset.part("train").labels, len(dataset.classes))
+    frequencies = counts / counts.sum()
+    val, test = (_judged(model, dataset.part(name), np.log(frequencies)) for name in ("val", "test"))
+    share = best_share([each.macro_f1 for each in val])
+    classifier.bias.assign_add(share * np.log(frequencies))
+    save_model(model, path, dataset.classes)
+    return Adjustment(
+        classes=tuple(dataset.classes),
+        frequencies=tuple(frequencies.tolist()),
+        share=share,
+        val_f1=tuple(each.macro_f1 for each in val),
+        test_f1=tuple(each.macro_f1 for each in test),
+        before=test[SHARES.index(0)],
+        after=test[SHARES.index(share)],
+    )
+
+
+def best_share(f1: list[float]) -> float:
+    """The one of `SHARES` with the highest F1; of equal ones that nearest to 0."""
+    return max(zip(f1, SHARES, strict=True), key=lambda pair: (pair[0], -abs(pair[1])))[1]
+
+
+def _judged(model: keras.Model, part: Part, logarithms: np.ndarray) -> list[Evaluation]:
+    """The part's evaluation at each of `SHARES`."""
+    logits = logits_of(model, part)
+    return [judge(part.labels, logits + share * logarithms) for share in SHARES]
+
+
+def _classifier(model: keras.Model, source: Path) -> keras.layers.Dense:
+    """The layer that gives the logits."""
+    last = model.layers[-1]
+    linear = isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.linear
+    if not linear:
+        raise ModelError(
+            f"{source}: ends in {last.name} ({type(last).__name__}); to be adjusted it must end in a Dense layer of "
+            "logits with a bias, without softmax"
+        )
+    return last
