@@ -18,14 +18,13 @@ from kerastrash.cli import part_of, run
 from kerastrash.console import results
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
 from kerastrash.errors import ConfigError
-from kerastrash.export.description import Description
 from kerastrash.models import build_model
 from kerastrash.models.copies import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
-from kerastrash.models.saved import image_size, open_model, read_description
+from kerastrash.models.saved import image_size, open_model
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.report import check_classes
+from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 
@@ -110,7 +109,7 @@ def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], ke
 def opened(path: Path, dataset: Dataset) -> keras.Model:
     """The saved model, if it was made for the classes of the data."""
     model = open_model(path)
-    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
+    check_saved_classes(model, path, dataset)
     return model
 
 

@@ -13,10 +13,9 @@ import numpy as np
 
 from kerastrash.data import DataConfig, Part, prepare
 from kerastrash.errors import ModelError
-from kerastrash.export.description import Description
-from kerastrash.models.saved import image_size, open_model, read_description, save_model
+from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.evaluate import Evaluation, judge, logits_of
-from kerastrash.scoring.report import check_classes
+from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.losses import class_counts
 
 SHARES = tuple(tenth / 10 for tenth in range(-10, 11))
@@ -60,7 +59,7 @@ def adjust(source: Path, data: DataConfig, path: Path) -> Adjustment:
     """
     model = open_model(source)
     dataset = prepare(data, image_size(model))
-    check_classes(model.output_shape[1], Description.from_json(read_description(source), source), dataset, source)
+    check_saved_classes(model, source, dataset)
     classifier = _classifier(model, source)
     counts = class_counts(dataset.part("train").labels, len(dataset.classes))
     frequencies = counts / counts.sum()

@@ -19,7 +19,7 @@ from kerastrash.export.formats import FORMATS, format_of
 from kerastrash.export.open_net import OpenNet
 from kerastrash.export.runtimes import open_runtime
 from kerastrash.export.writers import write_model
-from kerastrash.models.saved import open_model
+from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
 from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ScoreConfig
@@ -134,6 +134,11 @@ def check_classes(outputs: int, description: Description, dataset: Dataset, path
     names = description.classes
     if names and names != tuple(dataset.classes):
         raise ModelError(f"{path}: knows {', '.join(names)}, but {wanted}: give a model trained for this data")
+
+
+def check_saved_classes(model: keras.Model, path: Path, dataset: Dataset) -> None:
+    """Raises ModelError where the model of the `.keras` file `path` was made for other classes than the data's."""
+    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
 
 
 def _with_runtime(config: ScoreConfig) -> ScoreConfig:

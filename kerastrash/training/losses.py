@@ -91,7 +91,7 @@ def class_balanced_weights(counts: np.ndarray, beta: float) -> np.ndarray:
 
 
 def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Images of each class, int64 (classes,); none counts as one image, so that the logarithm is finite."""
+    """Images of each class, int64 (classes,); a class without any counts as one, so that its logarithm is finite."""
     return np.maximum(np.bincount(labels, minlength=classes), 1)
 
 

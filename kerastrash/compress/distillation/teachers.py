@@ -19,11 +19,10 @@ from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.data.augment import Augmentation
 from kerastrash.data.batches import CropBatches
 from kerastrash.errors import ModelError
-from kerastrash.export.description import Description
 from kerastrash.export.report import sha256
 from kerastrash.files import atomic_path
-from kerastrash.models.saved import image_size, open_model, read_description
-from kerastrash.scoring.report import check_classes
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.scoring.report import check_saved_classes
 
 BATCH = 32
 
@@ -91,7 +90,7 @@ def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool)
     """
     model = open_model(path)
     size = image_size(model)
-    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
+    check_saved_classes(model, path, dataset)
     own = dataset if size == dataset.input_size else prepare(data, size)
     return Teacher(path, with_features(model, path) if features else model, own, data.cache / "teachers")
 

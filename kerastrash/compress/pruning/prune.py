@@ -26,15 +26,14 @@ from kerastrash.compress.pruning.speed import onnx_net, times_in_turns
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, require
-from kerastrash.export.description import Description
 from kerastrash.export.needs import check_packages, versions
 from kerastrash.export.report import sha256
 from kerastrash.files import copy_file, read_json, write_json
 from kerastrash.models.copies import in_policy
-from kerastrash.models.saved import image_size, open_model, read_description, save_model
+from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.report import check_classes
+from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
@@ -65,8 +64,7 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     require(recipe.epochs >= settings.steps, "epochs", recipe.epochs, f"must be at least steps={settings.steps}")
     original = open_model(model)
     dataset = prepare(data, image_size(original))
-    description = Description.from_json(read_description(model), model)
-    check_classes(original.output_shape[1], description, dataset, model)
+    check_saved_classes(original, model, dataset)
     _claim(model, folder)
     run = Run(dataset, recipe, settings, folder, goal_for(original, settings, dataset.part("val")))
     rounds, latest = [], model

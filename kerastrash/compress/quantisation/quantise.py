@@ -28,9 +28,9 @@ from kerastrash.export.runtimes import open_runtime
 from kerastrash.export.staging import staged
 from kerastrash.export.writers import write_model
 from kerastrash.files import copy_file, write_json
-from kerastrash.models.saved import image_size, open_model, read_description
+from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.report import check_classes
+from kerastrash.scoring.report import check_saved_classes
 
 _QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
     "onnx": ("quantise_onnx", ()),
@@ -105,7 +105,7 @@ def _open(
 ) -> tuple[keras.Model, Task]:
     model = open_model(path)
     dataset = prepare(data, image_size(model))
-    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
+    check_saved_classes(model, path, dataset)
     drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))
     return model, Task(path, runtime, description, dataset, drawn, settings)
