@@ -1,6 +1,7 @@
 """A run is a folder: its settings, its environment, everything it made; one process works in it at a time."""
 
 import contextlib
+import dataclasses
 import importlib.metadata
 import os
 import platform
@@ -15,7 +16,7 @@ import filelock
 import yaml
 
 from kerastrash.backends.processor import processor_name
-from kerastrash.cli import settings
+from kerastrash.cli import plain, settings
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_yaml, write_json, write_text
 
@@ -33,6 +34,7 @@ PACKAGES = (
 def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[Path]:
     """Claims `folder` for this process and yields it; a run made with the same settings is continued.
 
+    A setting that the run does not know, as it came with a later version, has its default there.
     Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins.
 
     Args:
@@ -54,26 +56,40 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
         reason = error.strerror or error
         raise FileError(f"{folder}: cannot be written ({reason}); choose another folder for the runs") from error
     try:
-        _claim(folder, {name: value for name, value in settings(config).items() if name not in free})
+        _claim(folder, config, free)
         yield folder
     finally:
         lock.release()
 
 
-def _claim(folder: Path, wanted: dict[str, Any]) -> None:
+def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:
     path = folder / CONFIG
+    wanted = {name: value for name, value in settings(config).items() if name not in free}
     if not path.exists():
         write_json(folder / ENVIRONMENT, environment())
         write_text(path, yaml.safe_dump(wanted, sort_keys=False))
         return
     earlier = read_yaml(path, ConfigError)
-    earlier = earlier if isinstance(earlier, dict) else {}
-    for name in {**wanted, **earlier}:
+    earlier = _completed(earlier, config) if isinstance(earlier, dict) else {}
+    for name in dict.fromkeys((*wanted, *earlier)):
+        if name in free:
+            continue
         if earlier.get(name) != wanted.get(name):
             raise ConfigError(
                 f"{folder} was made with {name}={earlier.get(name)!r}, not {wanted.get(name)!r}: "
                 "give the same settings to go on with it, or choose another --name"
             )
+
+
+def _completed(earlier: dict[str, Any], config: Any) -> dict[str, Any]:
+    """The settings of an earlier run, those that it does not know at the defaults of the dataclass."""
+    complete = dict(earlier)
+    for name, field in type(config).__dataclass_fields__.items():
+        if name not in earlier and field.default is not dataclasses.MISSING:
+            complete[name] = plain(field.default)
+        elif isinstance(earlier.get(name), dict) and dataclasses.is_dataclass(getattr(config, name)):
+            complete[name] = _completed(earlier[name], getattr(config, name))
+    return complete
 
 
 def environment() -> dict[str, Any]:

@@ -18,6 +18,12 @@ class Settings:
     folder: Path = Path("x")
 
 
+@dataclass(frozen=True)
+class Nested:
+    inner: Settings
+    turn: bool = False
+
+
 def test_a_new_run_holds_its_settings_and_its_environment(tmp_path):
     with open_run(tmp_path / "run", Settings()) as folder:
         assert yaml.safe_load((folder / "config.yaml").read_text()) == {"epochs": 3, "sizes": [48, 64], "folder": "x"}
@@ -35,6 +41,15 @@ def test_other_settings_are_refused_by_name_and_value(tmp_path):
         pass
     with pytest.raises(ConfigError, match=r"epochs=3, not 4.*--name"), open_run(tmp_path / "run", Settings(epochs=4)):
         pass
+
+
+def test_a_setting_that_came_later_has_its_default_in_an_earlier_run(tmp_path):
+    (tmp_path / "config.yaml").write_text("inner: {epochs: 9, folder: x}")
+    with open_run(tmp_path, Nested(Settings(epochs=9))):
+        pass
+    for other in (Nested(Settings(epochs=9), turn=True), Nested(Settings(epochs=9, sizes=(48,)))):
+        with pytest.raises(ConfigError, match=r"turn=False, not True|inner="), open_run(tmp_path, other):
+            pass
 
 
 def test_a_free_setting_may_differ(tmp_path):
