@@ -46,7 +46,12 @@ def draw_operations(crops: Sequence[np.ndarray], path: Path) -> None:
 def both_forms(crop: np.ndarray, name: str, level: float, sign: int) -> tuple[np.ndarray, np.ndarray]:
     """The crop under one operation: by Pillow, and by the device form, both uint8."""
     draws = Draws(
-        np.int8([[NAMES.index(name)]]), np.int8([[sign]]), np.float32([level]), np.array([False]), np.float32([[0, 0]])
+        operations=np.int8([[NAMES.index(name)]]),
+        signs=np.int8([[sign]]),
+        levels=np.float32([level]),
+        flips=np.array([False]),
+        turns=np.int8([0]),
+        centres=np.float32([[0, 0]]),
     )
     augmented = ops.convert_to_numpy(augment_batch(crop[None], draws))[0]
     return Augmentation().apply(crop, draws[0]), augmented.astype(np.uint8)

@@ -63,6 +63,8 @@ class Recipe:
     """Side of the grey Cutout square as a share of the image's side; 0 switches it off."""
     mixup: float = 0.0
     """Alpha of mixup, which blends images in pairs; 0 switches it off, 0.2 is usual."""
+    turn: bool = False
+    """Turn each image by 0 to 3 quarter turns: for photographs from above, which have no upper side."""
     cutmix: float = 0.0
     """Alpha of CutMix, which pastes a part of one image into another; 0 switches it off, 1 is usual."""
     sampler: Sampler = "shuffle"
@@ -101,7 +103,7 @@ class Recipe:
 
     def augmentation(self) -> Augmentation:
         """What is done to each training image."""
-        return Augmentation(self.n_select, self.level, self.n_level, self.flip, self.cutout)
+        return Augmentation(self.n_select, self.level, self.n_level, self.flip, self.turn, self.cutout)
 
     def mixing(self) -> Mixing | None:
         """How the images of a batch are mixed; None where they are not."""

@@ -1,4 +1,4 @@
-"""The settings of augmentation: RandAugment over fourteen operations, horizontal flip, Cutout."""
+"""The settings of augmentation: RandAugment over fourteen operations, horizontal flip, quarter turns, Cutout."""
 
 from dataclasses import dataclass
 
@@ -29,6 +29,8 @@ class Augmentation:
     """A drawn level is one of 0, 1 / n_level, 2 / n_level, ..., 1, all equally likely."""
     flip: bool = True
     """Mirrors half of the images left to right."""
+    turn: bool = False
+    """Turns each image, which must be square, by 0 to 3 quarter turns: for photographs from above."""
     cutout: float = 0.0
     """Side of the grey square of Cutout as a share of the image's side, in [0, 1]; 0 leaves it out."""
 
@@ -41,7 +43,7 @@ class Augmentation:
 
     def draw(self, seed: int, epoch: int, count: int) -> Draws:
         """The draws of one epoch for a cache of `count` crops, row i for crop i, whatever the count."""
-        return draw_rows(seed, epoch, count, self.n_select, self.level, self.n_level, self.flip)
+        return draw_rows(seed, epoch, count, self.n_select, self.level, self.n_level, self.flip, self.turn)
 
     def apply(self, image: np.ndarray, draw: Draws) -> np.ndarray:
         """Augments one uint8 RGB image (height, width, 3) with Pillow, the reference; the input stays as it is.

@@ -18,11 +18,11 @@ GREY = 128.0
 
 
 def augment_batch(images: Any, draws: Draws, cutout: float = 0.0) -> Any:
-    """Augments a batch: flip and geometric operations, then the others in their order, then Cutout.
+    """Augments a batch: flip, turn and geometric operations, then the others in their order, then Cutout.
 
-    The flip and all geometric operations of an image are one bilinear resampling. They come before the other operations
-    of that image, which then meet the grey fill; and what one of them moves out of the picture is not lost to another
-    one that moves it back. This apart the pixels are those of `Augmentation.apply`, within the tolerances of
+    Flip, quarter turns and all geometric operations of an image are one bilinear resampling. They come before the other
+    operations of that image, which then meet the grey fill; and what one of them moves out of the picture is not lost
+    to another one that moves it back. This apart the pixels are those of `Augmentation.apply`, within the tolerances of
     docs/augmentation.md. No value is read back from the device.
 
     Args:

@@ -28,6 +28,8 @@ class Draws:
     """float32 (n,): the strength of all operations of an image, in [0, 1]."""
     flips: np.ndarray
     """bool (n,): mirrored left to right."""
+    turns: np.ndarray
+    """int8 (n,): quarter turns against the clock, 0 to 3, after the mirroring."""
     centres: np.ndarray
     """float32 (n, 2): vertical and horizontal place of the middle of Cutout's square, in [0, 1)."""
 
@@ -48,15 +50,19 @@ class Draws:
         return np.concatenate([np.maximum(start, 0), np.maximum(start + side, 0)], axis=-1)
 
 
-def draw_rows(seed: int, epoch: int, count: int, n_select: int, level: float | None, n_level: int, flip: bool) -> Draws:
+def draw_rows(
+    seed: int, epoch: int, count: int, n_select: int, level: float | None, n_level: int, flip: bool, turn: bool
+) -> Draws:
     """The draws of an epoch for crops 0 to count - 1 of the cache; a crop's row is the same whatever the count."""
     uniform = np.random.default_rng((seed, epoch, 0, CROP)).random((count, COLUMNS), dtype=np.float32)
     choice, sign, rest = np.split(uniform, (len(NAMES), len(NAMES) + MAX_SELECT), axis=1)
+    view = np.floor(rest[:, 1] * 8).astype(np.int8)  # of the eight views of a square
     drawn = np.floor(rest[:, 0].astype(np.float64) * (n_level + 1)) / n_level
     return Draws(
         operations=np.argsort(choice, axis=1, kind="stable")[:, :n_select].astype(np.int8),
         signs=np.where(sign[:, :n_select] < 0.5, 1, -1).astype(np.int8),
         levels=np.asarray(drawn if level is None else np.full(count, level), np.float32),
-        flips=(rest[:, 1] < 0.5) if flip else np.zeros(count, bool),
+        flips=(view < 4) & flip,
+        turns=view % 4 * np.int8(turn),
         centres=rest[:, 2:],
     )

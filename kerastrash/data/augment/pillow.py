@@ -10,6 +10,7 @@ from kerastrash.data.augment.draws import NAMES, Draws
 from kerastrash.data.augment.magnitudes import degrees, dropped_bits, factor, shear, shift, threshold
 
 GREY = (128, 128, 128)
+QUARTER_TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 UNLEVELLED = ("AutoContrast", "Equalize")
 """Operations that change an image at level 0 too."""
 Operation = Callable[[Image.Image, float, int], Image.Image]
@@ -109,10 +110,12 @@ OPERATIONS: dict[str, Operation] = {
 
 
 def augment_image(image: np.ndarray, draw: Draws, cutout: float) -> np.ndarray:
-    """Flip, the drawn operations in their order, Cutout: uint8 (height, width, 3) to a new array of the same kind."""
+    """Flip, turns, drawn operations in their order, Cutout: uint8 (height, width, 3) to a new array of this kind."""
     picture = Image.fromarray(image)
     if draw.flips:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    if draw.turns:
+        picture = picture.transpose(QUARTER_TURNS[draw.turns - 1])
     level = float(draw.levels)
     for operation, sign in zip(draw.operations.tolist(), draw.signs.tolist(), strict=True):
         name = NAMES[operation]

@@ -85,11 +85,18 @@ def _tables(draws: Draws, step: int) -> np.ndarray:
 def plan_places(draws: Draws, height: int, width: int) -> np.ndarray | None:
     """float64 (n, 2, 3): from a place (x, y, 1) in the augmented image to the place (x, y) in the original it shows.
 
-    The flip and all geometric operations of an image in their order; None where no image has any. Places are in pixels,
-    the middle of the first pixel at (0.5, 0.5), as in Pillow.
+    The flip, the quarter turns and all geometric operations of an image in their order; None where no image has any.
+    Places are in pixels, the middle of the first pixel at (0.5, 0.5), as in Pillow.
+
+    Raises:
+        ValueError: an image that is not square is to be turned.
     """
+    if height != width and draws.turns.any():
+        raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
     whole = np.tile(np.eye(3), (len(draws), 1, 1))
     whole[draws.flips, 0] = -1, 0, width
+    quarter = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
+    whole = whole @ np.stack([np.linalg.matrix_power(quarter, turns) for turns in range(4)])[draws.turns]
     for step in range(draws.operations.shape[1]):
         whole = whole @ _matrices(draws, step, height, width)
     return whole[:, :2] if (whole != np.eye(3)).any() else None

@@ -32,7 +32,7 @@ def batch():
     return np.repeat(natural(), 8, axis=0)
 
 
-def draws_of(rows, levels, signs=None, flips=None, centres=None):
+def draws_of(rows, levels, signs=None, flips=None, centres=None, turns=None):
     """Draws of one row an image, from the names of its operations."""
     operations = np.array([[NAMES.index(name) for name in row] for row in rows], np.int8).reshape(len(rows), -1)
     return Draws(
@@ -40,6 +40,7 @@ def draws_of(rows, levels, signs=None, flips=None, centres=None):
         np.ones_like(operations) if signs is None else np.array(signs, np.int8).reshape(operations.shape),
         np.array(levels, np.float32) * np.ones(len(rows), np.float32),
         np.zeros(len(rows), bool) if flips is None else np.array(flips, bool),
+        np.zeros(len(rows), np.int8) if turns is None else np.array(turns, np.int8),
         np.full((len(rows), 2), 0.5, np.float32) if centres is None else np.array(centres, np.float32),
     )
 
@@ -160,6 +161,20 @@ def test_a_flip_alone_mirrors_the_images_that_draw_it():
     images = natural()
     augmented = on_device(images, draws_of([("Identity",)] * 3, 1.0, flips=[True, False, True]))
     np.testing.assert_array_equal(augmented, np.stack([images[0, :, ::-1], images[1], images[2, :, ::-1]]))
+
+
+def test_quarter_turns_agree_with_pillow_exactly_alone_and_before_a_translation():
+    images = np.repeat(natural(331, 1), 8, axis=0)
+    for name in ("Identity", "TranslateX"):
+        draws = draws_of([(name,)] * 8, 1.0, flips=np.arange(8) < 4, turns=np.arange(8) % 4)
+        augmented = on_device(images, draws)
+        np.testing.assert_array_equal(augmented, with_pillow(images, draws))
+        assert len(np.unique(augmented.reshape(8, -1), axis=0)) == 8
+
+
+def test_an_image_that_is_not_square_is_not_turned():
+    with pytest.raises(ValueError, match="square images, not for 28 x 40"):
+        on_device(natural()[:, :, :28], draws_of([()] * 3, 1.0, turns=[0, 1, 0]))
 
 
 def test_cutout_covers_the_same_square_as_pillow():

@@ -32,6 +32,7 @@ def test_shapes_and_types():
         "signs": ("int8", (9, 2)),
         "levels": ("float32", (9,)),
         "flips": ("bool", (9,)),
+        "turns": ("int8", (9,)),
         "centres": ("float32", (9, 2)),
     }
 
@@ -79,10 +80,19 @@ def test_both_signs_and_flips_come_up_half_of_the_time_and_no_flip_when_it_is_of
     assert not Augmentation(flip=False).draw(0, 0, 100).flips.any()
 
 
+def test_with_turns_all_eight_views_come_up_alike_and_nothing_else_changes():
+    still, turned = Augmentation().draw(0, 0, 16_000), Augmentation(turn=True).draw(0, 0, 16_000)
+    assert not still.turns.any()
+    np.testing.assert_allclose(np.bincount(turned.flips * 4 + turned.turns), 2000, atol=150)
+    np.testing.assert_array_equal(np.unique(Augmentation(flip=False, turn=True).draw(0, 0, 100).flips), [False])
+    still.turns[:] = turned.turns
+    assert same(still, turned)
+
+
 def test_what_is_drawn_for_one_purpose_says_nothing_about_another():
-    draws = Augmentation().draw(0, 0, 20_000)
-    numbers = np.column_stack([draws.operations, draws.signs, draws.levels, draws.flips, draws.centres])
-    correlation = np.corrcoef(numbers.T) - np.eye(8)
+    draws = Augmentation(turn=True).draw(0, 0, 20_000)
+    numbers = np.column_stack([draws.operations, draws.signs, draws.levels, draws.flips, draws.turns, draws.centres])
+    correlation = np.corrcoef(numbers.T) - np.eye(9)
     correlation[0, 1] = correlation[1, 0] = 0  # without repetition, so that the second depends on the first
     assert abs(correlation).max() < 0.03
 

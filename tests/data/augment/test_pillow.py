@@ -17,10 +17,11 @@ def apply(name, image, level, sign=1):
     return np.array(OPERATIONS[name](Image.fromarray(image), level, sign))
 
 
-def one_draw(*names, level=1.0, signs=(), flip=False, centre=(0.5, 0.5)):
+def one_draw(*names, level=1.0, signs=(), flip=False, turns=0, centre=(0.5, 0.5)):
     operations = np.array([NAMES.index(name) for name in names], np.int8)
     signs = np.array(signs or (1,) * len(names), np.int8)
-    return Draws(operations, signs, np.float32(level), np.bool_(flip), np.array(centre, np.float32))
+    centre = np.array(centre, np.float32)
+    return Draws(operations, signs, np.float32(level), np.bool_(flip), np.int8(turns), centre)
 
 
 def pillows_own(name, image, level, sign):
@@ -163,6 +164,12 @@ def test_a_draw_is_flipped_then_changed_in_its_order_each_operation_with_its_sig
         expected = pillows_own(name, expected, 0.5, sign)
     draw = one_draw(*names, level=0.5, signs=signs, flip=True)
     np.testing.assert_array_equal(Augmentation().apply(picture(), draw), np.asarray(expected))
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_draw_is_turned_against_the_clock_after_the_flip(turns):
+    turned = Augmentation().apply(picture(), one_draw(flip=True, turns=turns))
+    np.testing.assert_array_equal(turned, np.rot90(picture()[:, ::-1], turns))
 
 
 def test_the_result_is_new_and_has_the_shape_and_type_of_the_image():
