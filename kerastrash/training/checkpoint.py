@@ -1,7 +1,7 @@
 """The state of a training in its folder: metrics, best model, and what is needed to go on after a kill.
 
     metrics.csv          a row an epoch
-    best.keras           the net of the best epoch by validation macro F1, without optimizer
+    best.keras           the net of the best epoch by validation macro F1, or of the last one, without optimizer
     last.weights.h5      weights, their moving averages and optimizer after the last finished epoch
 
 An epoch is finished when `last.weights.h5` has been renamed into place with its number inside; whatever a killed
@@ -23,6 +23,7 @@ from kerastrash.files import atomic_path, read_csv, write_csv
 from kerastrash.models.saved import save_model
 from kerastrash.training.averaging import WeightAverage
 from kerastrash.training.fine_tuning import all_trainable
+from kerastrash.training.recipe import Keep
 
 METRICS = "metrics.csv"
 BEST = "best.keras"
@@ -80,7 +81,7 @@ class EpochRecorder(keras.callbacks.Callback):
     """After each epoch: a row of metrics, the net when its F1 rose, then the state of the model that is trained.
 
     Of a net whose weights are averaged, the better of both counts, and the row's `weights` says which: `raw` or
-    `averaged`.
+    `averaged`. Where the last net is to be kept, every epoch's is written, and averages count wherever there are any.
     """
 
     def __init__(
@@ -90,16 +91,18 @@ class EpochRecorder(keras.callbacks.Callback):
         classes: Sequence[str],
         net: keras.Model,
         average: WeightAverage | None = None,
+        keep: Keep = "best",
     ):
         super().__init__()
+        self.keep = keep
         self.folder, self.finished_epochs, self.classes = folder, finished_epochs, classes
         self.net, self.average = net, average
         self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
 
     @property
-    def best(self) -> dict:
-        """The row of the best epoch; the first one where several are equal."""
-        return max(self.rows, key=best_f1)
+    def kept(self) -> dict:
+        """The row of the epoch whose net is kept: of equally good ones the first."""
+        return self.rows[-1] if self.keep == "last" else max(self.rows, key=f1_of)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         row = {"epoch": epoch + 1, **{name: logs[name] for name in COLUMNS if name in logs}}
@@ -108,12 +111,17 @@ class EpochRecorder(keras.callbacks.Callback):
                 f"{self.folder}: the loss of epoch {epoch + 1} is {row['loss']} (validation {row['val_loss']}); "
                 "lower the learning rate"
             )
-        row["weights"] = "averaged" if best_f1(row) > row["val_macro_f1"] else "raw"
+        row["weights"] = "averaged" if self._averaged(row) else "raw"
         self.rows.append(row)
         write_csv(self.folder / METRICS, self.rows, COLUMNS)
-        if self.best is row:
+        if self.kept is row:
             self._save_net(row["weights"])
         save_state(self.model, epoch + 1, self.folder / LAST, self.average.averages if self.average else ())
+
+    def _averaged(self, row: dict) -> bool:
+        if self.average is None:
+            return False
+        return self.keep == "last" or row["averaged_f1"] > row["val_macro_f1"]
 
     def _save_net(self, weights: str) -> None:
         chosen = self.average.swapped_in() if weights == "averaged" else contextlib.nullcontext()
@@ -121,6 +129,6 @@ class EpochRecorder(keras.callbacks.Callback):
             save_model(self.net, self.folder / BEST, self.classes)
 
 
-def best_f1(row: dict) -> float:
-    """Validation macro F1 of an epoch, in [0, 1]: of the weights or of their averages, whichever is higher."""
-    return max(float(row["val_macro_f1"]), float(row.get("averaged_f1") or 0.0))
+def f1_of(row: dict) -> float:
+    """Validation macro F1 of an epoch, in [0, 1]: of its weights or of their averages, as the row says."""
+    return float(row["averaged_f1" if row["weights"] == "averaged" else "val_macro_f1"])

@@ -19,7 +19,7 @@ from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
 from kerastrash.training.averaging import WeightAverage
-from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, best_f1, restore_state
+from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.fine_tuning import backbone_rates, set_trainable
 from kerastrash.training.losses import recipe_loss
@@ -32,7 +32,7 @@ from kerastrash.training.supervision import Supervision
 
 @dataclass(frozen=True)
 class Training:
-    """What a training gave: F1 on the validation split at its best epoch, and where the model lies."""
+    """What a training gave: F1 on the validation split at the epoch that is kept, and where the model lies."""
 
     f1: float
     best_epoch: int
@@ -50,7 +50,7 @@ def train(
     description: str = "training",
     supervision: Supervision | None = None,
 ) -> Training:
-    """Trains the net that `build` returns on the training split, choosing the epoch by validation macro F1.
+    """Trains the net that `build` returns on the training split; keeps the best epoch by validation F1, or the last.
 
     Args:
         build: makes the net; called once, after the seed and the dtype policy are set.
@@ -83,7 +83,7 @@ def train(
     average = WeightAverage(net, recipe.average, validation) if recipe.average else None
     finished = restore_state(model, folder / LAST, average.averages if average else ())
     folder.mkdir(parents=True, exist_ok=True)
-    recorder = EpochRecorder(folder, finished, dataset.classes, net, average)
+    recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
     if finished < until:
         _say_device(recipe)
         with _memory_explained(folder, dataset, recipe):
@@ -139,8 +139,8 @@ def _fit(
 def _training(recorder: EpochRecorder, folder: Path) -> Training:
     rates = sorted(float(row["images_per_second"]) for row in recorder.rows)
     return Training(
-        f1=best_f1(recorder.best),
-        best_epoch=int(recorder.best["epoch"]),
+        f1=f1_of(recorder.kept),
+        best_epoch=int(recorder.kept["epoch"]),
         epochs=len(recorder.rows),
         model=folder / BEST,
         images_per_second=rates[len(rates) // 2],

@@ -11,6 +11,7 @@ from kerastrash.errors import require
 Loss = Literal["cross_entropy", "logit_adjusted", "class_balanced", "focal"]
 Feeding = Literal["auto", "disk", "device"]
 Norms = Literal["train", "frozen"]
+Keep = Literal["best", "last"]
 DtypePolicy = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 
 
@@ -51,6 +52,9 @@ class Recipe:
     """Whether batch norms learn, or keep their statistics, scale and shift and normalise by them in training too."""
     average: float = 0.0
     """Decay a step of a moving average of the weights, validated beside them; 0 switches it off, 0.999 is usual."""
+    keep: Keep = "best"
+    """The net of the epoch with the best validation F1; or of the last epoch, averaged if weights are: the steadier
+    choice where the validation split has few images of a class."""
     n_select: int = 2
     """RandAugment operations drawn for each image, 0 to 6."""
     level: float | None = None
@@ -59,12 +63,12 @@ class Recipe:
     """A drawn strength is one of 0, 1 / n_level, ..., 1."""
     flip: bool = True
     """Flip half of the images left to right."""
+    turn: bool = False
+    """Turn each image by 0 to 3 quarter turns: for photographs from above, which have no upper side."""
     cutout: float = 0.0
     """Side of the grey Cutout square as a share of the image's side; 0 switches it off."""
     mixup: float = 0.0
     """Alpha of mixup, which blends images in pairs; 0 switches it off, 0.2 is usual."""
-    turn: bool = False
-    """Turn each image by 0 to 3 quarter turns: for photographs from above, which have no upper side."""
     cutmix: float = 0.0
     """Alpha of CutMix, which pastes a part of one image into another; 0 switches it off, 1 is usual."""
     sampler: Sampler = "shuffle"

@@ -100,7 +100,10 @@ def test_the_better_of_both_is_kept_and_the_row_says_which(averaged, coloured_sq
 
 
 @pytest.mark.backends
-def test_each_kept_net_is_the_better_of_the_weights_and_their_averages(coloured_squares, tmp_path):
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_each_kept_net_is_the_better_of_weights_and_averages_or_the_last_ones_averages(
+    coloured_squares, tmp_path, keep
+):
     net, images = build(), coloured_squares.images[:4]
     average = WeightAverage(net, 0.9, None)
     for variable in average.averages:
@@ -110,15 +113,17 @@ def test_each_kept_net_is_the_better_of_the_weights_and_their_averages(coloured_
     raw = ops.convert_to_numpy(net(images))
     net.compile(recipe_optimizer(RECIPE, 10), CrossEntropy([1, 1, 1]))
     net.optimizer.build(net.trainable_variables)
-    recorder = EpochRecorder(tmp_path, 0, coloured_squares.classes, net, average)
+    recorder = EpochRecorder(tmp_path, 0, coloured_squares.classes, net, average, keep)
     recorder.set_model(net)
     figures = [(0.2, 0.3, averaged), (0.4, 0.3, raw), (0.4, 0.1, raw), (0.1, 0.4, raw), (0.4, 0.5, averaged)]
     for epoch, (f1, averaged_f1, kept) in enumerate(figures):
         losses = {"loss": 1.0, "val_loss": 1.0}
         recorder.on_epoch_end(epoch, {**losses, "val_macro_f1": f1, "averaged_f1": averaged_f1})
+        kept = averaged if keep == "last" else kept
         found = ops.convert_to_numpy(open_model(tmp_path / BEST)(images))
         np.testing.assert_allclose(found, kept, rtol=1e-4, atol=1e-4, err_msg=str(epoch))
-    assert [row["weights"] for row in recorder.rows] == ["averaged", "raw", "raw", "averaged", "averaged"]
+    better = ["averaged", "raw", "raw", "averaged", "averaged"]
+    assert [row["weights"] for row in recorder.rows] == (["averaged"] * 5 if keep == "last" else better)
 
 
 @pytest.mark.backends

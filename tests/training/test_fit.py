@@ -1,5 +1,7 @@
 """Training learns, chooses its best epoch, and goes on after a kill as if there had been none."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -36,6 +38,19 @@ def test_a_net_learns_and_the_best_epoch_is_the_one_kept(whole, coloured_squares
     assert [int(row["epoch"]) for row in rows] == list(range(1, 6))
     assert training.f1 == max(float(row["val_macro_f1"]) for row in rows) > 0.8
     assert float(rows[training.best_epoch - 1]["val_macro_f1"]) == training.f1
+    kept = evaluate(open_model(training.model), coloured_squares.part("val"))
+    assert kept.macro_f1 == pytest.approx(training.f1, abs=1e-6)
+
+
+@pytest.mark.backends
+@pytest.mark.parametrize(("average", "column"), [(0.0, "val_macro_f1"), (0.9, "averaged_f1")])
+def test_the_last_epoch_is_kept_where_asked_for_and_its_averages_if_there_are_any(
+    coloured_squares, tmp_path, average, column
+):
+    training = train(build, coloured_squares, replace(RECIPE, epochs=3, keep="last", average=average), tmp_path)
+    rows = read_csv(tmp_path / "metrics.csv")
+    assert training.best_epoch == len(rows) == 3
+    assert training.f1 == float(rows[-1][column])
     kept = evaluate(open_model(training.model), coloured_squares.part("val"))
     assert kept.macro_f1 == pytest.approx(training.f1, abs=1e-6)
 
