@@ -118,15 +118,14 @@ def part_of(config_class: type[Config], config: Any) -> Config:
 
 def settings(config: Any) -> dict[str, Any]:
     """The fields of a dataclass as plain YAML and JSON values: paths as text, tuples as lists."""
-    return {field.name: plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
+    return {field.name: _plain(getattr(config, field.name)) for field in dataclasses.fields(config)}
 
 
-def plain(value: Any) -> Any:
-    """A setting as a YAML and JSON value."""
+def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return settings(value)
     if isinstance(value, tuple | list):
-        return [plain(item) for item in value]
+        return [_plain(item) for item in value]
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     return str(value) if isinstance(value, Path) else value

@@ -1,12 +1,12 @@
 """A run is a folder: its settings, its environment, everything it made; one process works in it at a time."""
 
 import contextlib
-import dataclasses
 import importlib.metadata
 import os
 import platform
 import shlex
 import sys
+from argparse import ArgumentError
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ import filelock
 import yaml
 
 from kerastrash.backends.processor import processor_name
-from kerastrash.cli import plain, settings
+from kerastrash.cli import from_settings, settings
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_yaml, write_json, write_text
 
@@ -70,7 +70,7 @@ def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:
         write_text(path, yaml.safe_dump(wanted, sort_keys=False))
         return
     earlier = read_yaml(path, ConfigError)
-    earlier = _completed(earlier, config) if isinstance(earlier, dict) else {}
+    earlier = _completed(earlier, type(config)) if isinstance(earlier, dict) else {}
     for name in dict.fromkeys((*wanted, *earlier)):
         if name in free:
             continue
@@ -81,15 +81,11 @@ def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:
             )
 
 
-def _completed(earlier: dict[str, Any], config: Any) -> dict[str, Any]:
-    """The settings of an earlier run, those that it does not know at the defaults of the dataclass."""
-    complete = dict(earlier)
-    for name, field in type(config).__dataclass_fields__.items():
-        if name not in earlier and field.default is not dataclasses.MISSING:
-            complete[name] = plain(field.default)
-        elif isinstance(earlier.get(name), dict) and dataclasses.is_dataclass(getattr(config, name)):
-            complete[name] = _completed(earlier[name], getattr(config, name))
-    return complete
+def _completed(earlier: dict[str, Any], config_class: type) -> dict[str, Any]:
+    """The settings of an earlier run, what it does not know at the defaults; as they are where they no longer fit."""
+    with contextlib.suppress(ArgumentError, TypeError, ConfigError):
+        return settings(from_settings(config_class, earlier))
+    return earlier
 
 
 def environment() -> dict[str, Any]:
