@@ -71,10 +71,8 @@ def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:
         return
     earlier = read_yaml(path, ConfigError)
     earlier = _completed(earlier, type(config)) if isinstance(earlier, dict) else {}
-    for name in dict.fromkeys((*wanted, *earlier)):
-        if name in free:
-            continue
-        if earlier.get(name) != wanted.get(name):
+    for name in {**wanted, **earlier}:
+        if name not in free and earlier.get(name) != wanted.get(name):
             raise ConfigError(
                 f"{folder} was made with {name}={earlier.get(name)!r}, not {wanted.get(name)!r}: "
                 "give the same settings to go on with it, or choose another --name"

@@ -91,15 +91,21 @@ def plan_places(draws: Draws, height: int, width: int) -> np.ndarray | None:
     Raises:
         ValueError: an image that is not square is to be turned.
     """
-    if height != width and draws.turns.any():
-        raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
     whole = np.tile(np.eye(3), (len(draws), 1, 1))
     whole[draws.flips, 0] = -1, 0, width
-    quarter = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
-    whole = whole @ np.stack([np.linalg.matrix_power(quarter, turns) for turns in range(4)])[draws.turns]
+    if draws.turns.any():
+        whole = whole @ _quarter_turns(height, width)[draws.turns]
     for step in range(draws.operations.shape[1]):
         whole = whole @ _matrices(draws, step, height, width)
     return whole[:, :2] if (whole != np.eye(3)).any() else None
+
+
+def _quarter_turns(height: int, width: int) -> np.ndarray:
+    """(4, 3, 3): what 0 to 3 quarter turns against the clock do to places."""
+    if height != width:
+        raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
+    once = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
+    return np.stack([np.linalg.matrix_power(once, turns) for turns in range(4)])
 
 
 def _matrices(draws: Draws, step: int, height: int, width: int) -> np.ndarray:
