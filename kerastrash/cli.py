@@ -10,7 +10,8 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import jsonargparse
 from rich.markup import escape
@@ -58,7 +59,8 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None, de
     """Returns an instance of the dataclass filled from defaults, `--config` files and options, later ones winning.
 
     Options are written with hyphens or underscores: `--max-params` is `--max_params`. Those that are true or false may
-    stand alone: `--force` is `--force true`. A positional list takes all the words that are left to it.
+    stand alone: `--force` is `--force true`. A list takes all words up to the next option, `--seeds 0 1`, or is written
+    as YAML has it, `--seeds '[0, 1]'`; a positional one takes all the words that are left to it.
     """
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = jsonargparse.ArgumentParser(
@@ -90,14 +92,55 @@ def _arranged(config_class: type, arguments: list[str]) -> list[str]:
             continue
         option, equals, value = word.partition("=")
         option = option if option in ALONE else "--" + option.lstrip("-").replace("-", "_")
-        if not equals and option not in ALONE:
-            stands_alone = kinds.get(option[2:]) is bool and arguments[:1] not in (["true"], ["false"])
-            equals, value = "=", "true" if stands_alone else arguments.pop(0) if arguments else ""
+        if option not in ALONE:
+            kind = _kind(config_class, option[2:])
+            value = _listed(kind, [value]) if equals else _value(kind, arguments)
+            equals = "="
         options.append(option + equals + value)
     needed = [kinds[field.name] for field in dataclasses.fields(config_class) if _is_positional(field)]
-    if needed and get_origin(needed[-1]) in (list, tuple) and len(places) >= len(needed):
+    if needed and _items(needed[-1]) is not None and len(places) >= len(needed):
         places = [*places[: len(needed) - 1], json.dumps(places[len(needed) - 1 :])]
     return places + options
+
+
+def _kind(config_class: type, option: str) -> Any:
+    """The type of an option, such as `epochs` or `space.widths`; None where there is no such option."""
+    kind = config_class
+    for name in option.split("."):
+        kind = get_type_hints(kind).get(name) if dataclasses.is_dataclass(kind) else None
+    return kind
+
+
+def _value(kind: Any, following: list[str]) -> str:
+    """Takes an option's value from the words that follow it."""
+    if kind is bool and following[:1] not in (["true"], ["false"]):
+        return "true"
+    if _items(kind) is None:
+        return following.pop(0) if following else ""
+    words = []
+    while following and not following[0].startswith("-"):
+        words.append(following.pop(0))
+    return _listed(kind, words)
+
+
+def _listed(kind: Any, words: list[str]) -> str:
+    """The words of a list as YAML; what is YAML already or no list at all, such as `null` or a literal `all`, stays."""
+    text = " ".join(words)
+    wholes = {"null", "none", *(value for part in _parts(kind, Literal) for value in get_args(part))}
+    if not words or _items(kind) is None or text.startswith("[") or text in wholes:
+        return text
+    return f"[{', '.join(words)}]" if _items(kind) in (int, float, bool) else json.dumps(words)
+
+
+def _items(kind: Any) -> Any:
+    """The type of what a list or tuple holds, also of one that may be something else instead; None for no list."""
+    return next((get_args(part)[0] for part in _parts(kind, list, tuple)), None)
+
+
+def _parts(kind: Any, *origins: Any) -> list[Any]:
+    """Those of the types that a union allows, or the type alone, that are made from `origins`."""
+    allowed = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return [part for part in allowed if get_origin(part) in origins]
 
 
 def _is_positional(field: dataclasses.Field) -> bool:

@@ -1,6 +1,6 @@
 """Times model files of any format in turns: latency, throughput, size, memory, macro F1, score beside a baseline.
 
-python scripts/benchmark.py runs/NAME/best.keras --formats all --threads '[1,2]' --data annotations.json
+python scripts/benchmark.py runs/NAME/best.keras --formats all --threads 1 2 --data annotations.json
 python scripts/benchmark.py a.onnx b.tflite b.xml --data annotations.json
 """
 

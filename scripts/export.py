@@ -1,6 +1,6 @@
 """Exports a saved model to the formats that devices run, each file compared with the model on real images.
 
-python scripts/export.py runs/NAME/best.keras --formats '[onnx,litert]' --data annotations.json
+python scripts/export.py runs/NAME/best.keras --formats onnx litert --data annotations.json
 """
 
 import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported

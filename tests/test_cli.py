@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -126,3 +127,43 @@ def test_a_wrong_command_line_exits_with_2(line, capsys):
     with pytest.raises(SystemExit, match="2"):
         parse(Listing, line.split())
     assert "usage" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Options that are lists."""
+
+    files: tuple[Path, ...] = ()
+    """Paths."""
+    sizes: tuple[int, ...] | None = (1,)
+    """Numbers, or none."""
+    formats: tuple[Literal["onnx", "keras"], ...] | Literal["all"] | None = None
+    """Names, or one for all."""
+    losses: tuple[Literal["a", "b"], ...] = ()
+    """Names."""
+    inner: Inner = field(default_factory=Inner)
+    """More."""
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    (
+        (["--files", "a.keras"], Listed(files=(Path("a.keras"),))),
+        (["--files=a, b.keras"], Listed(files=(Path("a, b.keras"),))),
+        (["--files", "a.keras", "b.keras", "--sizes", "8", "16"], Listed((Path("a.keras"), Path("b.keras")), (8, 16))),
+        (["--files", "[a.keras,", "b.keras]"], Listed(files=(Path("a.keras"), Path("b.keras")))),
+        (["--sizes", "null", "--formats", "all"], Listed(sizes=None, formats="all")),
+        (["--sizes", "[2, 3]", "--formats", "onnx", "keras"], Listed(sizes=(2, 3), formats=("onnx", "keras"))),
+        (["--formats", "onnx", "--losses", "b"], Listed(formats=("onnx",), losses=("b",))),
+        (["--inner.rates", "0.5", "1"], Listed(inner=Inner((0.5, 1.0)))),
+    ),
+)
+def test_a_list_option_takes_words_or_what_yaml_calls_a_list(line, expected):
+    assert parse(Listed, line) == expected
+
+
+@pytest.mark.parametrize("line", (["--files"], ["--sizes", "--formats", "all"], ["--sizes", "many"], ["--losses", "c"]))
+def test_a_list_option_without_words_or_with_wrong_ones_exits_with_2(line, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        parse(Listed, line)
+    assert line[0][2:] in capsys.readouterr().err

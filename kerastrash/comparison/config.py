@@ -29,7 +29,7 @@ class CompareConfig(ClockConfig, SystemsFile):
     cache: Path | None = None
     """In place of the systems file's folder of the decoded crops."""
     only: tuple[str, ...] | None = None
-    """Train only these systems, such as '[lite0,student]', and those that they are made from; left out, all."""
+    """Train only these systems, such as `lite0 student`, and those that they are made from; left out, all."""
     train_only: bool = False
     """Train and stop: times are worthless on a machine that does something else as well. The same command without it
     goes on from there."""

@@ -23,13 +23,13 @@ class ExportConfig(DataConfig, ExportedModel):
     """Which model is exported, to what, and on which images the files are compared with it."""
 
     formats: tuple[FormatName, ...] | None = None
-    """Such as '[onnx,litert]'; left out, all that have the precision and whose packages are installed."""
+    """Such as `onnx litert`; left out, all that have the precision and whose packages are installed."""
     precision: Precision = "float32"
     """Of the weights: float16 for onnx, openvino and litert; for int8, see scripts/quantise.py."""
     softmax: bool = False
     """Put a softmax into the net: it then gives probabilities instead of logits."""
     classes: tuple[str, ...] | None = None
-    """Names of the outputs in their order, such as '[Metal,Paper]'; left out, those that the model file holds."""
+    """Names of the outputs in their order, such as `Metal Paper`; left out, those that the model file holds."""
     part: Literal["train", "val", "test"] = "test"
     """The part of the data whose images are compared."""
     images_compared: int = 200

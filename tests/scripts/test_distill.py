@@ -8,7 +8,7 @@ def test_a_student_is_distilled_beside_the_same_student_alone(script, tmp_path, 
     teacher = ["--net", tmp_path / "net.yaml", "--input-size", 32, "--name", "teacher"]
     assert script("train", *arguments, *teacher)[0] == 0
     student = ["--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "student", "--alone", "--features", 1]
-    teachers = ["--teachers", f"[{tmp_path / 'runs' / 'teacher' / 'best.keras'}]"]
+    teachers = ["--teachers", tmp_path / "runs" / "teacher" / "best.keras"]
     for _ in range(2):  # the second call finds everything done
         status, out, error = script("distill", *arguments, *student, *teachers)
         assert status == 0, error
