@@ -60,7 +60,7 @@ def parse(config_class: type[Config], arguments: Sequence[str] | None = None, de
 
     Options are written with hyphens or underscores: `--max-params` is `--max_params`. Those that are true or false may
     stand alone: `--force` is `--force true`. A list takes all words up to the next option, `--seeds 0 1`, or is written
-    as YAML has it, `--seeds '[0, 1]'`; a positional one takes all the words that are left to it.
+    as YAML has it, `--seeds '[0, 1]'`, and ends there; a positional one takes all the words that are left to it.
     """
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = jsonargparse.ArgumentParser(
@@ -118,18 +118,23 @@ def _value(kind: Any, following: list[str]) -> str:
     if _items(kind) is None:
         return following.pop(0) if following else ""
     words = []
-    while following and not following[0].startswith("-"):
+    while following and not following[0].startswith("-") and not (words and _is_whole(kind, " ".join(words))):
         words.append(following.pop(0))
     return _listed(kind, words)
 
 
 def _listed(kind: Any, words: list[str]) -> str:
-    """The words of a list as YAML; what is YAML already or no list at all, such as `null` or a literal `all`, stays."""
+    """The words of a list as YAML; what is whole already stays."""
     text = " ".join(words)
-    wholes = {"null", "none", *(value for part in _parts(kind, Literal) for value in get_args(part))}
-    if not words or _items(kind) is None or text.startswith("[") or text in wholes:
+    if not words or _items(kind) is None or text.startswith("[") or _is_whole(kind, text):
         return text
     return f"[{', '.join(words)}]" if _items(kind) in (int, float, bool) else json.dumps(words)
+
+
+def _is_whole(kind: Any, text: str) -> bool:
+    """Whether the text is a list in YAML, or stands for no list at all, such as `null` or a literal `all`."""
+    literals = {value for part in _parts(kind, Literal) for value in get_args(part)}
+    return (text.startswith("[") and text.endswith("]")) or text in {"null", "none", *literals}
 
 
 def _items(kind: Any) -> Any:

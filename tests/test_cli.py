@@ -108,6 +108,8 @@ class Listing:
     """A number."""
     json: bool = False
     """A flag."""
+    labels: tuple[str, ...] | None = None
+    """A list before those words."""
 
 
 @pytest.mark.parametrize(
@@ -120,6 +122,19 @@ def test_a_list_takes_the_words_that_are_left_and_a_flag_stands_alone(line):
 
 def test_a_flag_can_be_switched_off():
     assert parse(Listing, ["m", "a", "--json", "false"]) == Listing(Path("m"), ["a"])
+
+
+@pytest.mark.parametrize(
+    ("line", "labels"),
+    (
+        (["--labels", "[x,y]", "m", "a"], ("x", "y")),
+        (["--labels", "[x,", "y]", "m", "a"], ("x", "y")),
+        (["--labels", "null", "m", "a"], None),
+        (["m", "a", "--labels", "x", "y"], ("x", "y")),
+    ),
+)
+def test_a_list_in_brackets_ends_at_its_bracket(line, labels):
+    assert parse(Listing, line) == Listing(Path("m"), ["a"], labels=labels)
 
 
 @pytest.mark.parametrize("line", ("m", "m a --top", "m a --tip 3"))
