@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import shlex
+import shutil
 import sys
 from argparse import ArgumentError
 from collections.abc import Iterator
@@ -17,11 +18,12 @@ import yaml
 
 from kerastrash.backends.processor import processor_name
 from kerastrash.cli import from_settings, settings
-from kerastrash.errors import ConfigError, FileError
+from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, write_json, write_text
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
+LOCK = ".lock"
 FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "workers")
 """Settings that say where files lie, not what is done; they may differ from one call to the next."""
 PACKAGES = (
@@ -35,7 +37,8 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
     """Claims `folder` for this process and yields it; a run made with the same settings is continued.
 
     A setting that the run does not know, as it came with a later version, has its default there.
-    Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins.
+    Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins. Where a
+    KerastrashError ends it before anything else was made, the folder is removed: the mended command may have it.
 
     Args:
         folder: runs/NAME.
@@ -48,7 +51,7 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock", timeout=0)
+        lock = filelock.FileLock(folder / LOCK, timeout=0)
         lock.acquire()
     except filelock.Timeout:
         raise ConfigError(f"{folder}: another process is working there; wait for it or choose another --name") from None
@@ -57,9 +60,21 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
         raise FileError(f"{folder}: cannot be written ({reason}); choose another folder for the runs") from error
     try:
         _claim(folder, config, free)
-        yield folder
+        with _forgotten_where_nothing_was_made(folder):
+            yield folder
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def _forgotten_where_nothing_was_made(folder: Path) -> Iterator[None]:
+    """Removes the folder after a mistake that was found before anything was made, so that it is free once mended."""
+    try:
+        yield
+    except KerastrashError:
+        if {path.name for path in folder.iterdir()} <= {CONFIG, ENVIRONMENT, LOCK}:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kerastrash.errors import ConfigError, FileError
+from kerastrash.errors import ConfigError, DataError, FileError
 from kerastrash.files import read_json
 from kerastrash.runs import open_run
 
@@ -65,6 +65,29 @@ def test_two_processes_do_not_share_a_run(tmp_path):
         open_run(tmp_path / "run", Settings()),
     ):
         pass
+
+
+def test_a_mistake_found_before_anything_was_made_leaves_no_run(tmp_path):
+    with pytest.raises(DataError), open_run(tmp_path / "run", Settings(epochs=1)):
+        raise DataError("no such data")
+    assert list(tmp_path.iterdir()) == []
+    with open_run(tmp_path / "run", Settings(epochs=2)):
+        pass
+
+
+def test_a_mistake_after_something_was_made_keeps_the_run(tmp_path):
+    with pytest.raises(DataError), open_run(tmp_path / "run", Settings()) as folder:
+        (folder / "history.csv").touch()
+        raise DataError("the data is gone")
+    assert (tmp_path / "run" / "config.yaml").exists()
+
+
+def test_a_refused_command_keeps_the_run_that_it_does_not_fit(tmp_path):
+    with open_run(tmp_path / "run", Settings()):
+        pass
+    with pytest.raises(ConfigError), open_run(tmp_path / "run", Settings(epochs=4)):
+        pass
+    assert (tmp_path / "run" / "config.yaml").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
