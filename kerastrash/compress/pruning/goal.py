@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import keras
@@ -34,17 +35,17 @@ class Goal(Protocol):
         ...
 
 
-def goal_for(original: keras.Model, settings: PruneSettings, part: Part) -> Goal:
-    """The goal that the settings name; times are measured on images of `part`."""
-    return TimeGoal(original, settings, part) if settings.by_time else CountGoal(original, settings)
+def goal_for(path: Path, original: keras.Model, settings: PruneSettings, part: Part) -> Goal:
+    """The goal that the settings name, for the model of a file; times are measured on images of `part`."""
+    return TimeGoal(path, original, settings, part) if settings.by_time else CountGoal(path, original, settings)
 
 
 class CountGoal:
     """A share of the original's multiply-accumulates or parameters."""
 
-    def __init__(self, original: keras.Model, settings: PruneSettings) -> None:
+    def __init__(self, path: Path, original: keras.Model, settings: PruneSettings) -> None:
         self.cost: Cost = "macs" if settings.measure == "macs" else "parameters"
-        self._name, self._target = original.name, settings.target
+        self._path, self._target = path, settings.target
         self._present = (model_macs if self.cost == "macs" else model_parameters)(original)
 
     def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
@@ -52,7 +53,7 @@ class CountGoal:
         least = int(cuts.costs[-1])
         if least > self._present * self._target:
             raise ModelError(
-                f"{self._name}: at its narrowest it has {least:,} of {self._present:,} {self.cost}, a share of "
+                f"{self._path}: at its narrowest it has {least:,} of {self._present:,} {self.cost}, a share of "
                 f"{_rounded_up(least / self._present)}; give that --target, not {self._target:g}, or a smaller "
                 "--multiple"
             )
@@ -64,8 +65,8 @@ class TimeGoal:
 
     cost: Cost = "macs"
 
-    def __init__(self, original: keras.Model, settings: PruneSettings, part: Part) -> None:
-        self._name, self._original = original.name, onnx_net(original)
+    def __init__(self, path: Path, original: keras.Model, settings: PruneSettings, part: Part) -> None:
+        self._path, self._original = path, onnx_net(original)
         self._settings, self._part = settings, part
 
     def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
@@ -84,12 +85,12 @@ class TimeGoal:
     def _check(self, present: float, least: float) -> None:
         if self._limit(present) >= present:
             raise ConfigError(
-                f"milliseconds={self._settings.milliseconds:g} is what {self._name} takes already ({present:.3f} ms); "
+                f"milliseconds={self._settings.milliseconds:g} is what {self._path} takes already ({present:.3f} ms); "
                 "give a lower number"
             )
         if least > self._limit(present):
             raise ModelError(
-                f"{self._name}: at its narrowest an image takes {least:.3f} of {present:.3f} ms, a share of "
+                f"{self._path}: at its narrowest an image takes {least:.3f} of {present:.3f} ms, a share of "
                 f"{_rounded_up(least / present)}; the target of {self._limit(present):.3f} ms cannot be reached, "
                 "give a higher one or a smaller --multiple"
             )

@@ -65,8 +65,8 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     original = open_model(model)
     dataset = prepare(data, image_size(original))
     check_saved_classes(original, model, dataset)
-    _claim(model, folder)
-    run = Run(dataset, recipe, settings, folder, goal_for(original, settings, dataset.part("val")))
+    goal = goal_for(model, original, settings, dataset.part("val"))
+    run = Run(_source(model, folder), dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
         found, latest = run.round(step, latest)
@@ -77,18 +77,19 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     return report
 
 
-def _claim(model: Path, folder: Path) -> None:
-    """Writes down which model the run begins with, or raises ConfigError where it began with another."""
+def _source(model: Path, folder: Path) -> dict[str, str]:
+    """Which model the run begins with; raises ConfigError where it began with another."""
     path, found = folder / SOURCE, sha256(model)
     if path.exists() and read_json(path).get("sha256") != found:
         raise ConfigError(f"{folder}: its run began with another model than {model} is now; choose another --name")
-    write_json(path, {"model": str(model), "sha256": found})
+    return {"model": str(model), "sha256": found}
 
 
 @dataclass(frozen=True)
 class Run:
     """What all rounds share."""
 
+    source: dict[str, str]
     dataset: Dataset
     recipe: Recipe
     settings: PruneSettings
@@ -100,7 +101,9 @@ class Run:
         folder = self.folder / f"step-{step:02d}"
         path = folder / NARROWED
         if not path.exists():
-            save_model(self._narrower(open_model(before), step), path, self.dataset.classes)
+            narrower = self._narrower(open_model(before), step)
+            write_json(self.folder / SOURCE, self.source)  # before anything is made of it; after the target's check
+            save_model(narrower, path, self.dataset.classes)
         narrowed = open_model(path)
         macs, parameters = model_macs(narrowed), model_parameters(narrowed)
         name = f"round {step} of {self.settings.steps}"

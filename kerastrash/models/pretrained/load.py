@@ -31,7 +31,7 @@ def pretrained_model(weights: str, input_size: int | None = None, classes: int |
     if entry.application:
         _load_application(whole, entry, path)
     else:
-        load_torch_state(whole, read_torch_state(path))
+        _load_state(whole, path)
     return whole if classes is None else _with_new_head(whole, _build(entry, size, classes))
 
 
@@ -44,6 +44,14 @@ def _with_new_head(whole: keras.Model, model: keras.Model) -> keras.Model:
         if layer.name != CLASSIFIER:
             layer.set_weights(whole.get_layer(layer.name).get_weights())
     return model
+
+
+def _load_state(model: keras.Model, path: Path) -> None:
+    state = read_torch_state(path)
+    try:
+        load_torch_state(model, state)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
 
 
 def _load_application(model: keras.Model, entry: Pretrained, path: Path) -> None:

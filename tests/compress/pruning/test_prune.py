@@ -149,11 +149,11 @@ def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
 
 def test_a_run_that_began_with_another_model_is_not_continued(trained, wide, data, tmp_path):
     shutil.copyfile(trained, tmp_path / "net.keras")
-    with pytest.raises(ModelError, match="narrowest"):
-        prune(tmp_path / "net.keras", data, RECIPE, PruneSettings(target=0.01), tmp_path / "run")
+    one_round = PruneSettings(target=0.5, steps=1)
+    prune(tmp_path / "net.keras", data, replace(RECIPE, epochs=1), one_round, tmp_path / "run")
     shutil.copyfile(wide, tmp_path / "net.keras")
     with pytest.raises(ConfigError, match="began with another model"):
-        prune(tmp_path / "net.keras", data, RECIPE, SETTINGS, tmp_path / "run")
+        prune(tmp_path / "net.keras", data, replace(RECIPE, epochs=1), one_round, tmp_path / "run")
 
 
 def test_fewer_epochs_than_rounds_are_refused(trained, data, tmp_path):
