@@ -149,7 +149,7 @@ def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
 
 def test_a_run_that_began_with_another_model_is_not_continued(trained, wide, data, tmp_path):
     shutil.copyfile(trained, tmp_path / "net.keras")
-    one_round = PruneSettings(target=0.5, steps=1)
+    one_round = replace(SETTINGS, steps=1)
     prune(tmp_path / "net.keras", data, replace(RECIPE, epochs=1), one_round, tmp_path / "run")
     shutil.copyfile(wide, tmp_path / "net.keras")
     with pytest.raises(ConfigError, match="began with another model"):
