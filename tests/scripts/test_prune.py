@@ -64,6 +64,7 @@ def test_wrong_settings_end_with_a_sentence(script, folder, tmp_path, options, w
     assert "Traceback" not in error
     for word in words:
         assert word in error
+    assert not list(tmp_path.rglob("*.keras"))
     assert not list(tmp_path.glob("prune-*"))  # so the mended command may have the name
 
 

@@ -65,8 +65,9 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     original = open_model(model)
     dataset = prepare(data, image_size(original))
     check_saved_classes(original, model, dataset)
+    source = _source(model, folder)
     goal = goal_for(model, original, settings, dataset.part("val"))
-    run = Run(_source(model, folder), dataset, recipe, settings, folder, goal)
+    run = Run(source, dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
         found, latest = run.round(step, latest)

@@ -51,7 +51,7 @@ def _load_state(model: keras.Model, path: Path) -> None:
     try:
         load_torch_state(model, state)
     except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error
+        raise ModelError(f"{path}: {error}") from None
 
 
 def _load_application(model: keras.Model, entry: Pretrained, path: Path) -> None:
