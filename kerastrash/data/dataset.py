@@ -10,8 +10,7 @@ from kerastrash.data.coco import read_coco
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.folder import read_folder
 from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
-from kerastrash.data.split import split_crops
-from kerastrash.data.split_file import Split, kept_split
+from kerastrash.data.split import Split, kept_split, split_crops
 from kerastrash.errors import ConfigError, DataError
 
 SAMPLE = "sample"
