@@ -6,15 +6,7 @@ import pytest
 
 from kerastrash.data.checks import CheckConfig
 from kerastrash.data.checks.annotations import annotation_file
-
-
-@pytest.fixture
-def drawn(tmp_path):
-    """A folder that looks like that of the drawn sample."""
-    path = tmp_path / "sample" / "annotations.json"
-    path.parent.mkdir()
-    path.write_text("{}")
-    return path
+from kerastrash.data.sample import SAMPLE_FOLDER
 
 
 def only(finding):
@@ -45,10 +37,9 @@ def test_a_box_off_the_image_is_named(coco, checked, found, box, kind):
     assert ("left_out" in findings) == (kind != "box_clipped")
 
 
-@pytest.mark.parametrize("data", ["sample", "{}/sample", "{}/sample/annotations.json"])
-def test_the_annotation_file_is_found_by_every_name(drawn, tmp_path, data):
-    config = CheckConfig(data=data.format(tmp_path), sample_folder=tmp_path)
-    assert annotation_file(config) == drawn
+@pytest.mark.parametrize("data", ["sample", str(SAMPLE_FOLDER), str(SAMPLE_FOLDER / "annotations.json")])
+def test_the_annotation_file_is_found_by_every_name(data):
+    assert annotation_file(CheckConfig(data=data)) == SAMPLE_FOLDER / "annotations.json"
 
 
 @pytest.mark.parametrize("data", ["tfds:taco", "{}"])
