@@ -37,7 +37,7 @@ help: ## this list
 
 # The drawn sample is harder than the contest's data: an F1 of 0.5 is what a short search can expect of it.
 tune: ARGS ?= --baseline-f1 0.5 --retrain-epochs 20
-tune: .venv/.base ## search, train and score a classifier (on the drawn sample, or ARGS="--data ...")
+tune: .venv/.base ## search, train and score a classifier (on the sample, or ARGS="--data ...")
 	$(BIN)/python scripts/tune.py $(ARGS)
 
 train: .venv/.base ## train one net: ARGS="--net mobilenetv3_79 --data ..."
