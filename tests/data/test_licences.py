@@ -2,8 +2,7 @@
 
 import pytest
 
-from kerastrash.data.coco import read_coco
-from kerastrash.data.licences import licence_of, licence_table
+from kerastrash.data.coco import licence_of, licence_table, read_coco
 
 NAMED = [{"id": 1, "name": "CC BY 4.0", "url": "https://creativecommons.org"}, {"id": 2, "url": "https://example.org"}]
 

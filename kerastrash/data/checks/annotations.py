@@ -8,9 +8,9 @@ from typing import Any
 
 from kerastrash.data.categories import choose_category_map
 from kerastrash.data.checks.findings import Finding, Item, Kind
+from kerastrash.data.coco import licence_of, licence_table
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import ANNOTATIONS
-from kerastrash.data.licences import licence_of, licence_table
 from kerastrash.data.records import Frame
 from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
 from kerastrash.errors import DataError

@@ -2,9 +2,10 @@ import keras
 import numpy as np
 import pytest
 
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.device import augment_batch
+from kerastrash.augment.draws import NAMES, Draws
 from kerastrash.data import images as reading
-from kerastrash.data.augment import NAMES, Augmentation, Draws
-from kerastrash.data.augment.device import augment_batch
 from kerastrash.data.sample import SAMPLE_FOLDER
 
 pytestmark = pytest.mark.backends
