@@ -26,7 +26,7 @@ from PIL import Image
 from kerastrash.data.cache_writer import alone_at
 from kerastrash.data.categories import TACO_MAP, read_category_map
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
-from kerastrash.data.dataset import SAMPLE, TFDS, Track, open_source, settle_source, untracked
+from kerastrash.data.dataset import TFDS, Track, open_source, settle_source, untracked
 from kerastrash.data.decoding import by_photograph, in_threads
 from kerastrash.data.images import ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
@@ -152,7 +152,7 @@ class KerastrashCrops(tfds.core.GeneratorBasedBuilder):
         return settle_source(self.offered, self.builder_config.data, self._track)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        taco = self.offered.classes == read_category_map(TACO_MAP).classes and self.offered.name != SAMPLE
+        taco = self.offered.classes == read_category_map(TACO_MAP).classes
         return tfds.core.DatasetInfo(
             builder=self,
             description=DESCRIPTION,
