@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kerastrash.data.checks.findings import Picture, whole
-from kerastrash.data.checks.scan import Look, Photograph
+from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.records import Crop, Source
 
 
@@ -38,7 +38,7 @@ def photograph_name(crop: Crop) -> str:
     return crop.key if crop.box is None else crop.key.rpartition("#")[0]
 
 
-def sight_photographs(source: Source, scanned: Sequence[Photograph], own: Mapping[str, str]) -> list[Sighting]:
+def sight_photographs(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
     """One sighting for each photograph; `own` gives the side of each crop by its key."""
     seen = []
     for place, photograph in enumerate(scanned):
@@ -48,7 +48,7 @@ def sight_photographs(source: Source, scanned: Sequence[Photograph], own: Mappin
     return seen
 
 
-def sight_crops(source: Source, scanned: Sequence[Photograph], own: Mapping[str, str]) -> list[Sighting]:
+def sight_crops(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
     """One sighting for each crop with a box; a crop without one is its photograph."""
     seen = []
     for place, photograph in enumerate(scanned):
@@ -61,7 +61,7 @@ def sight_crops(source: Source, scanned: Sequence[Photograph], own: Mapping[str,
 
 def _sighting(
     source: Source,
-    photograph: Photograph,
+    photograph: ScannedImage,
     place: int,
     look: Look,
     crops: Sequence[Crop],
