@@ -9,6 +9,7 @@ from pathlib import Path
 
 import keras
 import torch
+from keras.src.backend.torch.core import get_device
 from torch import nn
 
 from kerastrash.backends.torch_program import lower
@@ -45,7 +46,7 @@ def _program(model: keras.Model, softmax: bool) -> nn.Module:
 
 
 def _example(model: keras.Model) -> torch.Tensor:
-    return torch.zeros((EXAMPLE_BATCH, *model.input_shape[1:]))
+    return torch.zeros((EXAMPLE_BATCH, *model.input_shape[1:]), device=get_device())
 
 
 @contextlib.contextmanager

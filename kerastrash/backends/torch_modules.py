@@ -194,4 +194,4 @@ def activation_module(activation) -> nn.Module:
 
 
 def _channels(value, dtype: str) -> torch.Tensor:
-    return torch.as_tensor(value, dtype=getattr(torch, dtype)).reshape(-1, 1, 1)
+    return keras.ops.convert_to_tensor(value, dtype).reshape(-1, 1, 1)  # on the device that Keras computes on

@@ -65,8 +65,9 @@ class Trainer:
         self.program = training_program(model)
         norms = (module for module in self.program.modules() if isinstance(module, BatchNorm))
         self.norms = [norm for norm in norms if norm.learns]
-        by_memory = {parameter.data_ptr(): parameter for parameter in self.program.parameters()}
-        shared = {id(variable): by_memory[variable.value.data_ptr()] for variable in model.trainable_variables}
+        by_memory = {id(parameter.untyped_storage()): parameter for parameter in self.program.parameters()}
+        trained = model.trainable_variables
+        shared = {id(variable): by_memory[id(variable.value.untyped_storage())] for variable in trained}
         self.update = FusedSGD(model.optimizer, model, shared)
         self.loss, self.reduce = model.loss, REDUCTIONS[model.loss.reduction]
         self.seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []

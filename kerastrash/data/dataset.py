@@ -10,11 +10,10 @@ from kerastrash.data.coco import read_coco
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.folder import read_folder
 from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
-from kerastrash.data.split import split_crops
-from kerastrash.data.split_file import Split, kept_split
+from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
+from kerastrash.data.split import Split, kept_split, split_crops
 from kerastrash.errors import ConfigError, DataError
 
-SAMPLE = "sample"
 TFDS = "tfds:"
 ANNOTATIONS = "annotations.json"
 """A folder that holds this file is a COCO data set."""
@@ -79,7 +78,7 @@ def open_source(config: DataConfig) -> Source:
     elif config.images or config.categories:
         raise ConfigError(f"{config.data}: images and categories belong to a COCO file; take them out")
     elif config.data == SAMPLE:
-        source = _draw_sample(config.sample_folder)
+        source = replace(read_coco(SAMPLE_FOLDER / ANNOTATIONS), name=SAMPLE)
     elif config.data.startswith(TFDS):
         source = _read_tfds(config.data.removeprefix(TFDS), config.tfds_folder)
     else:
@@ -116,12 +115,6 @@ def _read_tfds(name: str, folder: Path) -> Source:
     from kerastrash.data.tfds.source import read_tfds  # loads tensorflow_datasets, a second of imports
 
     return read_tfds(name, folder)
-
-
-def _draw_sample(folder: Path) -> Source:
-    from kerastrash.data.sample import generate_sample  # only needed, and only loaded, where nothing else is given
-
-    return replace(read_coco(generate_sample(folder / SAMPLE)), name=SAMPLE)
 
 
 def prepare(config: DataConfig, input_size: int) -> Dataset:

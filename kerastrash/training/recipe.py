@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.augment.mix import Mixing
-from kerastrash.data.order import Sampler
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.mix import Mixing
 from kerastrash.errors import require
+from kerastrash.training.batches import Sampler
 
 Loss = Literal["cross_entropy", "logit_adjusted", "class_balanced", "focal"]
 Feeding = Literal["auto", "disk", "device"]

@@ -1,5 +1,6 @@
 """Small photographs and annotation files for the tests of the data package."""
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,26 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+TACO = Path(__file__).parent / "taco"
+
+
+@pytest.fixture(scope="session")
+def official_taco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """TACO's official annotation file, without its images: 4,784 annotations of 1,500."""
+    return unpacked("official", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def photographed_taco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The annotations of 258 images of TACO, without the images: 747 annotations."""
+    return unpacked("photographed", tmp_path_factory)
+
+
+def unpacked(name: str, folders: pytest.TempPathFactory) -> Path:
+    path = folders.mktemp("taco") / "annotations.json"
+    path.write_bytes(gzip.decompress((TACO / f"{name}.json.gz").read_bytes()))
+    return path
 
 
 @pytest.fixture

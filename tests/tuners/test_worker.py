@@ -13,7 +13,7 @@ import pytest
 
 from kerastrash.cli import part_of
 from kerastrash.data.config import DataConfig
-from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Recipe
 from tuners.hyperband import FAILED_SCORE

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
-from kerastrash.data.checks.looks import Look
-from kerastrash.data.checks.scan import Photograph
+from kerastrash.data.checks.scan import Look, Photograph
 from kerastrash.data.checks.sightings import photograph_name
 from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Crop, Frame, LeftOut, Source

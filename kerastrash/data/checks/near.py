@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerastrash.console import track
-from kerastrash.data.checks.looks import Look
+from kerastrash.data.checks.scan import Look
 
 CORRELATION = 0.9
 """Least correlation of the thumbnails of a pair. It ignores brightness and contrast, and sees colour."""

@@ -1,5 +1,6 @@
-"""One pass over the photographs of a source: each is read and decoded once."""
+"""One pass over the photographs of a source: each is read and decoded once, and its look is kept."""
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -7,12 +8,49 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import imagehash
+import numpy as np
 from PIL import Image
 
 from kerastrash.console import track
-from kerastrash.data.checks.looks import Look, look_at
 from kerastrash.data.images import FORMATS, ORIENTATION, ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import Crop, Frame, Source
+from kerastrash.data.summary import TINY
+
+THUMBNAIL = 16
+FLAT = 4.0
+"""A picture whose thumbnail's grey levels (0 to 255) have a lower standard deviation is of almost one colour."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is kept of a decoded picture, about one kilobyte."""
+
+    pixels: str
+    """SHA-256 (hex) of the RGB pixels and the size."""
+    hash: int
+    """64-bit perceptual hash: signs of the low frequencies of the cosine transform (ImageHash's `phash`)."""
+    thumbnail: np.ndarray
+    """uint8 (16, 16, 3)."""
+    size: Frame
+    """Width and height in pixels."""
+    flat: bool
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the perceptual hash means anything."""
+        return not self.flat and min(self.size) >= TINY
+
+
+def look_at(image: Image.Image) -> Look:
+    """The look of an RGB image."""
+    digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
+    digest.update(image.tobytes())
+    thumbnail = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+    bits = np.packbits(imagehash.phash(image).hash)
+    flat = bool(thumbnail.mean(axis=2).std() < FLAT)
+    return Look(digest.hexdigest(), int.from_bytes(bits.tobytes(), "big"), thumbnail, image.size, flat)
+
 
 AHEAD = 64
 """Photographs handed to the threads at once, which bounds the memory."""

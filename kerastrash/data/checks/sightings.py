@@ -4,8 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kerastrash.data.checks.findings import Picture, whole
-from kerastrash.data.checks.looks import Look
-from kerastrash.data.checks.scan import Photograph
+from kerastrash.data.checks.scan import Look, Photograph
 from kerastrash.data.records import Crop, Source
 
 

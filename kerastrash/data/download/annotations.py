@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from kerastrash.console import console
-from kerastrash.data.coco import read_coco
+from kerastrash.data.coco import licence_of, licence_table, read_coco
 from kerastrash.data.download.client import Client, Unavailable, Unfit
 from kerastrash.data.download.config import FetchConfig
 from kerastrash.data.download.part import Part
-from kerastrash.data.licences import licence_of, licence_table
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 

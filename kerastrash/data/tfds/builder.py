@@ -10,10 +10,10 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from kerastrash.console import track
-from kerastrash.data.cache.decoding import by_photograph
 from kerastrash.data.categories import TACO_MAP, read_category_map
 from kerastrash.data.config import DataConfig
-from kerastrash.data.dataset import SAMPLE, open_source
+from kerastrash.data.dataset import open_source
+from kerastrash.data.decoding import by_photograph
 from kerastrash.data.records import SPLITS, Crop, Source
 from kerastrash.data.tfds.examples import KeyedExample, crop_features, examples_of
 from kerastrash.data.tfds.settle import settle
@@ -120,5 +120,4 @@ def _pipeline(photographs: list[tuple[Crop, ...]], classes: tuple[str, ...]) -> 
 
 
 def _citation(source: Source) -> str:
-    taco = source.classes == read_category_map(TACO_MAP).classes and source.name != SAMPLE
-    return TACO if taco else ""
+    return TACO if source.classes == read_category_map(TACO_MAP).classes else ""

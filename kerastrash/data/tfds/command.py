@@ -20,7 +20,7 @@ from rich.text import Text
 
 from kerastrash.cli import part_of
 from kerastrash.console import console, results
-from kerastrash.data.cache.build import alone_at
+from kerastrash.data.cache_writer import alone_at
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
 from kerastrash.data.dataset import TFDS, open_source
 from kerastrash.data.records import SPLITS, Source, by_reason

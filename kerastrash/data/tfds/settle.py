@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from kerastrash.console import track
-from kerastrash.data.cache.decoding import by_photograph
 from kerastrash.data.config import DataConfig
+from kerastrash.data.decoding import by_photograph
 from kerastrash.data.images import ImageError, digest, read_bytes
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
 from kerastrash.data.split import split_crops

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from kerastrash.data.cache.decoding import by_photograph
 from kerastrash.data.config import DataConfig
+from kerastrash.data.decoding import by_photograph
 from kerastrash.data.records import SPLITS, LeftOut, Source
 from kerastrash.data.tfds.examples import left_out_of
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from kerastrash.data.checks import near
-from kerastrash.data.checks.looks import Look, look_at
 from kerastrash.data.checks.near import near_pairs
+from kerastrash.data.checks.scan import Look, look_at
 
 
 @pytest.fixture

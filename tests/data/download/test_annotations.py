@@ -71,8 +71,8 @@ def test_merging_writes_each_licence_out():
     assert [image["license"] for image in merged["images"]] == ["CC BY 4.0", "ODbL"]
 
 
-def test_the_duplicate_ids_of_the_official_file_survive_a_merge(shared):
-    official = json.loads((shared / "data" / "taco" / "annotations_official_1500.json").read_text())
+def test_the_duplicate_ids_of_the_official_file_survive_a_merge(official_taco):
+    official = json.loads(official_taco.read_text())
     merged = merge({"official": official, "unofficial": document(309, name="Drink can")})
     assert len(merged["annotations"]) == 4784 + 1
     assert len({entry["id"] for entry in merged["annotations"]}) == 4785

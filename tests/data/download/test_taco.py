@@ -272,9 +272,9 @@ def test_a_setting_out_of_range_is_refused(site, taco, tmp_path, run, name, valu
     assert not (tmp_path / "taco").exists()
 
 
-def on_site(site, shared, tmp_path, choose=list):
+def on_site(site, official_taco, tmp_path, choose=list):
     """TACO's official file, some of its annotations with their images, the addresses leading to the site."""
-    document = json.loads((shared / "data" / "taco" / "annotations_official_1500.json").read_text())
+    document = json.loads(official_taco.read_text())
     document["annotations"] = choose(document["annotations"])
     kept = {entry["image_id"] for entry in document["annotations"]}
     document["images"] = [image for image in document["images"] if image["id"] in kept]
@@ -309,8 +309,8 @@ def flat(answer, picture, gone):
     return reply
 
 
-def test_photographs_of_the_official_file(site, answer, picture, shared, tmp_path, run):
-    path, document = on_site(site, shared, tmp_path, nine_photographs_a_class)
+def test_photographs_of_the_official_file(site, answer, picture, official_taco, tmp_path, run):
+    path, document = on_site(site, official_taco, tmp_path, nine_photographs_a_class)
     assert 40 <= len(document["images"]) <= 70
     site.otherwise = flat(answer, picture, gone=("6.jpg", "6.JPG"))
     rows = account(run(tmp_path / "taco", path))
@@ -320,8 +320,8 @@ def test_photographs_of_the_official_file(site, answer, picture, shared, tmp_pat
 
 
 @pytest.mark.slow
-def test_all_4784_annotations_of_the_official_file_are_accounted_for(site, answer, picture, shared, tmp_path, run):
-    path, document = on_site(site, shared, tmp_path)
+def test_all_4784_annotations_are_accounted_for(site, answer, picture, official_taco, tmp_path, run):
+    path, document = on_site(site, official_taco, tmp_path)
     site.otherwise = flat(answer, picture, gone=("13.jpg", "13.JPG"))
     rows = account(run(tmp_path / "taco", path))
     assert rows["in the file"] == len(document["annotations"]) == 4784

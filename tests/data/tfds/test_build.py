@@ -58,8 +58,8 @@ def test_info_names_classes_features_licences_and_splits(built):
     assert sum(split.num_examples for split in info.splits.values()) == 28
 
 
-def test_tacos_six_classes_bring_their_citation_and_licences(shared, tmp_path):
-    data = DataConfig(data=str(shared / "data/taco/annotations.json"))
+def test_tacos_six_classes_bring_their_citation_and_licences(photographed_taco, tmp_path):
+    data = DataConfig(data=str(photographed_taco))
     builder = tfds.builder("kerastrash_crops", config=CropsConfig(name="taco", data=data), data_dir=tmp_path)
     assert "arXiv:2003.06975" in builder.info.citation
     assert builder.info.features["label"].names == ["Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam"]

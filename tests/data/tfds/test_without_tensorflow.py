@@ -25,7 +25,7 @@ dataset = prepare(DataConfig(data="tfds:small", tfds_folder=folder / "tfds", cac
 assert len(dataset.crops) == 28
 
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, InvertedResidual, Pool
+from kerastrash.models import Conv, InvertedResidual, Pool
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 
