@@ -22,7 +22,7 @@ from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
-from tuners.hyperband import FAILED_SCORE
+from tuners.oracle import FAILED_SCORE
 from tuners.latency import latency_of
 
 SPEC, ROWS, RESULT = "spec.json", "rows.yaml", "result.json"
