@@ -13,7 +13,7 @@ from pathlib import Path
 
 import filelock
 import requests
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLError
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
 
@@ -49,6 +49,11 @@ Track = Callable[[Iterable[Download], int, int], Iterable[Download]]
 """Passes on the downloads as they end; takes how many there are in all, and how many of these were there before."""
 
 
+def untracked(ended: Iterable[Download], total: int, before: int) -> Iterable[Download]:
+    """Tells nobody."""
+    return ended
+
+
 @contextlib.contextmanager
 def claim(folder: Path) -> Iterator[Path]:
     """Claims the folder for this process, making it where it is absent; yields a folder for the downloader's state.
@@ -73,7 +78,7 @@ def claim(folder: Path) -> Iterator[Path]:
 
 
 def fetch_all(
-    downloads: Sequence[Download], state: Path, config: FetchConfig, track: Track = lambda ended, total, before: ended
+    downloads: Sequence[Download], state: Path, config: FetchConfig, track: Track = untracked
 ) -> tuple[Download, ...]:
     """Fetches what is not there yet and returns what could not be had, each with its reason.
 
@@ -191,6 +196,8 @@ class Client:
                 self._read_body(response, part, until)
         except (InvalidSchema, InvalidURL, MissingSchema, LocationValueError) as error:
             raise Unavailable("address is malformed, or neither http nor https") from error
+        except SSLError as error:
+            raise Unavailable("certificate or TLS failed", wait=0) from error
         except (requests.RequestException, HTTPError) as error:
             raise Unavailable("server does not answer, or not to the end", wait=0) from error
         try:

@@ -17,9 +17,9 @@ from typing import Any, Literal
 from kerastrash.data.coco import path_inside, read_coco
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.dataset import ANNOTATIONS, Dataset, open_source, prepare_source
-from kerastrash.data.download import STATE, Client, Download, Track, claim, fetch_all
+from kerastrash.data.download import STATE, Client, Download, Track, claim, fetch_all, untracked
 from kerastrash.data.licences import licence_of, licence_table
-from kerastrash.data.records import Source
+from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.data.web import FetchConfig, PartFile, Unavailable
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, write_json, write_text
@@ -69,7 +69,7 @@ class PreparedTaco:
     """Counts of annotations: cut, mapped to no class, photograph missing, then every other reason."""
 
 
-def prepare_taco(config: TacoConfig, track: Track | None = None) -> PreparedTaco:
+def prepare_taco(config: TacoConfig, track: Track = untracked) -> PreparedTaco:
     """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable.
 
     Raises:
@@ -83,15 +83,13 @@ def prepare_taco(config: TacoConfig, track: Track | None = None) -> PreparedTaco
     with claim(config.folder) as state:
         document = _read_documents(config, state)
         downloads = plan_downloads(document["images"], config.folder)
-        missing = fetch_all(downloads, state, config, *[track] if track else [])
+        missing = fetch_all(downloads, state, config, track)
         rows = [_as_row(download) for download in missing]
         write_json(config.folder / MISSING, rows)
         if len(missing) == len(downloads):
-            (reason, count), *_ = Counter(one.reason for one in missing).most_common(1) or [("the file names none", 0)]
-            raise DataError(
-                f"{config.folder}: not one of {len(downloads)} photographs could be had ({count} x {reason}); "
-                f"see {MISSING}"
-            )
+            reasons = count_reasons(LeftOut(one.file_name, one.reason) for one in missing)
+            message = f"not one of {len(downloads)} photographs could be had ({reasons})"
+            raise DataError(f"{config.folder}: {message}; see {MISSING}")
         write_text(config.folder / ANNOTATIONS, json.dumps(document) + "\n")
     source = open_source(data)
     dataset = prepare_source(source, data, config.input_size)

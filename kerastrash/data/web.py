@@ -89,7 +89,8 @@ class AnonymousSession(requests.Session):
 class _PunctualAdapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:
         pool = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = type("Punctual", (_Punctual, type(pool).ConnectionCls), {})
+        if not issubclass(pool.ConnectionCls, _Punctual):
+            pool.ConnectionCls = type("Punctual", (_Punctual, pool.ConnectionCls), {})
         return pool
 
 
@@ -176,7 +177,7 @@ class PartFile:
                 write_json(self._note, {"address": address, "validator": validator})
             return False
         same = asked and asked in (etag or asked, headers.get("Last-Modified"))
-        if same and headers.get("Content-Range", "").startswith(f"bytes {self.size}-"):
+        if response.status_code == 206 and same and headers.get("Content-Range", "").startswith(f"bytes {self.size}-"):
             return True
         self.discard()
         raise Unavailable("server answered with another range than was asked for", wait=0)

@@ -1,5 +1,6 @@
 """Small photographs, annotation files and a web site for the tests of the data package."""
 
+import contextlib
 import io
 import json
 import re
@@ -68,18 +69,18 @@ def class_folders(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Pa
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of the site; `cut` is how many bytes of the body come before the connection is closed."""
+    """One answer of the site: `cut` bytes of the body come, then nothing more (`stall`) or the end of the connection.
+
+    `pause` is the seconds between two bytes; `length` whether the length of the body is stated.
+    """
 
     body: bytes = b""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     cut: int | None = None
     stall: bool = False
-    """After `cut` bytes, says nothing more."""
     pause: float = 0.0
-    """Seconds between one byte and the next."""
     length: bool = True
-    """Whether the length of the body is stated."""
 
 
 @dataclass
@@ -100,10 +101,9 @@ class Site:
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
 
-    def next(self, path: str) -> Answer:
-        queue = self.answers.get(path)
-        if not queue:
-            return self.otherwise(path)
+    def answer(self, path: str, headers: dict[str, str]) -> Answer:
+        self.asked.append((path, headers))
+        queue = self.answers.get(path) or [self.otherwise(path)]
         return queue.pop(0) if len(queue) > 1 else queue[0]
 
 
@@ -114,8 +114,7 @@ class SiteHandler(BaseHTTPRequestHandler):
     site: Site
 
     def do_GET(self) -> None:
-        self.site.asked.append((self.path, dict(self.headers)))
-        answer = self.site.next(self.path)
+        answer = self.site.answer(self.path, dict(self.headers))
         body, status, headers = answer.body, answer.status, dict(answer.headers)
         asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked and "ETag" in headers and self.headers.get("If-Range") == headers["ETag"]:
@@ -127,19 +126,15 @@ class SiteHandler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        self.send_body(answer, body[: answer.cut])
-
-    def send_body(self, answer: Answer, body: bytes) -> None:
         self.close_connection = answer.cut is not None or not answer.length
-        try:
+        body = body[: answer.cut]
+        with contextlib.suppress(OSError):  # the client has left
             for piece in [body] if not answer.pause else [body[i : i + 1] for i in range(len(body))]:
                 self.wfile.write(piece)
                 self.wfile.flush()
                 time.sleep(answer.pause)
-        except OSError:
-            return  # the client has left
-        if answer.stall:
-            self.site.closing.wait(30)
+            if answer.stall:
+                self.site.closing.wait(30)
 
     def log_message(self, *arguments: Any) -> None:
         pass

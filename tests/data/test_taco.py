@@ -274,37 +274,25 @@ def test_the_original_is_asked_for_and_never_the_small_copy(tmp_path):
     assert not download.reason
 
 
-@pytest.mark.parametrize(
-    ("name", "fault"),
-    [
-        ("/etc/passwd", "leaves the folder"),
-        ("../a.jpg", "leaves the folder"),
-        ("batch_1/../../a.jpg", "leaves the folder"),
-        ("out/a.jpg", "leaves the folder"),
-        ("loop/a.jpg", "leaves the folder"),
-        ("a\0.jpg", "cannot be printed"),
-        ("a\x1b[31m.jpg", "cannot be printed"),
-        ("\ud800.jpg", "cannot be printed"),
-        ("", "folder's own"),
-        (".", "folder's own"),
-        ("annotations.json", "folder's own"),
-        ("./missing.json", "folder's own"),
-        ("batch_1/../.download/lock", "folder's own"),
-    ],
-)
-def test_a_name_that_may_not_be_written_is_a_fault(tmp_path, name, fault):
+LEAVING = ["/etc/passwd", "../a.jpg", "batch_1/../../a.jpg", "out/a.jpg", "loop/a.jpg"]
+UNPRINTABLE = ["a\0.jpg", "a\x1b[31m.jpg", "\ud800.jpg"]
+RESERVED = ["", ".", "annotations.json", "./missing.json", "batch_1/../.download/lock"]
+FAULTS = [
+    *({"file_name": name, "reason": "leaves the folder"} for name in LEAVING),
+    *({"file_name": name, "reason": "cannot be printed"} for name in UNPRINTABLE),
+    *({"file_name": name, "reason": "folder's own"} for name in RESERVED),
+    *({"flickr_url": nothing, "reason": "no address"} for nothing in (None, "", 5, ["http://127.0.0.1/a"])),
+]
+
+
+@pytest.mark.parametrize("fields", FAULTS)
+def test_an_entry_that_cannot_be_asked_for_has_a_reason(tmp_path, fields):
     folder = tmp_path / "taco"
     folder.mkdir()
     (folder / "out").symlink_to(tmp_path)
     (folder / "loop").symlink_to(folder / "loop")
-    (download,) = plan_downloads([entry(name)], folder)
-    assert fault in download.reason
-
-
-@pytest.mark.parametrize("nothing", [None, "", 5, ["http://127.0.0.1/a"]])
-def test_an_entry_without_an_address_is_a_fault(tmp_path, nothing):
-    (download,) = plan_downloads([entry(flickr_url=nothing)], tmp_path)
-    assert "no address" in download.reason
+    (download,) = plan_downloads([entry() | fields], folder)
+    assert fields["reason"] in download.reason
 
 
 @pytest.mark.parametrize("other", [{"flickr_url": "http://127.0.0.1/b"}, {"width": 41}])
@@ -387,26 +375,20 @@ def flat(answer, picture, gone):
     return reply
 
 
-def test_photographs_of_the_official_file(site, answer, picture, shared, tmp_path):
-    path, document = on_site(site, shared, tmp_path, nine_photographs_a_class)
-    assert 40 <= len(document["images"]) <= 70
-    assert sorted(item["id"] for item in document["annotations"] if item["id"] in (309, 4040)) == [309, 309, 4040, 4040]
-    site.otherwise = flat(answer, picture, gone=("6.jpg", "6.JPG"))
-    rows = account(tmp_path / "taco", path)
-    assert set(rows) == {"cut", "mapped to no class", GONE}
-    assert sum(rows.values()) == len(document["annotations"]) > 100
-    assert rows[GONE] > 0
-
-
-@pytest.mark.slow
-def test_all_4784_annotations_of_the_official_file_are_accounted_for(site, answer, picture, shared, tmp_path):
-    path, document = on_site(site, shared, tmp_path)
-    site.otherwise = flat(answer, picture, gone=("13.jpg", "13.JPG"))
+@pytest.mark.parametrize(
+    ("choose", "counts"),
+    [(nine_photographs_a_class, (154, 70, 7)), pytest.param(list, (3255, 1495, 34), marks=pytest.mark.slow)],
+)
+def test_all_annotations_of_the_official_file_are_accounted_for(
+    site, answer, picture, shared, tmp_path, choose, counts
+):
+    path, document = on_site(site, shared, tmp_path, choose)
+    site.otherwise = flat(answer, picture, gone=("00.jpg", "00.JPG"))
     prepared = prepare(tmp_path / "taco", path)
-    gone = {image["file_name"] for image in document["images"] if image["file_name"][-6:-4] == "13"}
-    assert {row["file_name"] for row in prepared.missing} == gone != set()
-    assert prepared.account == {"cut": 3257, "mapped to no class": 1495, GONE: 32}
-    assert sum(prepared.account.values()) == len(document["annotations"]) == 4784
+    assert prepared.account == dict(zip(("cut", "mapped to no class", GONE), counts, strict=True))
+    assert sum(counts) == len(document["annotations"])
+    gone = {image["file_name"] for image in document["images"] if image["file_name"][-6:-4] == "00"}
+    assert {row["file_name"] for row in prepared.missing} == gone
     site.asked.clear()
     assert account(tmp_path / "taco", path) == prepared.account
     assert len(site.asked) == len(gone)
