@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 from kerastrash.console import console
 from kerastrash.data.images import ImageError, decode, read_bytes, square, to_rgb
 from kerastrash.errors import ModelError
-from kerastrash.export.open_net import softmax
+from kerastrash.export.nets import softmax
 from kerastrash.export.runtimes import open_runtime
 from kerastrash.files import read_json
 

@@ -10,10 +10,10 @@ import kerastrash.default_backend  # noqa: F401  before Keras is imported
 
 # isort: split
 from kerastrash.cli import part_of, run
-from kerastrash.compress.trained_model import TrainedModel
+from kerastrash.compress.config import TrainedModel
 from kerastrash.console import results
 from kerastrash.data import DataConfig
-from kerastrash.export.report import sha256
+from kerastrash.export.sidecar import sha256
 from kerastrash.files import write_json
 from kerastrash.reports.adjustment import adjustment_json, adjustment_table, draw_adjustment
 from kerastrash.runs import FREE_SETTINGS, open_run

@@ -8,12 +8,12 @@ import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import run, settings
 from kerastrash.console import results
 from kerastrash.files import write_csv, write_json
+from kerastrash.reports.benchmark import benchmark_tables
 from kerastrash.reports.latency import draw_latency
 from kerastrash.runs import environment
-from kerastrash.scoring.benchmark.config import BenchmarkConfig
 from kerastrash.scoring.benchmark.measure import run_benchmark
 from kerastrash.scoring.benchmark.row import columns
-from kerastrash.scoring.benchmark.table import benchmark_tables
+from kerastrash.scoring.config import BenchmarkConfig
 
 
 def main(config: BenchmarkConfig) -> int:

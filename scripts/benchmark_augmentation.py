@@ -16,14 +16,14 @@ import kerastrash.default_backend  # noqa: F401
 # isort: split
 import keras
 
+from kerastrash.augment.augmentation import Augmentation
 from kerastrash.backends import device_description, free_accelerator_memory
 from kerastrash.cli import part_of, run
 from kerastrash.console import results
 from kerastrash.data import DataConfig, prepare
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.batches import CropBatches
 from kerastrash.data.dataset import Part
-from kerastrash.data.device_batches import DeviceBatches
+from kerastrash.training.batches import CropBatches
+from kerastrash.training.feeding import DeviceBatches
 
 
 @dataclass(frozen=True, kw_only=True)

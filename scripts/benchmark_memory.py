@@ -24,7 +24,7 @@ from kerastrash.data import DataConfig, prepare
 from kerastrash.data.folder import IMAGE_SUFFIXES
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.layers import Conv, Pool
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import part_of, run
-from kerastrash.compress.distillation.config import DistilConfig, DistilSettings
-from kerastrash.compress.distillation.distil import distil
-from kerastrash.compress.pruning.costs import model_parameters
+from kerastrash.compress.config import DistilConfig, DistilSettings
+from kerastrash.compress.costs import model_parameters
+from kerastrash.compress.distill import distil
 from kerastrash.console import results
 from kerastrash.data import DataConfig, prepare, print_summary
 from kerastrash.models import build_model

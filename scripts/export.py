@@ -9,8 +9,8 @@ from kerastrash.cli import run
 from kerastrash.console import results
 from kerastrash.export.command import export_formats
 from kerastrash.export.config import ExportConfig
-from kerastrash.export.report import ExportReport
-from kerastrash.export.tables import export_tables
+from kerastrash.export.sidecar import ExportReport
+from kerastrash.reports.export import export_tables
 
 
 def main(config: ExportConfig) -> int:

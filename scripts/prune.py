@@ -6,9 +6,9 @@ python scripts/prune.py runs/NAME/best.keras --data annotations.json --target 0.
 import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
 
 from kerastrash.cli import part_of, run
-from kerastrash.compress.pruning.prune import prune
-from kerastrash.compress.pruning.config import PruneConfig, PruneSettings
-from kerastrash.compress.pruning.report import prune_table
+from kerastrash.compress.prune import prune
+from kerastrash.compress.config import PruneConfig, PruneSettings
+from kerastrash.compress.pruning_report import prune_table
 from kerastrash.console import results
 from kerastrash.data import DataConfig
 from kerastrash.reports.widths import draw_widths

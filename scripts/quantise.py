@@ -6,9 +6,9 @@ python scripts/quantise.py runs/NAME/best.keras --runtime onnx --data annotation
 import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
 
 from kerastrash.cli import part_of, run
-from kerastrash.compress.quantisation.config import QuantiseConfig, QuantiseSettings
-from kerastrash.compress.quantisation.quantise import quantise
-from kerastrash.compress.quantisation.report import quantisation_table
+from kerastrash.compress.config import QuantiseConfig, QuantiseSettings
+from kerastrash.compress.quantise import quantise
+from kerastrash.compress.quantisation_report import quantisation_table
 from kerastrash.console import results
 from kerastrash.data import DataConfig
 from kerastrash.export.export import exported_name

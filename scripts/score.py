@@ -11,7 +11,7 @@ from kerastrash.console import results
 from kerastrash.files import write_json
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import score_model
-from kerastrash.scoring.tables import score_tables
+from kerastrash.reports.score import score_tables
 
 
 def main(config: ScoreConfig) -> None:

@@ -19,7 +19,7 @@ from kerastrash.console import results
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
-from kerastrash.models.copies import in_policy
+from kerastrash.models.builder import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.runs import FREE_SETTINGS, open_run

@@ -1,4 +1,4 @@
-"""Finds, trains and scores a classifier; without options on a drawn sample, with `--data` on your own.
+"""Finds, trains and scores a classifier; without options on the sample, with `--data` on your own.
 
 python scripts/tune.py --data annotations.json --images photographs
 python scripts/tune.py --data DIR --max_params 300000 --retrain_epochs 100
@@ -7,8 +7,8 @@ python scripts/tune.py --data DIR --max_params 300000 --retrain_epochs 100
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import run
 from kerastrash.console import results
+from kerastrash.reports.score import score_tables
 from kerastrash.reports.trials import trials_table
-from kerastrash.scoring.tables import score_tables
 from tuners.config import TuneConfig
 from tuners.tune import tune
 

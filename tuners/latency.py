@@ -15,15 +15,15 @@ from kerastrash.backends import device_description, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import read_crop
-from kerastrash.export.open_as import open_as
+from kerastrash.export.writing import open_as
 from kerastrash.files import read_json, write_json
 from kerastrash.models import dump_rows
-from kerastrash.models.row import Rows
+from kerastrash.models.base import Rows
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import measured_as, open_baseline
 from kerastrash.scoring.clocks import inference_times, spread
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.reference import Reference, reference_for
+from kerastrash.scoring.formula import Reference, reference_for
 
 
 @dataclass(frozen=True)

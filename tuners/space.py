@@ -13,8 +13,9 @@ import keras_tuner
 
 from kerastrash.errors import require
 from kerastrash.models import resolve_rows, scale_rows
-from kerastrash.models.row import Rows
-from kerastrash.models.rows import Conv, InvertedResidual, Pool
+from kerastrash.models.base import Rows
+from kerastrash.models.layers import Conv, Pool
+from kerastrash.models.mobilenet_v3 import InvertedResidual
 from kerastrash.training.recipe import Loss, Recipe
 
 STAGE_CHANNELS = (24, 40, 80, 112, 160)

@@ -17,13 +17,13 @@ from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
 from kerastrash.files import copy_file, read_json, write_json, write_text
 from kerastrash.models import build_model, dump_rows, layers, load_rows, macs, parameters
+from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.resolve import resolve_runtime
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
-from tuners.hyperband import FAILED_SCORE
 from tuners.latency import latency_of
+from tuners.oracle import FAILED_SCORE
 
 SPEC, ROWS, RESULT = "spec.json", "rows.yaml", "result.json"
 

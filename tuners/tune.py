@@ -12,9 +12,9 @@ from kerastrash.files import copy_file, write_json
 from kerastrash.models import build_model, load_rows
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
+from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
-from kerastrash.scoring.resolve import resolve_runtime
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
 from tuners.config import TuneConfig

@@ -21,8 +21,8 @@ from kerastrash.data import prepare, print_summary
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
-from kerastrash.scoring.reference import Reference
-from kerastrash.scoring.resolve import resolve_runtime
+from kerastrash.scoring.baseline import resolve_runtime
+from kerastrash.scoring.formula import Reference
 
 DATA_FIELDS = ("data", "images", "categories", "cache")
 

@@ -14,14 +14,13 @@ from typing import Literal
 
 from kerastrash.cli import from_settings, settings
 from kerastrash.comparison.system import Kind
-from kerastrash.compress.distillation.config import DistilSettings
-from kerastrash.compress.pruning.config import PruneSettings
+from kerastrash.compress.config import DistilSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
-from kerastrash.export.report import sha256
+from kerastrash.export.sidecar import sha256
 from kerastrash.files import read_json, write_json, write_text
 from kerastrash.models import dump_rows, load_rows
-from kerastrash.models.row import Rows
+from kerastrash.models.base import Rows
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.recipe import Recipe
 

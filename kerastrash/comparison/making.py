@@ -10,9 +10,9 @@ import keras
 from kerastrash.backends import device_description
 from kerastrash.comparison.job import ROWS, Job, Result
 from kerastrash.comparison.system import Kind
-from kerastrash.compress.distillation.distil import distil
-from kerastrash.compress.pruning.costs import model_macs, model_parameters
-from kerastrash.compress.pruning.prune import prune
+from kerastrash.compress.costs import model_macs, model_parameters
+from kerastrash.compress.distill import distil
+from kerastrash.compress.prune import prune
 from kerastrash.data import prepare
 from kerastrash.models import build_model, load_rows
 from kerastrash.models.pretrained import pretrained_model

@@ -15,9 +15,9 @@ from kerastrash.comparison.training import Results
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
-from kerastrash.export.open_as import open_as
-from kerastrash.export.open_net import OpenNet, conditions
+from kerastrash.export.nets import OpenNet, conditions
 from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.writing import open_as
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block

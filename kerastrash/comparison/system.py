@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.compress.distillation.config import DistilSettings
-from kerastrash.compress.pruning.config import PruneSettings
+from kerastrash.compress.config import DistilSettings, PruneSettings
 from kerastrash.data import DataConfig
-from kerastrash.models.row import Rows
+from kerastrash.models.base import Rows
 from kerastrash.training.recipe import Recipe
 
 Kind = Literal["trained", "fine-tuned", "distilled", "pruned"]

@@ -9,14 +9,13 @@ from typing import Any
 
 from kerastrash.comparison.fields import read_fields
 from kerastrash.comparison.system import Kind, System, Systems
-from kerastrash.compress.distillation.config import DistilSettings
-from kerastrash.compress.pruning.config import PruneSettings
+from kerastrash.compress.config import DistilSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_yaml
 from kerastrash.models import macs, resolve_rows, scale_rows
+from kerastrash.models.base import Rows
 from kerastrash.models.pretrained import find_pretrained
-from kerastrash.models.row import Rows
 from kerastrash.training.recipe import Recipe
 
 NAME = re.compile(r"\w[\w.+-]*")

@@ -9,7 +9,7 @@ from rich.markup import escape
 from kerastrash.comparison.job import Job, Result, changed_origin, read_result
 from kerastrash.comparison.worker import run_in_process
 from kerastrash.console import console
-from kerastrash.models.row import Rows
+from kerastrash.models.base import Rows
 
 Results = dict[Path, Result]
 """By the job's folder."""

@@ -9,7 +9,7 @@ from kerastrash.comparison.making import make
 from kerastrash.console import console
 from kerastrash.errors import KerastrashError
 from kerastrash.files import write_json
-from kerastrash.models.row import Rows
+from kerastrash.models.base import Rows
 from kerastrash.processes import end_with_parent, ending, run_module
 from kerastrash.runs import ENVIRONMENT, environment
 

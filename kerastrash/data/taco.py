@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from kerastrash.data.coco import path_inside, read_coco
+from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.dataset import ANNOTATIONS, Dataset, open_source, prepare_source
 from kerastrash.data.download import STATE, Client, Download, Track, claim, fetch_all, untracked
-from kerastrash.data.licences import licence_of, licence_table
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.data.web import FetchConfig, PartFile, Unavailable
 from kerastrash.errors import DataError

@@ -6,7 +6,7 @@ import numpy as np
 
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.export.description import Precision
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.nets import OpenNet
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,8 @@ from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.export.config import ExportConfig
 from kerastrash.export.description import Description
 from kerastrash.export.export import Original, export_model, exported_name, open_original
-from kerastrash.export.formats import FORMATS, FormatName
-from kerastrash.export.needs import PRECISIONS, missing_packages
-from kerastrash.export.report import ExportReport
+from kerastrash.export.formats import FORMATS, PRECISIONS, FormatName, missing_packages
+from kerastrash.export.sidecar import ExportReport
 from kerastrash.models.saved import image_size, open_model
 
 

@@ -10,16 +10,13 @@ import numpy as np
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.agreement import BATCH, check_agreement, compare
 from kerastrash.export.description import Description, Precision
-from kerastrash.export.float32 import in_float32
-from kerastrash.export.formats import FORMATS, FormatName
-from kerastrash.export.needs import check_packages, check_precision, versions
-from kerastrash.export.open_net import OpenNet, softmax
-from kerastrash.export.outputs import gives_probabilities
-from kerastrash.export.report import ExportReport, sha256, size_on_disk, write_sidecar
+from kerastrash.export.formats import FORMATS, FormatName, check_packages, check_precision, versions
+from kerastrash.export.graph import gives_probabilities, in_float32
+from kerastrash.export.keras_file import keras_runtime
+from kerastrash.export.nets import OpenNet, softmax
 from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.runtimes.keras_net import keras_runtime
-from kerastrash.export.staging import staged
-from kerastrash.export.writers import write_model
+from kerastrash.export.sidecar import ExportReport, sha256, size_on_disk, write_sidecar
+from kerastrash.export.writing import staged, write_model
 from kerastrash.models.saved import open_model, read_description
 
 

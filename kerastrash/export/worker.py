@@ -49,7 +49,7 @@ def _last_words(name: FormatName, backend: str, done: subprocess.CompletedProces
 
 def main(name: FormatName, source: str, path: str, description: str, answer: str) -> int:
     """The process: writes the model; 1, with a sentence in the file `answer`, where it cannot."""
-    from kerastrash.export.writers import write_model  # which imports this module
+    from kerastrash.export.writing import write_model  # which imports this module
 
     try:
         write_model(open_model(source), name, path, Description.from_json(description, path))

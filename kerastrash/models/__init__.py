@@ -1,27 +1,15 @@
 """Nets as typed rows, their costs, and the functional Keras models built from them. Imports keras only."""
 
-from kerastrash.models.builder import build_model
+from kerastrash.models.base import Row, Rows, with_padding
+from kerastrash.models.builder import IMAGENET, Normalisation, build_model, scale_rows
 from kerastrash.models.costs import layers, macs, map_sizes, parameters
-from kerastrash.models.normalisation import IMAGENET, Normalisation
-from kerastrash.models.padding import with_padding
-from kerastrash.models.resolve import preset, preset_names, resolve_rows
-from kerastrash.models.row import Row, Rows
-from kerastrash.models.rows import (
-    BasicBlock,
-    Bneck,
-    Bottleneck,
-    Conv,
-    Dense,
-    Flatten,
-    InvertedResidual,
-    MaxPool,
-    MBConv,
-    Pool,
-    ShuffleUnit,
-)
-from kerastrash.models.rows_file import dump_rows, load_rows
-from kerastrash.models.scaling import scale_rows
-from kerastrash.models.torch_state import load_torch_state, read_torch_state
+from kerastrash.models.layers import Conv, Dense, Flatten, MaxPool, Pool
+from kerastrash.models.mobilenet_v3 import Bneck, InvertedResidual, MBConv
+from kerastrash.models.nets import dump_rows, load_rows, preset, preset_names, resolve_rows
+from kerastrash.models.resnet import BasicBlock, Bottleneck
+from kerastrash.models.shufflenet_v2 import ShuffleUnit
+from kerastrash.models.torch_weights import load_torch_state
+from kerastrash.models.weight_files import read_torch_state
 
 __all__ = [
     "IMAGENET",

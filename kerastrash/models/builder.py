@@ -1,18 +1,94 @@
-"""Rows, input size, classes, width and depth -> a functional Keras model of stock layers."""
+"""A functional Keras model of stock layers from rows, input size, classes, width and depth."""
 
+import dataclasses
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.blocks import add_row
-from kerastrash.models.blocks.layers import dense_initializer
+from kerastrash.models.base import Rows, is_number, runs
 from kerastrash.models.costs import IMAGE_CHANNELS, check_classes, map_sizes
-from kerastrash.models.normalisation import IMAGENET, Normalisation
-from kerastrash.models.resolve import resolve_rows
-from kerastrash.models.row import Rows
-from kerastrash.models.scaling import scale_rows
+from kerastrash.models.layers import add_row, dense_initializer
+from kerastrash.models.nets import resolve_rows
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of red, green and blue in [0, 255]: a net sees `(image - mean) / deviation`."""
+
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+
+    @property
+    def scale(self) -> list[float]:
+        """What each colour is multiplied by."""
+        return [1 / deviation for deviation in self.deviation]
+
+    @property
+    def offset(self) -> list[float]:
+        """What is added to each colour once it is multiplied."""
+        return [-mean / deviation for mean, deviation in zip(self.mean, self.deviation, strict=True)]
+
+
+# The statistics of ImageNet's photographs, the field's usual ones, which are published of RGB in [0, 1].
+IMAGENET = Normalisation((0.485 * 255, 0.456 * 255, 0.406 * 255), (0.229 * 255, 0.224 * 255, 0.225 * 255))
+
+
+def scale_rows(rows: Rows, width: float = 1.0, depth: float = 1.0) -> Rows:
+    """The rows of a net made wider or narrower, deeper or shallower; unchanged at 1.0.
+
+    Width multiplies the channels of stem, blocks and heads, rounded to multiples of 8, or of 16 where a block works on
+    halves. Depth multiplies the rows of each stage, rounded half up: rows go from the stage's end (one stays), or its
+    last row is repeated with stride 1. A stage is a run of blocks with the same output channels.
+    Source: width, Howard et al. 2017 (arXiv:1704.04861); depth by stage, Tan and Le 2019 (arXiv:1905.11946).
+
+    Raises:
+        ModelError: a multiplier that is no number above 0.
+    """
+    for name, multiplier in (("width", width), ("depth", depth)):
+        if not is_number(multiplier) or multiplier <= 0:
+            raise ModelError(f"{name} is {multiplier!r}; give a number above 0, 1.0 for the net as it is")
+    deepened = rows if depth == 1 else _deepened(rows, depth)
+    return tuple(deepened) if width == 1 else tuple(row.widened(width) for row in deepened)
+
+
+def _deepened(rows: Rows, depth: float) -> Rows:
+    return tuple(row for run in runs(rows) for row in (_resized(run, depth) if run[0].repeats else run))
+
+
+def _resized(stage: Rows, depth: float) -> Rows:
+    length = max(1, math.floor(len(stage) * depth + 0.5))
+    repeated = dataclasses.replace(stage[-1], stride=1)
+    return stage[:length] + (repeated,) * (length - len(stage))
+
+
+def in_policy(model: keras.Model, policy: str) -> keras.Model:
+    """Rebuilds a model under a dtype policy and copies its weights.
+
+    Rescaling, and the last layer with weights and what follows it, stay in float32, as `build_model` has them.
+    """
+    functional = keras.Model(model.input, model.output, name=model.name)
+    last = max(place for place, layer in enumerate(functional.layers) if layer.weights)
+    exact = {layer.name for layer in functional.layers[last:]}
+
+    def converted(layer: keras.Operation) -> keras.Operation:
+        keeps = layer.name in exact or isinstance(layer, keras.layers.Rescaling)
+        return copy_layer(layer, dtype="float32" if keeps else policy)
+
+    copy = keras.models.clone_model(functional, clone_function=converted)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def copy_layer(layer: keras.Operation, **changes: object) -> keras.Operation:
+    """The layer anew, with the same name and settings but for `changes`; operations, which have no weights, as is."""
+    if not isinstance(layer, keras.Layer):
+        return layer
+    return type(layer).from_config({**layer.get_config(), **changes})
+
 
 CLASSIFIER = "logits"
 """The name of the dense layer that every net ends with."""

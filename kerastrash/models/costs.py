@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from kerastrash.errors import ModelError
-from kerastrash.models.checks import is_whole
-from kerastrash.models.row import Row, Rows, Where, runs
+from kerastrash.models.base import Row, Rows, Where, is_whole, runs
 
 IMAGE_CHANNELS = 3
 

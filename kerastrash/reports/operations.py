@@ -7,8 +7,9 @@ import numpy as np
 from keras import ops
 from PIL import Image, ImageDraw, ImageFont
 
-from kerastrash.data.augment import NAMES, Augmentation, Draws
-from kerastrash.data.augment.device import augment_batch
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.device import augment_batch
+from kerastrash.augment.draws import NAMES, Draws
 from kerastrash.files import atomic_path
 
 STRENGTHS = {"level 0.5": (0.5, 1), "level 1": (1.0, 1), "level 1, other sign": (1.0, -1)}

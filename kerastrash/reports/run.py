@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kerastrash.export.open_net import conditions
+from kerastrash.export.nets import conditions
 from kerastrash.files import write_text
-from kerastrash.reports.pictures import draw_trials
-from kerastrash.reports.trials import TrialRow, markdown_table, trials_markdown
-from kerastrash.scoring.published import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
+from kerastrash.reports.trials import TrialRow, draw_trials, markdown_table, trials_markdown
+from kerastrash.scoring.formula import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
 
 REPORT, PICTURE = "report.md", "trials.png"

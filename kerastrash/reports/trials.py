@@ -1,10 +1,14 @@
-"""The table of a search's trials, for the terminal and for markdown."""
+"""The trials of a search as a table, for the terminal and for markdown, and as a picture."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from rich.markup import escape
 from rich.table import Table
+
+from kerastrash.files import atomic_path
 
 TrialRow = dict[str, Any]
 COLUMNS = ("trial", "score", "F1", "ms", "params", "MMACs", "layers", "px", "epochs", "net", "recipe")
@@ -75,3 +79,30 @@ def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     """A markdown table; bars inside cells are escaped."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines) + "\n"
+
+
+def draw_trials(trials: Sequence[TrialRow], best: str, path: Path) -> None:
+    """Validation macro F1 against milliseconds an image, a dot a trial, coloured by score, the best one ringed."""
+    rows = [row for row in trials if row["status"] == "finished"]
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    dots = axes.scatter(
+        [row["time_ms"] for row in rows],
+        [row["f1"] for row in rows],
+        c=[row["score"] for row in rows],
+        s=[20 + 10 * row["epochs"] for row in rows],
+        cmap="viridis_r",
+        edgecolors="black",
+        linewidths=0.5,
+    )
+    for row in rows:
+        if row["trial"] == best:
+            axes.scatter(row["time_ms"], row["f1"], s=320, facecolors="none", edgecolors="tab:red", linewidths=2)
+            axes.annotate(f"best: {best}", (row["time_ms"], row["f1"]), xytext=(12, -14), textcoords="offset points")
+    figure.colorbar(dots, label="score (lower is better)")
+    axes.set(
+        xlabel="milliseconds an image, batch 1", ylabel="macro F1, validation", title="Trials (size: epochs trained)"
+    )
+    axes.grid(alpha=0.3)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)

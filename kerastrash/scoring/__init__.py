@@ -4,9 +4,16 @@ The formula and the published rows are here; the clocks, runtimes, evaluation an
 those names, which read data and so import more.
 """
 
-from kerastrash.scoring.formula import score
-from kerastrash.scoring.published import BASELINE_F1, BASELINE_TIME, PUBLISHED_ROWS, PublishedRow
-from kerastrash.scoring.reference import PUBLISHED_REFERENCE, Reference, measured_reference
+from kerastrash.scoring.formula import (
+    BASELINE_F1,
+    BASELINE_TIME,
+    PUBLISHED_REFERENCE,
+    PUBLISHED_ROWS,
+    PublishedRow,
+    Reference,
+    measured_reference,
+    score,
+)
 
 __all__ = [
     "BASELINE_F1",

@@ -1,19 +1,51 @@
 """The baseline that a score is relative to: rows with random weights for its time, or a trained file for its F1 too."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import keras
 
+from kerastrash.backends import device_description
+from kerastrash.console import console
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
-from kerastrash.export.open_net import OpenNet, conditions
+from kerastrash.export.formats import FORMATS, missing_packages
+from kerastrash.export.nets import OpenNet, conditions
 from kerastrash.models import build_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.runs import processor_name
 from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.published import BASELINE_F1
-from kerastrash.scoring.reference import GIVEN, MEASURED, PUBLISHED
+from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED
+
+Clock = TypeVar("Clock", bound=ClockConfig)
+
+
+def resolve_runtime(clock: Clock) -> Clock:
+    """The settings with `auto` replaced by what it stands for here, which the console says; others as they are.
+
+    That is ONNX Runtime on a processor, and Keras on an accelerator or where ONNX cannot be written. The call starts
+    the backend, so its threads are to be set before.
+    """
+    if clock.runtime != "auto":
+        return clock
+    obstacle = _obstacle_to_onnx()
+    runtime = "keras" if obstacle else "onnx"
+    reason = f": {obstacle}" if obstacle else ""
+    console.print(
+        f"nets are timed in {FORMATS[runtime].runtime}{reason}", soft_wrap=True, highlight=False, markup=False
+    )
+    return replace(clock, runtime=runtime)
+
+
+def _obstacle_to_onnx() -> str:
+    """Why nets are not timed in ONNX Runtime; empty where they are."""
+    device = device_description()
+    if device != processor_name():
+        return f"the device is {device}"
+    missing = missing_packages("onnx")
+    return f"ONNX Runtime is not installed, {missing} brings it" if missing else ""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import numpy as np
 
 from kerastrash.data import Part
 from kerastrash.errors import ModelError
-from kerastrash.export.open_net import Runtime
-from kerastrash.export.runtimes.keras_net import keras_runtime
-from kerastrash.training.metrics import class_f1, confusion_matrix
+from kerastrash.export.keras_file import keras_runtime
+from kerastrash.export.nets import Runtime
+from kerastrash.metrics import class_f1, confusion_matrix
 
 
 @dataclass(frozen=True)

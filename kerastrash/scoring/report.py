@@ -16,16 +16,15 @@ from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description
 from kerastrash.export.formats import FORMATS, format_of
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.nets import OpenNet
 from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.writers import write_model
+from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
-from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
+from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline, resolve_runtime
 from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.evaluate import Evaluation, evaluate
-from kerastrash.scoring.reference import Reference, reference_for
-from kerastrash.scoring.resolve import resolve_runtime
+from kerastrash.scoring.formula import Reference, reference_for
 
 MODEL, BASELINE = "model", "baseline"
 

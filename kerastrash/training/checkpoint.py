@@ -21,7 +21,7 @@ from keras import ops
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import atomic_path, read_csv, write_csv
 from kerastrash.models.saved import save_model
-from kerastrash.training.averaging import WeightAverage
+from kerastrash.training.callbacks import WeightAverage
 from kerastrash.training.fine_tuning import all_trainable
 from kerastrash.training.recipe import Keep
 

@@ -15,19 +15,16 @@ from kerastrash.backends import (
     training_model,
 )
 from kerastrash.console import console
-from kerastrash.data.batches import CropBatches, FollowEpochs
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
-from kerastrash.training.averaging import WeightAverage
+from kerastrash.training.batches import CropBatches, FollowEpochs
+from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.fine_tuning import backbone_rates, set_trainable
-from kerastrash.training.losses import recipe_loss
-from kerastrash.training.metrics import MacroF1
+from kerastrash.training.losses import MacroF1, Supervision, recipe_loss
 from kerastrash.training.optimizer import recipe_optimizer
-from kerastrash.training.progress import EpochTimer, ProgressBar
 from kerastrash.training.recipe import Recipe
-from kerastrash.training.supervision import Supervision
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.augment.mix import Mixing
-from kerastrash.data.order import Sampler
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.mix import Mixing
 from kerastrash.errors import require
 
 Loss = Literal["cross_entropy", "logit_adjusted", "class_balanced", "focal"]
 Feeding = Literal["auto", "disk", "device"]
 Norms = Literal["train", "frozen"]
+Sampler = Literal["shuffle", "balanced"]
 Keep = Literal["best", "last"]
 DtypePolicy = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 

@@ -16,11 +16,10 @@ from kerastrash.comparison.job import (
     write_job,
     write_result,
 )
-from kerastrash.compress.distillation.config import DistilSettings
-from kerastrash.compress.pruning.config import PruneSettings
+from kerastrash.compress.config import DistilSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
-from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.layers import Conv, Pool
 from kerastrash.training.recipe import Recipe
 
 ROWS = (Conv(8, kernel=3, stride=2), Pool())

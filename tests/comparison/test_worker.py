@@ -13,7 +13,7 @@ from kerastrash.comparison.job import RESULT, Job, read_result
 from kerastrash.comparison.worker import run_here, run_in_process
 from kerastrash.data import DataConfig
 from kerastrash.files import read_json
-from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.layers import Conv, Pool
 from kerastrash.runs import ENVIRONMENT
 from kerastrash.training.recipe import Recipe
 

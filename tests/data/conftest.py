@@ -1,6 +1,7 @@
 """Small photographs, annotation files and a web site for the tests of the data package."""
 
 import contextlib
+import gzip
 import io
 import json
 import re
@@ -15,6 +16,28 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+
+from kerastrash.data import DataConfig
+
+TACO = Path(__file__).parent / "taco"
+
+
+@pytest.fixture(scope="session")
+def official_taco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """TACO's official annotation file, without its images: 4,784 annotations of 1,500."""
+    return unpacked("official", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def photographed_taco(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The annotations of 258 images of TACO, without the images: 747 annotations."""
+    return unpacked("photographed", tmp_path_factory)
+
+
+def unpacked(name: str, folders: pytest.TempPathFactory) -> Path:
+    path = folders.mktemp("taco") / "annotations.json"
+    path.write_bytes(gzip.decompress((TACO / f"{name}.json.gz").read_bytes()))
+    return path
 
 
 @pytest.fixture
@@ -65,6 +88,38 @@ def class_folders(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Pa
         return sum(map(ord, name)) * 1000 + index
 
     return write
+
+
+PHOTOGRAPHS = 14
+
+
+@pytest.fixture
+def annotations(coco, draw, tmp_path: Path) -> Path:
+    """An annotation file of 28 boxes of two classes on 14 photographs."""
+    images, boxes = [], []
+    for number in range(PHOTOGRAPHS):
+        path = draw(tmp_path / f"{number}.png", seed=number)
+        images.append({"id": 100 + number, "file_name": path.name, "width": 40, "height": 30, "license": number % 2})
+    for number in range(2 * PHOTOGRAPHS):
+        box = [1.1, number % 3, 9.3 + number % 5, 8 + number % 7]
+        boxes.append({"id": number, "image_id": 100 + number // 2, "category_id": 1 + number % 2, "bbox": box})
+    boxes[3]["area"] = 51.7
+    return coco(images=images, annotations=boxes, licenses=[{"id": 1, "name": "CC BY 4.0"}])
+
+
+@pytest.fixture
+def config(annotations: Path, tmp_path: Path) -> DataConfig:
+    """The annotated set, of which TFDS sets are built in the folder `tfds`."""
+    return DataConfig(data=str(annotations), tfds_folder=tmp_path / "tfds", cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def built(config: DataConfig) -> DataConfig:
+    """The same, after it has been built as `small`."""
+    from kerastrash.data.tfds_build import build_set  # loads tensorflow_datasets, a second of imports
+
+    build_set(config, "small")
+    return config
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.augment.mix import Mixing
-from kerastrash.data.batches import CropBatches, FollowEpochs
-from kerastrash.data.device_batches import DeviceBatches
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.mix import Mixing
 from kerastrash.errors import ConfigError
+from kerastrash.training.batches import CropBatches, FollowEpochs
+from kerastrash.training.feeding import DeviceBatches
 
 pytestmark = pytest.mark.backends
 
@@ -180,7 +180,7 @@ def test_augmentation_leaves_a_memory_mapped_cache_as_it_is(tmp_path):
 
 def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back(tmp_path, monkeypatch):
     np.save(tmp_path / "images.npy", cache())
-    monkeypatch.setattr("kerastrash.data.cache.mapped.MOST_MAPPED", 1)
+    monkeypatch.setattr("kerastrash.data.cache.MOST_MAPPED", 1)
     mapped = batches(images=np.load(tmp_path / "images.npy", mmap_mode="r"), workers=4)
     assert_same(mapped, batches())
 

@@ -232,7 +232,8 @@ def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from kerastrash.data.cache import cached_crops, decoding
+from kerastrash.data import decoding
+from kerastrash.data.cache import cached_crops
 from kerastrash.data.folder import read_folder
 
 decode = decoding.decode_photograph
@@ -282,7 +283,7 @@ def test_what_a_power_cut_spoiled_is_decoded_again(source, tmp_path, hurt):
 
 
 def test_a_reader_gives_back_the_pages_of_a_mapped_array_and_reads_it_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr("kerastrash.data.cache.mapped.MOST_MAPPED", 1)
+    monkeypatch.setattr("kerastrash.data.cache.MOST_MAPPED", 1)
     images = cached_crops(source, tmp_path / "cache", SIZE).images
     for array in (images, np.array(images)):
         reader = MappedReader(array)

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from kerastrash.data.cache import decoding
-from kerastrash.data.cache.decoding import AHEAD, AT_ONCE, by_photograph, decode_photographs
+from kerastrash.data import decoding
+from kerastrash.data.decoding import AHEAD, AT_ONCE, by_photograph, decode_photographs
 from kerastrash.data.records import Crop
 
 

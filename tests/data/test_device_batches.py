@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.augment.mix import Mixing
-from kerastrash.data.batches import CropBatches, FollowEpochs
-from kerastrash.data.device_batches import DeviceBatches
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.mix import Mixing
+from kerastrash.training.batches import CropBatches, FollowEpochs
+from kerastrash.training.feeding import DeviceBatches
 
 pytestmark = pytest.mark.backends
 
@@ -49,7 +49,7 @@ def test_augmented_batches_are_those_from_disk_but_for_the_resampling():
 def test_a_batch_is_the_same_whatever_is_augmented_together_with_it(monkeypatch):
     settings = {"augmentation": Augmentation(n_select=2), "sampler": "shuffle", "seed": 2}
     together = content(pair(**settings)[1])
-    monkeypatch.setattr("kerastrash.data.device_batches.AT_ONCE", 1)
+    monkeypatch.setattr("kerastrash.training.feeding.AT_ONCE", 1)
     _, alone = pair(**settings)
     for number in (2, 0, 1, 2):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(alone[number][0]), together[number][0])
@@ -65,7 +65,7 @@ def test_mixed_batches_are_those_from_disk():
 
 
 def test_a_set_sent_in_several_parts_is_the_same(monkeypatch):
-    monkeypatch.setattr("kerastrash.data.device_batches.CHUNK", 5 * 32 * 32 * 3)
+    monkeypatch.setattr("kerastrash.training.feeding.CHUNK", 5 * 32 * 32 * 3)
     for (images, _), (resident, _) in zip(*map(content, pair()), strict=True):
         np.testing.assert_array_equal(resident, images)
 

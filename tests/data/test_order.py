@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerastrash.data.order import epoch_order
+from kerastrash.training.batches import epoch_order
 
 LABELS = np.repeat([0, 1, 2], [100, 30, 8])
 

@@ -327,20 +327,16 @@ def test_merging_keeps_every_annotation_on_its_photograph_and_in_its_category():
     assert [image["license"] for image in merged["images"]] == ["CC BY 4.0", "ODbL"]
 
 
-def official_file(shared):
-    return json.loads((shared / "data" / "taco" / "annotations_official_1500.json").read_text())
-
-
-def test_the_duplicate_ids_of_the_official_file_survive_a_merge(shared):
-    merged = merge({"official": official_file(shared), "unofficial": document(309, name="Drink can")})
+def test_the_duplicate_ids_of_the_official_file_survive_a_merge(official_taco):
+    merged = merge({"official": json.loads(official_taco.read_text()), "unofficial": document(309, name="Drink can")})
     assert len(merged["annotations"]) == len({item["id"] for item in merged["annotations"]}) == 4784 + 1
     for id in (309, 4040):
         assert sum(item["origin"] == ["official", id] for item in merged["annotations"]) == 2
 
 
-def on_site(site, shared, tmp_path, choose=list):
+def on_site(site, official_taco, tmp_path, choose=list):
     """TACO's official file, some of its annotations with their images, the addresses leading to the site."""
-    document = official_file(shared)
+    document = json.loads(official_taco.read_text())
     document["annotations"] = choose(document["annotations"])
     kept = {entry["image_id"] for entry in document["annotations"]}
     document["images"] = [image for image in document["images"] if image["id"] in kept]
@@ -380,9 +376,9 @@ def flat(answer, picture, gone):
     [(nine_photographs_a_class, (154, 70, 7)), pytest.param(list, (3255, 1495, 34), marks=pytest.mark.slow)],
 )
 def test_all_annotations_of_the_official_file_are_accounted_for(
-    site, answer, picture, shared, tmp_path, choose, counts
+    site, answer, picture, official_taco, tmp_path, choose, counts
 ):
-    path, document = on_site(site, shared, tmp_path, choose)
+    path, document = on_site(site, official_taco, tmp_path, choose)
     site.otherwise = flat(answer, picture, gone=("00.jpg", "00.JPG"))
     prepared = prepare(tmp_path / "taco", path)
     assert prepared.account == dict(zip(("cut", "mapped to no class", GONE), counts, strict=True))

@@ -17,10 +17,10 @@ from kerastrash.export.command import compared_images, export_formats, formats_h
 from kerastrash.export.config import ExportConfig
 from kerastrash.export.description import Description
 from kerastrash.export.export import Original, export_model, exported_name, open_original
-from kerastrash.export.float32 import in_float32
-from kerastrash.export.needs import missing_packages
-from kerastrash.export.report import ExportReport, size_on_disk
+from kerastrash.export.formats import missing_packages
+from kerastrash.export.graph import in_float32
 from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.sidecar import ExportReport, size_on_disk
 from kerastrash.models import build_model
 from kerastrash.models.saved import save_model
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from kerastrash.export.description import Description
-from kerastrash.export.open_as import open_as
-from kerastrash.export.open_net import conditions
+from kerastrash.export.keras_file import keras_runtime
+from kerastrash.export.nets import conditions
 from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.runtimes.keras_net import keras_runtime
+from kerastrash.export.writing import open_as
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import add_description
 

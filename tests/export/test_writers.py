@@ -12,13 +12,11 @@ from keras import layers
 
 from kerastrash.errors import ConfigError, FileError, ModelError
 from kerastrash.export.description import Description
-from kerastrash.export.float32 import in_float32
-from kerastrash.export.formats import FORMATS
-from kerastrash.export.needs import missing_packages
+from kerastrash.export.formats import FORMATS, missing_packages
+from kerastrash.export.graph import in_float32
 from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.staging import staged
 from kerastrash.export.worker import write_elsewhere
-from kerastrash.export.writers import write_model
+from kerastrash.export.writing import staged, write_model
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import open_model, read_description, save_model
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerastrash import models
-from kerastrash.export.open_as import open_as
+from kerastrash.export.writing import open_as
 
 SIZE = 48  # every stride of every net still has a map to work on
 PARAMETERS_AND_LAYERS = {

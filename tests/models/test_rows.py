@@ -24,7 +24,7 @@ from kerastrash.models import (
     scale_rows,
     with_padding,
 )
-from kerastrash.models.row import Row, Weights, Where, divisible
+from kerastrash.models.base import Row, Weights, Where, divisible
 
 NET = (
     Conv(16, kernel=3, stride=2),

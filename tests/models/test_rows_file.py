@@ -53,7 +53,7 @@ def test_a_net_is_built_from_a_file(tmp_path):
         ("- {conv: {channels: 8}, pool: {}}", "net.yaml, row 1: .* is no row"),
         (
             "- conv: {channels: 8}\n- konv: {channels: 8}",
-            "row 2: no kind of row is called 'konv'; give one of conv, inv",
+            "row 2: no kind of row is called 'konv'; give one of conv, max_pool",
         ),
         ("- conv: {channels: 8, width: 3}", "row 1: conv has no field 'width'; its fields are channels, kernel, "),
         ("- flatten: {axis: 1}", "row 1: flatten has no field 'axis'; its fields are none"),

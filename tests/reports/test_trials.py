@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from kerastrash.reports.pictures import draw_trials
 from kerastrash.reports.trials import (
     describe_net,
     describe_recipe,
+    draw_trials,
     markdown_table,
     ranked,
     trials_markdown,

@@ -14,13 +14,13 @@ from rich.console import Console
 from kerastrash import cli
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description
-from kerastrash.export.writers import write_model
+from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import open_model, save_model
+from kerastrash.reports.score import score_tables
 from kerastrash.scoring import score
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
-from kerastrash.scoring.tables import score_tables
 
 SIZE, IMAGES = 32, 10
 CLASSES = ("blue", "green", "red")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.export.needs import missing_packages
+from kerastrash.export.formats import missing_packages
 from kerastrash.models import build_model
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.export.writers import write_model
+from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import open_model
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerastrash.data.batches import CropBatches
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_csv
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.training.averaging import WeightAverage, decay_at
+from kerastrash.training.batches import CropBatches
+from kerastrash.training.callbacks import WeightAverage, decay_at
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder
 from kerastrash.training.fit import train
 from kerastrash.training.losses import CrossEntropy

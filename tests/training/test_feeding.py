@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from kerastrash.backends import free_accelerator_memory
-from kerastrash.data.device_batches import DeviceBatches
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, Pool
-from kerastrash.training.feeding import evaluation_batches, on_device, training_batches
+from kerastrash.models.layers import Conv, Pool
+from kerastrash.training.feeding import DeviceBatches, evaluation_batches, on_device, training_batches
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 

@@ -9,7 +9,8 @@ from keras import ops
 
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, InvertedResidual, Pool
+from kerastrash.models.layers import Conv, Pool
+from kerastrash.models.mobilenet_v3 import InvertedResidual
 from kerastrash.models.saved import open_model
 from kerastrash.training.fine_tuning import all_trainable, backbone_rates, set_trainable
 from kerastrash.training.fit import train

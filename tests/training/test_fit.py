@@ -10,7 +10,8 @@ from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description
 from kerastrash.files import read_csv
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, InvertedResidual, Pool
+from kerastrash.models.layers import Conv, Pool
+from kerastrash.models.mobilenet_v3 import InvertedResidual
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.checkpoint import LAST, TrainingDiverged

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 
 from kerastrash.training.losses import CrossEntropy, recipe_loss
-from kerastrash.training.optimizer import recipe_optimizer
+from kerastrash.training.optimizer import learning_rate_cycle, momentum_cycle, recipe_optimizer
 from kerastrash.training.recipe import Recipe
-from kerastrash.training.schedule import learning_rate_cycle, momentum_cycle
 
 pytestmark = pytest.mark.backends
 STEPS = 60

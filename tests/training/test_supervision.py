@@ -10,7 +10,7 @@ from keras import ops
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_csv
 from kerastrash.models import build_model
-from kerastrash.models.rows import Conv, Pool
+from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.fit import train

@@ -1,21 +1,128 @@
-"""From the settings to the report of a check."""
+"""A check of a data set: its settings, its course, its report."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, annotation_facts, annotation_file
-from kerastrash.data.checks.config import CheckConfig
-from kerastrash.data.checks.counts import class_counts, counted_dataset, counted_source, histograms
+from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts, annotation_file
+from kerastrash.data.checks.counts import (
+    ClassCount,
+    Histogram,
+    class_counts,
+    counted_dataset,
+    counted_source,
+    histograms,
+)
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.files import file_findings, left_out_of
-from kerastrash.data.checks.findings import present
-from kerastrash.data.checks.report import CheckReport
-from kerastrash.data.checks.scan import Photograph, scan
+from kerastrash.data.checks.findings import Finding, Kind, Severity, present
+from kerastrash.data.checks.scan import ScannedImage, scan
 from kerastrash.data.checks.sightings import sight_crops, sight_photographs
-from kerastrash.data.config import check_config
+from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.dataset import Dataset, open_source, prepare_source
 from kerastrash.data.records import Source
-from kerastrash.errors import DataError
+from kerastrash.errors import DataError, require
+
+LARGEST_NEAR = 16
+
+
+@dataclass(frozen=True)
+class CheckConfig(DataConfig):
+    """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
+
+    Raises:
+        ConfigError: `near` is out of its range.
+    """
+
+    data: str = field()  # without DataConfig's default: a positional argument
+    """What to check, whatever --data takes elsewhere: the word `sample`, a COCO file (.json, or a folder with
+    annotations.json), a folder of class folders, or tfds:NAME."""
+
+    input_size: int = 96
+    """Side of the square crops in the cache and in the contact sheets, in pixels."""
+
+    near: int = 6
+    """Bits, of 64, in which the perceptual hashes of near-duplicates may differ: 0 to 16."""
+
+    strict: bool = False
+    """Near-duplicates under two labels or on two sides of the split make the exit status 1 too."""
+
+    report: Path | None = None
+    """The page; by default check-NAME.html in this folder."""
+
+    json: Path | None = None
+    """Also write everything found, nothing shortened, as JSON to this file."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
+
+
+STRICT = frozenset({Kind.NEAR_CONFLICT, Kind.NEAR_LEAK})
+"""Warnings that a strict check treats as errors."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Counts, histograms and findings of a data set."""
+
+    name: str
+    data: str
+    """What was checked, as the command line names it."""
+    photographs: int
+    crops: int
+    """Crops that the source offers, before any is left out."""
+    counts: tuple[ClassCount, ...]
+    """By class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
+    histograms: tuple[Histogram, ...]
+    licences: tuple[tuple[str, int], ...]
+    """Licence and number of images; empty where the source has none to state."""
+    categories: tuple[Category, ...]
+    """Of a COCO file: which class each becomes."""
+    findings: tuple[Finding, ...]
+    """What was found, the gravest kind first."""
+    strict: bool
+    unusable: str = ""
+    """Why the set cannot be prepared; empty where it can."""
+    dataset: Dataset | None = None
+    """The prepared set, for its pictures."""
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The findings for which the set does not pass."""
+        return tuple(
+            finding
+            for finding in self.findings
+            if finding.severity is Severity.ERROR or (self.strict and finding.kind in STRICT)
+        )
+
+    @property
+    def verdict(self) -> str:
+        """The result in one sentence."""
+        if self.unusable:
+            return f"Cannot be prepared: {self.unusable}"
+        if self.failed:
+            return "Failed: " + ", ".join(f"{one.title.lower()} ({len(one.items)})" for one in self.failed) + "."
+        counts = Counter(finding.severity for finding in self.findings)
+        warnings = counts[Severity.WARNING]
+        rest = f"{warnings} kind{'s' * (warnings != 1)} of warning" if warnings else "no warnings"
+        return f"Passed: no conflicting label, no leak; {rest}."
+
+    def plain(self) -> dict[str, Any]:
+        """All of it but the pictures, ready for JSON."""
+        return {
+            "name": self.name,
+            "data": self.data,
+            "verdict": self.verdict,
+            "photographs": self.photographs,
+            "crops": self.crops,
+            "classes": [asdict(row) for row in self.counts],
+            "histograms": {one.title: dict(one.bars) for one in self.histograms},
+            "licences": dict(self.licences),
+            "categories": [asdict(row) for row in self.categories],
+            "findings": [finding.plain() for finding in self.findings],
+        }
 
 
 def check(config: CheckConfig) -> CheckReport:
@@ -72,7 +179,7 @@ def _sides(dataset: Dataset | None) -> dict[str, str]:
     return {dataset.crops[index].key: side for side, indices in dataset.splits.items() for index in indices}
 
 
-def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[Photograph]) -> AnnotationFacts:
+def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
     path = annotation_file(config)
     if path is not None:
         sizes = {source.crops[one.crops[0]].image_id: one.look.size for one in scanned if one.look}

@@ -13,13 +13,11 @@ from kerastrash.data import Dataset, prepare, read_crop
 from kerastrash.data.records import count_reasons
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline
-from kerastrash.scoring.benchmark.baselines import Baselines
-from kerastrash.scoring.benchmark.candidate import Candidate, open_all
-from kerastrash.scoring.benchmark.config import BenchmarkConfig
-from kerastrash.scoring.benchmark.files import model_files
+from kerastrash.scoring.benchmark.candidates import Baselines, Candidate, model_files, open_all
 from kerastrash.scoring.benchmark.process import NetProcess
 from kerastrash.scoring.benchmark.row import Row, megabytes
 from kerastrash.scoring.clocks import seconds_in_turns, spread
+from kerastrash.scoring.config import BenchmarkConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.formula import score
 from kerastrash.scoring.report import check_classes

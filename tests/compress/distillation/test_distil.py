@@ -7,18 +7,16 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.distillation.config import DistilSettings
-from kerastrash.compress.distillation.distil import distil
-from kerastrash.compress.distillation.lessons import Lessons
-from kerastrash.compress.distillation.loss import DistilledLoss
-from kerastrash.compress.distillation.teachers import open_teacher
+from kerastrash.compress.config import DistilSettings
+from kerastrash.compress.distill import DistilledLoss, Lessons, distil
+from kerastrash.compress.teachers import open_teacher
 from kerastrash.data import prepare
-from kerastrash.data.batches import CropBatches
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_csv
 from kerastrash.models import Conv, Pool, build_model
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.scoring.evaluate import evaluate
+from kerastrash.training.batches import CropBatches
 from kerastrash.training.checkpoint import LAST
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from keras import layers
 
-from kerastrash.compress.pruning.channel_groups import ChannelGroups, channel_groups
-from kerastrash.compress.pruning.costs import model_macs, model_parameters
-from kerastrash.compress.pruning.graph import read_graph
-from kerastrash.compress.pruning.narrow import narrow, widths
+from kerastrash.compress.channels import ChannelGroups, channel_groups
+from kerastrash.compress.costs import model_macs, model_parameters
+from kerastrash.compress.cuts import narrow, widths
+from kerastrash.compress.graph import read_graph
 from kerastrash.errors import ModelError
 from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
-from kerastrash.models.copies import in_policy
+from kerastrash.models.builder import in_policy
 
 SIZE = 16
 Tensor = keras.KerasTensor

@@ -4,13 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.pruning.channel_groups import ChannelGroups, channel_groups
-from kerastrash.compress.pruning.costs import cost_terms, model_macs
-from kerastrash.compress.pruning.graph import read_graph
-from kerastrash.compress.pruning.narrow import narrow, widths
-from kerastrash.compress.pruning.ranking import Cuts, group_scores, order_cuts
+from kerastrash.compress.channels import ChannelGroups, channel_groups
+from kerastrash.compress.costs import cost_terms, model_macs
+from kerastrash.compress.cuts import Cuts, group_scores, narrow, order_cuts, widths
+from kerastrash.compress.graph import read_graph
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model, macs, parameters, preset_names, scale_rows
-from kerastrash.models.resolve import resolve_rows
+from kerastrash.models.nets import resolve_rows
 
 SIZE = 16
 

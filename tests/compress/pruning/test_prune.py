@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.pruning.config import PruneConfig, PruneSettings
-from kerastrash.compress.pruning.costs import model_macs, model_parameters
-from kerastrash.compress.pruning.narrow import widths
-from kerastrash.compress.pruning.prune import prune
-from kerastrash.compress.pruning.report import PruneReport
+from kerastrash.compress.config import PruneConfig, PruneSettings
+from kerastrash.compress.costs import model_macs, model_parameters
+from kerastrash.compress.cuts import widths
+from kerastrash.compress.prune import prune
+from kerastrash.compress.pruning_report import PruneReport
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerastrash.compress.quantisation.calibration import balanced_order, divergence, draw_calibration
+from kerastrash.compress.calibration import balanced_order, divergence, draw_calibration
 from kerastrash.data import Part
 from kerastrash.errors import DataError
 

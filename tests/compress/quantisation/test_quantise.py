@@ -8,14 +8,14 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.quantisation.config import QuantiseSettings
-from kerastrash.compress.quantisation.quantise import quantise
-from kerastrash.compress.quantisation.report import QuantisationReport
+from kerastrash.compress.config import QuantiseSettings
+from kerastrash.compress.quantisation_report import QuantisationReport
+from kerastrash.compress.quantise import quantise
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description
+from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.runtimes.keras_net import keras_runtime
 from kerastrash.models import Conv, Pool, build_model
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.scoring.evaluate import evaluate
@@ -184,7 +184,7 @@ def test_the_suffix_must_be_the_formats(trained, data, tmp_path):
 
 def test_a_missing_package_names_the_command_that_installs_it(trained, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nncf", None)  # the interpreter's own mark for "cannot be imported"
-    monkeypatch.delitem(sys.modules, "kerastrash.compress.quantisation.quantise_openvino", raising=False)
+    monkeypatch.delitem(sys.modules, "kerastrash.compress.quantise_openvino", raising=False)
     with pytest.raises(ConfigError, match=r'nncf .*pip install "kerastrash\[openvino\]"'):
         quantise(trained, "openvino", tmp_path / "net.xml", data)
 

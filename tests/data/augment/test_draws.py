@@ -3,7 +3,8 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from kerastrash.data.augment import NAMES, Augmentation, Draws
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.draws import NAMES, Draws
 
 
 def columns(draws):

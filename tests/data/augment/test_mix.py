@@ -2,8 +2,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.data.augment import MixDraw, Mixing, mix_images, mix_labels
-from kerastrash.data.augment.device import mix_batch
+from kerastrash.augment.device import mix_batch
+from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
 from kerastrash.errors import ConfigError
 
 pytestmark = pytest.mark.backends

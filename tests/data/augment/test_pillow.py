@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from kerastrash.data.augment import NAMES, OPERATIONS, Augmentation, Draws
-from kerastrash.data.augment.pillow import UNLEVELLED, _affine
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.draws import NAMES, Draws
+from kerastrash.augment.pillow import OPERATIONS, UNLEVELLED, _affine
 from kerastrash.errors import ConfigError
 
 

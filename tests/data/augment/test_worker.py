@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.augment.worker import Worker
-from kerastrash.data.batches import CropBatches
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.worker import Worker
 from kerastrash.errors import KerastrashError
+from kerastrash.training.batches import CropBatches
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 9, 9, 3), dtype=np.uint8)
 AUGMENTATION = Augmentation(n_select=3, cutout=0.3)
@@ -94,8 +94,8 @@ def test_the_processes_end_with_the_batches():
 PARENT = """
 import os, signal, sys
 import numpy as np
-from kerastrash.data.augment import Augmentation
-from kerastrash.data.augment.worker import Worker
+from kerastrash.augment import Augmentation
+from kerastrash.augment.worker import Worker
 worker = Worker(np.zeros((1, 4, 4, 3), np.uint8), Augmentation())
 print(worker.process_id, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

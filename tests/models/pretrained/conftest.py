@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from kerastrash.models import preset
-from kerastrash.models.rows import Bneck
+from kerastrash.models.mobilenet_v3 import Bneck
 
 Layout = dict[str, tuple[int, ...]]
 

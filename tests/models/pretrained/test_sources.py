@@ -10,8 +10,7 @@ import pytest
 from kerastrash.errors import ModelError
 from kerastrash.models import parameters, preset_names
 from kerastrash.models.pretrained import PRETRAINED, find_pretrained, pretrained_model, pretrained_names
-from kerastrash.models.pretrained.checksum import Checksum
-from kerastrash.models.pretrained.sources import Download, PackageFile
+from kerastrash.models.weight_files import Checksum, Download, PackageFile
 
 CONTENT = b"weights"
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

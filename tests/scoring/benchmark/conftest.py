@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from kerastrash.export.description import Description
-from kerastrash.export.writers import write_model
+from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import save_model
 

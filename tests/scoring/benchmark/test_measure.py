@@ -17,15 +17,13 @@ from kerastrash.data import prepare
 from kerastrash.errors import ConfigError
 from kerastrash.export.runtimes import open_runtime
 from kerastrash.models import build_model
+from kerastrash.reports.benchmark import benchmark_tables
 from kerastrash.scoring import score
-from kerastrash.scoring.benchmark.baselines import Baselines
-from kerastrash.scoring.benchmark.candidate import Candidate, open_all
-from kerastrash.scoring.benchmark.config import BenchmarkConfig
-from kerastrash.scoring.benchmark.files import ModelFile, model_files
+from kerastrash.scoring.benchmark.candidates import Baselines, Candidate, ModelFile, model_files, open_all
 from kerastrash.scoring.benchmark.measure import Benchmark, run_benchmark
 from kerastrash.scoring.benchmark.row import columns
-from kerastrash.scoring.benchmark.table import benchmark_tables
 from kerastrash.scoring.clocks import Timing, seconds_in_turns
+from kerastrash.scoring.config import BenchmarkConfig
 from kerastrash.scoring.evaluate import evaluate
 
 

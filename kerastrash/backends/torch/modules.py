@@ -1,0 +1,197 @@
+"""Each stock Keras layer as a plain PyTorch module on (N, C, H, W) tensors in channels_last memory format.
+
+A module's parameters are views of the layer's own variables: `share` gives a kernel the memory order that PyTorch's
+channels_last convolutions want, (out, height, width, in), without changing what Keras sees, so nothing is ever copied
+between the two and whatever trains the modules trains the Keras model.
+"""
+
+from typing import NamedTuple
+
+import keras
+import torch
+from keras import layers
+from torch import nn
+from torch.nn import functional
+
+ACTIVATIONS = {
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "relu6": nn.ReLU6,
+    "hard_swish": nn.Hardswish,
+    "hard_silu": nn.Hardswish,
+    "hard_sigmoid": nn.Hardsigmoid,
+    "silu": nn.SiLU,
+    "sigmoid": nn.Sigmoid,
+}
+KERNEL_ORDER = (3, 2, 0, 1)
+"""From Keras's (height, width, in, out) to PyTorch's (out, in, height, width)."""
+
+
+class Padding(NamedTuple):
+    """Pixels that a layer adds around a map."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def even(self) -> tuple[int, int] | None:
+        """Pixels in height and width, on each of the two sides; None where the sides differ."""
+        return (self.top, self.left) if (self.top, self.left) == (self.bottom, self.right) else None
+
+    @property
+    def sides(self) -> tuple[int, int, int, int]:
+        """Left, right, top, bottom: PyTorch's order."""
+        return self.left, self.right, self.top, self.bottom
+
+
+def share(variable: keras.Variable, order: tuple[int, ...]) -> nn.Parameter:
+    """The variable's memory as a parameter with its axes in `order`, laid out for channels_last convolutions.
+
+    The variable keeps its value and shape; only the strides of its tensor change.
+    """
+    value = variable.value
+    ordered = value.detach().permute(order)
+    ordered = ordered.contiguous(memory_format=torch.channels_last) if len(order) == 4 else ordered.contiguous()
+    value.data = ordered.permute([order.index(axis) for axis in range(len(order))])
+    return nn.Parameter(ordered, requires_grad=variable.trainable)
+
+
+class Convolution(nn.Module):
+    """Conv2D or DepthwiseConv2D, its padding and its activation.
+
+    Where the sides are padded unevenly, `uneven` has the pixels (left, right, top, bottom), and `padding` is zero.
+    """
+
+    def __init__(self, layer: layers.Conv2D | layers.DepthwiseConv2D, padding: Padding):
+        super().__init__()
+        depthwise = isinstance(layer, layers.DepthwiseConv2D)
+        self.weight = share(layer.kernel, (2, 3, 0, 1) if depthwise else KERNEL_ORDER)
+        self.bias = share(layer.bias, (0,)) if layer.use_bias else None
+        self.stride, self.dilation = tuple(layer.strides), tuple(layer.dilation_rate)
+        self.padding = padding.even or (0, 0)
+        self.uneven = None if padding.even else padding.sides
+        self.groups = self.weight.shape[0] if depthwise else layer.groups
+        self.dtype = getattr(torch, layer.compute_dtype)
+        self.pooled = self.groups == 1 and tuple(layer.input.shape[1:3]) == tuple(layer.kernel_size) == (1, 1)
+        self.activation = activation_module(layer.activation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
+        x = cast(x, self.dtype)
+        if self.uneven:
+            x = functional.pad(x, self.uneven)
+        if self.pooled and self.training:  # a third of the convolution's time; in exported files runtimes see to that
+            x = functional.linear(x.flatten(1), weight.flatten(1), bias)[..., None, None]
+        else:
+            x = functional.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        return self.activation(x)
+
+
+class BatchNorm(nn.Module):
+    """BatchNormalization through PyTorch's fused kernel: 16-bit inputs, float32 statistics.
+
+    In training the batch's statistics are kept in `mean` and `unbiased`, and the moving ones are updated from them by
+    `update_statistics` for all layers at once.
+    """
+
+    def __init__(self, layer: layers.BatchNormalization):
+        super().__init__()
+        self.weight = share(layer.gamma, (0,)) if layer.scale else None
+        self.bias = share(layer.beta, (0,)) if layer.center else None
+        self.moving_mean, self.moving_variance = layer.moving_mean.value.data, layer.moving_variance.value.data
+        self.mean, self.unbiased = torch.zeros_like(self.moving_mean), torch.zeros_like(self.moving_mean)
+        self.count = 1
+        self.kept, self.epsilon = layer.momentum, layer.epsilon
+        self.learns = layer.trainable
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if not (self.training and self.learns):
+            return functional.batch_norm(
+                x, self.moving_mean, self.moving_variance, self.weight, self.bias, False, 0.0, self.epsilon
+            )
+        self.count = x.numel() // x.shape[1]
+        return functional.batch_norm(x, self.mean, self.unbiased, self.weight, self.bias, True, 1.0, self.epsilon)
+
+
+@torch.no_grad()
+def update_statistics(norms: list[BatchNorm]) -> None:
+    """Moves the statistics of these batch norms towards the last batch's, as Keras does: by the biased variance.
+
+    All of them have `learns`, and there is at least one.
+    """
+    for kept in {norm.kept for norm in norms}:
+        group = [norm for norm in norms if norm.kept == kept]
+        biased = torch._foreach_mul([norm.unbiased for norm in group], [1 - 1 / norm.count for norm in group])
+        torch._foreach_lerp_([norm.moving_mean for norm in group], [norm.mean for norm in group], 1 - kept)
+        torch._foreach_lerp_([norm.moving_variance for norm in group], biased, 1 - kept)
+    # the kernel adds 0 times what it finds there, which a 16-bit overflow would make NaN for good
+    torch._foreach_zero_([statistic for norm in norms for statistic in (norm.mean, norm.unbiased)])
+
+
+class Rescale(nn.Module):
+    """Rescaling by a number or by one a channel."""
+
+    def __init__(self, layer: layers.Rescaling):
+        super().__init__()
+        like = layer.compute_dtype
+        self.register_buffer("scale", _channels(layer.scale, like))
+        self.register_buffer("offset", _channels(layer.offset, like))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = cast(x, self.offset.dtype)
+        return x + self.offset if self.scale is None else torch.addcmul(self.offset, x, self.scale)
+
+
+class Linear(nn.Module):
+    """Dense, in its own dtype."""
+
+    def __init__(self, layer: layers.Dense):
+        super().__init__()
+        self.weight = share(layer.kernel, (1, 0))
+        self.bias = share(layer.bias, (0,)) if layer.use_bias else None
+        self.dtype = getattr(torch, layer.compute_dtype)
+        self.activation = activation_module(layer.activation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
+        return self.activation(functional.linear(cast(x, self.dtype), weight, bias))
+
+
+class KerasLayer(nn.Module):
+    """Any other layer or operation, run by Keras itself on (N, H, W, C)."""
+
+    def __init__(self, layer: keras.Operation):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, *inputs, **keywords):
+        moved = keras.tree.map_structure(lambda x: to_last(x) if isinstance(x, torch.Tensor) else x, inputs)
+        if getattr(self.layer, "_call_has_training_arg", False):
+            keywords = {"training": self.training, **keywords}
+        return to_first(self.layer(*moved, **keywords))
+
+
+def cast(x: torch.Tensor | None, dtype: torch.dtype) -> torch.Tensor | None:
+    """The tensor in this dtype; itself where it is, so that an exported graph holds no cast that does nothing."""
+    return x if x is None or x.dtype == dtype else x.to(dtype)
+
+
+def to_last(x: torch.Tensor) -> torch.Tensor:
+    """A view (N, H, W, C) of a map (N, C, H, W); anything else as it is."""
+    return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+def to_first(x: torch.Tensor) -> torch.Tensor:
+    """The inverse of `to_last`: for contiguous maps in channels_last memory format."""
+    return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
+
+
+def activation_module(activation) -> nn.Module:
+    """The module of a Keras activation function; raises KeyError for one that has none."""
+    return ACTIVATIONS["linear" if activation is None else activation.__name__]()
+
+
+def _channels(value, dtype: str) -> torch.Tensor:
+    return keras.ops.convert_to_tensor(value, dtype).reshape(-1, 1, 1)  # on the device that Keras computes on

@@ -1,0 +1,184 @@
+"""Cuts of channels: groups scored by their weights, ordered by what a cut costs and saves, and carried out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from kerastrash.compress.channels import ChannelGroups, WeightedLayer
+from kerastrash.compress.config import Criterion
+from kerastrash.compress.costs import RunningCosts, Term
+from kerastrash.models.builder import copy_layer
+
+
+def group_scores(model: keras.Model, groups: ChannelGroups, criterion: Criterion) -> np.ndarray:
+    """Float64 (groups,), at least 0: the mean of the criterion over the layers that a group passes.
+
+    `bn_scale`: absolute scale of the batch norms (Network Slimming, Liu et al. 2017, arXiv:1708.06519); `l2` for groups
+    that pass none. `l2`: norm of the filters that make the channel (Li et al. 2017, arXiv:1608.08710, there l1).
+    """
+    filters = _mean(groups, [(one, _norms(model, one)) for one in groups.layers if one.makes_channels])
+    if criterion == "l2":
+        return np.nan_to_num(filters)
+    norms = [one for one in groups.layers if not one.makes_channels and one.layer.scale]
+    scales = _mean(groups, [(one, np.abs(_first_weight(model, one))) for one in norms])
+    return np.nan_to_num(np.where(np.isnan(scales), filters, scales))
+
+
+def _mean(groups: ChannelGroups, values: Sequence[tuple[WeightedLayer, np.ndarray]]) -> np.ndarray:
+    """The mean over layers of what each says of the channels that leave it, by group; NaN for groups in none."""
+    total, count = np.zeros(groups.count), np.zeros(groups.count)
+    for one, value in values:
+        np.add.at(total, one.leaving, value)
+        np.add.at(count, one.leaving, 1)
+    return np.divide(total, count, out=np.full(groups.count, np.nan), where=count > 0)
+
+
+def _norms(model: keras.Model, one: WeightedLayer) -> np.ndarray:
+    """Of a kernel (..., in, out) by output; a depthwise one is (height, width, in, multiplier)."""
+    kernel = _first_weight(model, one).astype("float64")
+    return np.linalg.norm(kernel.reshape(-1, len(one.leaving)), axis=0)
+
+
+def _first_weight(model: keras.Model, one: WeightedLayer) -> np.ndarray:
+    return model.get_layer(one.layer.name).get_weights()[0]
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """All cuts in the order in which they are made, down to the narrowest net."""
+
+    groups: int
+    removed: tuple[np.ndarray, ...]
+    """Groups, int (n,), that each cut removes."""
+    costs: np.ndarray
+    """Int64 (cuts + 1,): what the net costs after none, one, two ... of them."""
+
+    def __len__(self) -> int:
+        return len(self.removed)
+
+    def kept(self, count: int) -> np.ndarray:
+        """Bool (groups,): what is left after the first `count` cuts."""
+        kept = np.ones(self.groups, bool)
+        for removed in self.removed[:count]:
+            kept[removed] = False
+        return kept
+
+
+def order_cuts(groups: ChannelGroups, scores: np.ndarray, terms: Sequence[Term], multiple: int) -> Cuts:
+    """Puts all cuts in order: the one with the lowest price for what it saves, given those before it, comes next.
+
+    A cut takes the lowest groups of one set, so many that its width becomes the next multiple of `multiple`; none takes
+    a set below that. Its price is the share of the set's remaining score that goes, once for each convolution or dense
+    layer that makes these channels, for a channel of a residual sum is made by many; depthwise convolutions and gates,
+    which come with others, do not count. Shares, not scores, let sets compare, and prices rise while a set narrows:
+    where all channels score alike, sets that cost alike narrow alike.
+    """
+    running = RunningCosts(groups, terms)
+    removed, costs = [], [running.total]
+    for cut in _cuts([Queue.of(members, scores, groups) for members in groups.sets], running, multiple):
+        removed.append(cut)
+        costs.append(running.total)
+    return Cuts(groups.count, tuple(removed), np.array(costs, "int64"))
+
+
+@dataclass
+class Queue:
+    """The groups of a set in the order in which they go."""
+
+    members: np.ndarray
+    """Groups, the lowest score first."""
+    remaining: np.ndarray
+    """Float64 (groups + 1,): the sum of the scores when so many have gone."""
+    makers: int
+    """Convolutions and dense layers that make these channels."""
+    gone: int = 0
+
+    @classmethod
+    def of(cls, members: np.ndarray, scores: np.ndarray, groups: ChannelGroups) -> "Queue":
+        """Orders a set by its scores."""
+        ordered = members[np.argsort(scores[members], kind="stable")]
+        remaining = np.append(np.cumsum(scores[ordered][::-1])[::-1], 0)
+        return cls(ordered, remaining, _makers(groups, members[0]))
+
+    def next_cut(self, multiple: int) -> int:
+        """How many go next; 0 where the set is as narrow as it may be."""
+        width = len(self.members) - self.gone
+        return (width % multiple or multiple) if width > multiple else 0
+
+    def price(self, cut: int) -> float:
+        """Of removing so many."""
+        left = self.remaining[self.gone]
+        return self.makers * (left - self.remaining[self.gone + cut]) / left if left else 0.0
+
+    def take(self, cut: int) -> np.ndarray:
+        """Removes so many and returns them."""
+        self.gone += cut
+        return self.members[self.gone - cut : self.gone]
+
+
+def _cuts(queues: Sequence[Queue], running: RunningCosts, multiple: int) -> Iterator[np.ndarray]:
+    """The groups of each cut; the costs run along."""
+    while True:
+        sizes = np.array([queue.next_cut(multiple) for queue in queues], int)
+        prices = np.array([queue.price(size) for queue, size in zip(queues, sizes, strict=True)])
+        saved = running.saved(sizes)
+        rates = np.divide(prices, saved, out=np.full(len(queues), np.inf), where=saved > 0)
+        if not np.isfinite(rates).any():
+            return
+        cheapest = int(rates.argmin())
+        running.remove(cheapest, sizes[cheapest])
+        yield queues[cheapest].take(sizes[cheapest])
+
+
+def _makers(groups: ChannelGroups, group: int) -> int:
+    """Convolutions and dense layers that make a group's channels; gates, which work on one pixel, only if no others."""
+    found = [one for one in groups.layers if one.makes_channels and group in one.leaving]
+    pixels = [one.pixels for one in found if not isinstance(one.layer, layers.DepthwiseConv2D)]
+    return sum(count > 1 for count in pixels) or len(pixels)
+
+
+def narrow(model: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.Model:
+    """Builds the model anew with the groups where `kept`, bool (groups,), is true; layers keep their names.
+
+    With all of them it gives the same logits bit by bit.
+    """
+    weighted = {one.layer.name: one for one in groups.layers}
+
+    def narrower(layer: keras.Operation) -> keras.Operation:
+        width = int(kept[weighted[layer.name].leaving].sum()) if layer.name in weighted else 0
+        if isinstance(layer, layers.Dense):
+            return copy_layer(layer, units=width)
+        if isinstance(layer, layers.Conv2D):
+            return copy_layer(layer, filters=width)
+        return copy_layer(layer)  # the others are as wide as what enters them
+
+    functional = keras.Model(model.input, model.output, name=model.name)
+    found = keras.models.clone_model(functional, clone_function=narrower)
+    for name, one in weighted.items():
+        values = model.get_layer(name).get_weights()
+        found.get_layer(name).set_weights(_kept_weights(one, values, kept))
+    return found
+
+
+def _kept_weights(one: WeightedLayer, values: list[np.ndarray], kept: np.ndarray) -> list[np.ndarray]:
+    """A kernel is (..., in, out), a depthwise one (height, width, in, multiplier), all else (out,)."""
+    entering, leaving = kept[one.entering], kept[one.leaving]
+    if not one.makes_channels:
+        return [vector[leaving] for vector in values]
+    kernel, *bias = values
+    kernel = kernel[..., entering, :]
+    if not isinstance(one.layer, layers.DepthwiseConv2D):
+        kernel = kernel[..., leaving]
+    return [kernel, *(vector[leaving] for vector in bias)]
+
+
+def widths(model: keras.Model) -> dict[str, int]:
+    """Channels that leave each convolution and dense layer, by the layer's name, in the order of the net.
+
+    Depthwise convolutions are left out: they are as wide as what enters them.
+    """
+    makers = (layers.Conv2D, layers.Dense)
+    return {layer.name: int(layer.output.shape[-1]) for layer in model.layers if isinstance(layer, makers)}

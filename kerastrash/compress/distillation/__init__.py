@@ -1,1 +1,0 @@
-"""A small net trained on what larger ones say."""

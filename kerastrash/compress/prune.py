@@ -1,0 +1,151 @@
+"""Prunes a trained model by whole channels to a target, in rounds of narrowing and fine-tuning.
+
+    source.json             which model the run began with
+    step-01/narrowed.keras  the first round's narrower net, with the weights it kept; beside it what training leaves
+    best.keras, prune.json  the last round's best epoch, and the report
+
+A killed run goes on where it stopped: what is written is not chosen again.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+
+from kerastrash.cli import settings as plain
+from kerastrash.compress.channels import channel_groups
+from kerastrash.compress.config import PruneSettings
+from kerastrash.compress.costs import cost_terms, model_macs, model_parameters
+from kerastrash.compress.cuts import group_scores, narrow, order_cuts, widths
+from kerastrash.compress.goal import Goal, goal_for, onnx_net, times_in_turns
+from kerastrash.compress.graph import read_graph
+from kerastrash.compress.pruning_report import NetFigures, PruneReport, Round
+from kerastrash.console import console
+from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.errors import ConfigError, require
+from kerastrash.export.formats import check_packages, versions
+from kerastrash.export.sidecar import sha256
+from kerastrash.files import copy_file, read_json, write_json
+from kerastrash.models.builder import in_policy
+from kerastrash.models.saved import image_size, open_model, save_model
+from kerastrash.scoring.clocks import Timing
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.report import check_saved_classes
+from kerastrash.training.checkpoint import BEST
+from kerastrash.training.fit import train
+from kerastrash.training.recipe import Recipe
+
+NARROWED, SOURCE, REPORT = "narrowed.keras", "source.json", "prune.json"
+
+
+def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings, folder: Path) -> PruneReport:
+    """Narrows a model round by round, each followed by fine-tuning, and says what that costs and gives.
+
+    The rounds divide the way into equal factors and `recipe.epochs` into equal shares; each has a whole schedule.
+
+    Args:
+        model: a trained `.keras` file of the layers that `build_model` makes.
+        data: what the model was trained on, split as it was then.
+        recipe: of the fine-tuning; a learning rate far below that of a net from scratch.
+        folder: receives everything; a run that was killed is continued.
+
+    Raises:
+        ConfigError: packages are missing, there are fewer epochs than rounds, the folder's run began with another
+            model, or the model is already as fast as asked.
+        ModelError: the model cannot be opened or pruned, is for other classes, or cannot reach the target.
+        DataError: the data cannot be used.
+        TrainingDiverged: the loss is not finite.
+    """
+    model, folder = Path(model), Path(folder)
+    check_packages("onnx")
+    require(recipe.epochs >= settings.steps, "epochs", recipe.epochs, f"must be at least steps={settings.steps}")
+    original = open_model(model)
+    dataset = prepare(data, image_size(original))
+    check_saved_classes(original, model, dataset)
+    source = _source(model, folder)
+    goal = goal_for(model, original, settings, dataset.part("val"))
+    run = Run(source, dataset, recipe, settings, folder, goal)
+    rounds, latest = [], model
+    for step in range(1, settings.steps + 1):
+        found, latest = run.round(step, latest)
+        rounds.append(found)
+    copy_file(latest, folder / BEST)
+    report = _report(model, original, run, tuple(rounds))
+    write_json(folder / REPORT, plain(report))
+    return report
+
+
+def _source(model: Path, folder: Path) -> dict[str, str]:
+    """Which model the run begins with; raises ConfigError where it began with another."""
+    path, found = folder / SOURCE, sha256(model)
+    if path.exists() and read_json(path).get("sha256") != found:
+        raise ConfigError(f"{folder}: its run began with another model than {model} is now; choose another --name")
+    return {"model": str(model), "sha256": found}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all rounds share."""
+
+    source: dict[str, str]
+    dataset: Dataset
+    recipe: Recipe
+    settings: PruneSettings
+    folder: Path
+    goal: Goal
+
+    def round(self, step: int, before: Path) -> tuple[Round, Path]:
+        """Narrows the net of the file `before` and fine-tunes it; returns what came of it, and its file."""
+        folder = self.folder / f"step-{step:02d}"
+        path = folder / NARROWED
+        if not path.exists():
+            narrower = self._narrower(open_model(before), step)
+            write_json(self.folder / SOURCE, self.source)  # before anything is made of it; after the target's check
+            save_model(narrower, path, self.dataset.classes)
+        narrowed = open_model(path)
+        macs, parameters = model_macs(narrowed), model_parameters(narrowed)
+        name = f"round {step} of {self.settings.steps}"
+        console.print(f"{name}: {macs / 1e6:.2f} MMACs, {parameters:,} parameters", highlight=False)
+        recipe = replace(self.recipe, epochs=self.settings.epochs(step, self.recipe.epochs))
+        training = train(
+            lambda: in_policy(narrowed, recipe.dtype_policy), self.dataset, recipe, folder, description=name
+        )
+        return Round(macs, parameters, training.epochs, training.best_epoch, training.f1), training.model
+
+    def _narrower(self, model: keras.Model, step: int) -> keras.Model:
+        groups = channel_groups(read_graph(model))
+        scores = group_scores(model, groups, self.settings.criterion)
+        cuts = order_cuts(groups, scores, cost_terms(groups, self.goal.cost), self.settings.multiple)
+        count = self.goal.enough(cuts, lambda many: narrow(model, groups, cuts.kept(many)), step / self.settings.steps)
+        return narrow(model, groups, cuts.kept(count))
+
+
+def _report(source: Path, original: keras.Model, run: Run, rounds: tuple[Round, ...]) -> PruneReport:
+    console.print("measuring macro F1 and time before and after", highlight=False)
+    pruned = open_model(run.folder / BEST)
+    nets = {"before": onnx_net(original), "after": onnx_net(pruned)}
+    times = times_in_turns(nets, run.dataset.part("test"))
+    after = widths(pruned)
+    return PruneReport(
+        model=run.folder / BEST,
+        source=str(source),
+        source_sha256=sha256(source),
+        classes=tuple(run.dataset.classes),
+        input_size=run.dataset.input_size,
+        data=run.dataset.name,
+        data_fingerprint=run.dataset.fingerprint,
+        device=nets["after"].device,
+        before=_figures(original, run.dataset, times["before"]),
+        after=_figures(pruned, run.dataset, times["after"]),
+        rounds=rounds,
+        widths={name: (width, after[name]) for name, width in widths(original).items()},
+        settings=run.settings,
+        versions=versions("onnx"),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _figures(model: keras.Model, dataset: Dataset, timing: Timing) -> NetFigures:
+    val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
+    return NetFigures(model_parameters(model), model_macs(model), val, test, timing.median_ms, timing.p90_ms)

@@ -1,1 +1,0 @@
-"""Structured pruning: channels followed through the graph, ranked, removed."""

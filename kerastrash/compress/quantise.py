@@ -1,0 +1,182 @@
+"""Quantises a trained model to int8 for a runtime, and keeps the file only if it loses little accuracy."""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+
+from kerastrash.cli import settings as plain
+from kerastrash.compress.calibration import BATCH, Calibration, Candidate, divergence, draw_calibration, outputs
+from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
+from kerastrash.compress.quantisation_report import Figures, QuantisationReport
+from kerastrash.console import console
+from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.errors import ConfigError, KerastrashError, ModelError
+from kerastrash.export.description import Description
+from kerastrash.export.formats import FORMATS, check_packages, extra, versions
+from kerastrash.export.graph import gives_probabilities
+from kerastrash.export.nets import OpenNet
+from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.sidecar import sha256, sidecar_path, size_on_disk
+from kerastrash.export.writing import staged, write_model
+from kerastrash.files import copy_file, write_json
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.report import check_saved_classes
+
+_QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
+    "onnx": ("quantise_onnx", ()),
+    "openvino": ("quantise_openvino", ("nncf",)),
+}
+"""By format: the file here, whose function has its name, and the packages that it needs beyond those of the format."""
+
+
+def quantise(
+    model_path: Path | str,
+    runtime: QuantisedFormat,
+    output: Path | str,
+    data: DataConfig,
+    settings: QuantiseSettings | None = None,
+) -> QuantisationReport:
+    """Writes a model in int8, with a sidecar `OUTPUT.json`, unless it loses too much macro F1.
+
+    The ranges come from training images, the method is chosen on other training images, the file is kept or refused by
+    the validation split, and the test split is only reported.
+
+    Args:
+        model_path: a trained `.keras` file.
+        output: the file to write, its suffix the format's; what stood there is replaced, or stays if this fails.
+        data: what the model was trained on, split as it was then.
+
+    Raises:
+        ConfigError: the suffix is another format's, or packages are missing.
+        ModelError: the model cannot be opened or quantised, is for other classes, or loses more than
+            `settings.max_loss` and is not forced; no file is left.
+        DataError: the data cannot be used.
+        FileError: the file cannot be written.
+    """
+    output, settings = Path(output), settings or QuantiseSettings()
+    quantiser = _quantiser(runtime, output)
+    model, task = _open(Path(model_path), runtime, data, settings)
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged(output) as place:
+        float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
+        write_model(model, runtime, float32, task.description)
+        description = replace(task.description, precision="int8")
+        candidates = quantiser(float32, Path(folder), task.drawn.images, settings.target, description)
+        choice = _choose(candidates, open_runtime(float32), task)
+        _copy(choice.path, place)
+        report = _report(task, choice, float32, place)
+        _check_loss(report, output)
+        write_json(sidecar_path(place), plain(report))
+    return report
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model to quantise for a runtime, and the data for it."""
+
+    model_path: Path
+    runtime: QuantisedFormat
+    description: Description
+    """Of the float32 file."""
+    dataset: Dataset
+    drawn: Calibration
+    settings: QuantiseSettings
+
+
+def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable[Candidate]]:
+    suffix, module = FORMATS[runtime].suffix, _QUANTISERS[runtime][0]
+    if output.suffix != suffix:
+        raise ConfigError(f"output={str(output)!r} is no file of {runtime}: name it {output.stem}{suffix}")
+    check_packages(runtime)
+    return getattr(extra(f"{__package__}.{module}", FORMATS[runtime].extra), module)
+
+
+def _open(
+    path: Path, runtime: QuantisedFormat, data: DataConfig, settings: QuantiseSettings
+) -> tuple[keras.Model, Task]:
+    model = open_model(path)
+    dataset = prepare(data, image_size(model))
+    check_saved_classes(model, path, dataset)
+    drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
+    description = Description(dataset.classes, gives_probabilities(model))
+    return model, Task(path, runtime, description, dataset, drawn, settings)
+
+
+@dataclass(frozen=True)
+class Choice(Candidate):
+    """The candidate closest to the float32 file, and how far each was."""
+
+    divergences: dict[str, float]
+
+
+def _choose(candidates: Iterable[Candidate], net: OpenNet, task: Task) -> Choice:
+    held_back = task.drawn.held_back
+    console.print(f"quantising for {net.name} with {len(task.drawn.images)} training images", highlight=False)
+    expected = outputs(net, held_back)
+    found: dict[Candidate, float] = {}
+    try:
+        for candidate in candidates:
+            answers = outputs(open_runtime(candidate.path), held_back)
+            found[candidate] = divergence(expected, answers, net.description.softmax)
+    except KerastrashError:
+        raise
+    except Exception as error:  # the quantisers raise what they like
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{task.model_path}: cannot be quantised for {net.name} ({reason}); use float32") from error
+    best = min(found, key=found.get)
+    return Choice(best.method, best.path, {candidate.method: value for candidate, value in found.items()})
+
+
+def _copy(path: Path, place: Path) -> None:
+    copy_file(path, place)
+    weights = path.with_suffix(".bin")
+    if weights.exists():
+        copy_file(weights, place.with_suffix(".bin"))
+
+
+def _report(task: Task, choice: Choice, float32: Path, int8: Path) -> QuantisationReport:
+    console.print("measuring macro F1 of float32 and of int8 on the validation and test splits", highlight=False)
+    net, packages = open_runtime(int8), _QUANTISERS[task.runtime][1]
+    return QuantisationReport(
+        format=task.runtime,
+        file=int8.name,
+        source=str(task.model_path),
+        source_sha256=sha256(task.model_path),
+        description=net.description,
+        input_size=net.input_size,
+        runtime=net.name,
+        device=net.device,
+        method=choice.method,
+        divergences=choice.divergences,
+        images=len(task.drawn.images),
+        held_back=len(task.drawn.held_back),
+        data=task.dataset.name,
+        data_fingerprint=task.dataset.fingerprint,
+        before=_figures(float32, task.dataset),
+        after=_figures(int8, task.dataset),
+        settings=task.settings,
+        versions=versions(task.runtime) | {package: version(package) for package in packages},
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _figures(path: Path, dataset: Dataset) -> Figures:
+    net = open_runtime(path)
+    val, test = (evaluate(net, dataset.part(name), BATCH).macro_f1 for name in ("val", "test"))
+    return Figures(size_on_disk(path), val, test)
+
+
+def _check_loss(report: QuantisationReport, output: Path) -> None:
+    allowed = report.settings.max_loss
+    if report.loss <= allowed or report.settings.force:
+        return
+    raise ModelError(
+        f"{output}: not kept, macro F1 on the validation split falls from {report.before.val_f1:.4f} to "
+        f"{report.after.val_f1:.4f}, by {report.loss:.4f} (allowed: {allowed:g}); give more --calibration-images, "
+        "allow more with --max-loss, or keep it all the same with --force true"
+    )

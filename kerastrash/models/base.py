@@ -1,0 +1,173 @@
+"""The row that every net is made of: what its fields may hold, and the arithmetic that all kinds share."""
+
+import dataclasses
+import enum
+import itertools
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Self, get_type_hints
+
+from kerastrash.errors import ModelError
+
+ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "linear")
+PADDINGS = ("symmetric", "same")
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """The values that a field takes, in words for the error message and as a test."""
+
+    text: str
+    test: Callable[[Any], bool]
+
+
+def is_whole(value: Any) -> bool:
+    """True for an int that is no bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """True for a finite int or float that is no bool."""
+    return is_whole(value) or (isinstance(value, float) and abs(value) < float("inf"))
+
+
+Count = Annotated[int, Allowed("a whole number of at least 1", lambda value: is_whole(value) and value >= 1)]
+EvenCount = Annotated[
+    int, Allowed("an even whole number of at least 2", lambda value: is_whole(value) and value >= 2 and not value % 2)
+]
+Kernel = Annotated[
+    int,
+    Allowed("an odd whole number such as 1, 3 or 5", lambda value: is_whole(value) and value > 0 and value % 2),
+]
+Stride = Annotated[int, Allowed("1 or 2", lambda value: is_whole(value) and value in (1, 2))]
+Positive = Annotated[float, Allowed("a number above 0, such as 0.001", lambda value: is_number(value) and value > 0)]
+Flag = Annotated[bool, Allowed("true or false", lambda value: isinstance(value, bool))]
+Activation = Annotated[str, Allowed(f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)]
+Padding = Annotated[str, Allowed(" or ".join(PADDINGS), lambda value: value in PADDINGS)]
+
+
+def allowed_values(row_class: type) -> dict[str, Allowed]:
+    """The allowed values of each field of a row class, in the order of its fields."""
+    hints = get_type_hints(row_class, include_extras=True)
+    return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(row_class)}
+
+
+def check_fields(row: Any) -> None:
+    """Raises ModelError, naming field, value and allowed values, when a field of a row holds what it may not."""
+    for name, allowed in allowed_values(type(row)).items():
+        value = getattr(row, name)
+        if not allowed.test(value):
+            raise ModelError(f"{row.kind}: {name} is {value!r}; give {allowed.text}")
+
+
+class Where(enum.Enum):
+    """The map on which a weighted layer of a row works."""
+
+    INPUT = "as large as the map that enters the row"
+    OUTPUT = "as large as the map that leaves the row"
+    POINT = "one pixel"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """One weighted layer: `kernel` elements, applied once a pixel, and `others` (biases, batch-norm scale, shift)."""
+
+    kernel: int
+    others: int
+    where: Where = Where.OUTPUT
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Base of all rows: leaves its input as it is, holds no weights, and takes no part in width and depth scaling.
+
+    `repeats` marks a block, with `channels` and `stride`: the depth multiplier lengthens or shortens its stage.
+    `takes_map` and `gives_map` say whether a map (height, width, channels) or a vector (channels) enters and leaves.
+    `net_modules` and `stage_modules` are what the PyTorch implementation that a block comes from holds besides the
+    rows' own modules: once, and once a stage.
+    """
+
+    kind: ClassVar[str]
+    repeats: ClassVar[bool] = False
+    takes_map: ClassVar[bool] = True
+    net_modules: ClassVar[int] = 4  # MobileNet's: the net, the container of its rows, and two for the classifier
+    stage_modules: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @property
+    def gives_map(self) -> bool:
+        return True
+
+    def weights(self, channels: int) -> tuple[Weights, ...]:
+        """The weighted layers, given the channels that enter."""
+        return ()
+
+    def modules(self, channels: int) -> int:
+        """`len(list(module.modules()))` of this row in the PyTorch implementation that the row reproduces."""
+        return 1
+
+    def output_channels(self, channels: int) -> int:
+        """The channels that leave, given those that enter; raises ModelError for some that cannot enter."""
+        return channels
+
+    def output_size(self, size: int) -> int:
+        """The side in pixels of the square map that leaves, given the side of the one that enters."""
+        return size
+
+    def widened(self, width: float) -> Self:
+        """The row with its channels times `width`."""
+        return self
+
+
+Rows = tuple[Row, ...]
+
+
+def runs(rows: Rows) -> tuple[Rows, ...]:
+    """The rows in runs: each stage, which is a run of blocks with the same output channels, and what lies between."""
+    grouped = itertools.groupby(rows, key=lambda row: row.channels if row.repeats else None)
+    return tuple(tuple(run) for _, run in grouped)
+
+
+def divisible(value: float, divisor: int = 8) -> int:
+    """The multiple of `divisor` nearest to `value`, at least `divisor` and at least 0.9 of `value`.
+
+    Source: `_make_divisible` of the MobileNet authors (github.com/tensorflow/models, slim/nets/mobilenet).
+    """
+    rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+def convolution(inputs: int, filters: int, kernel: int = 1, where: Where = Where.OUTPUT) -> Weights:
+    """A convolution without bias and the batch norm that follows it."""
+    return Weights(inputs * filters * kernel**2, 2 * filters, where)
+
+
+def squeeze_excitation(channels: int) -> tuple[Weights, Weights]:
+    """The two 1x1 convolutions, with bias, of a squeeze-and-excitation gate (Hu et al. 2018, arXiv:1709.01507)."""
+    squeezed = squeezed_channels(channels)
+    return (
+        Weights(channels * squeezed, squeezed, Where.POINT),
+        Weights(channels * squeezed, channels, Where.POINT),
+    )
+
+
+def squeezed_channels(channels: int) -> int:
+    """A quarter of the channels, rounded to a multiple of 8."""
+    return divisible(channels // 4)
+
+
+def strided(size: int, stride: int) -> int:
+    """The side of a map after a convolution of odd kernel, symmetric padding `kernel // 2` and this stride."""
+    if stride > 1 and size == 1:
+        raise ModelError("a stride of 2 cannot shrink a map of 1 pixel; give a larger input size or a stride of 1")
+    return (size - 1) // stride + 1
+
+
+def with_padding(rows: Rows, padding: str) -> Rows:
+    """The rows with this padding, "symmetric" or "same", wherever a row pads.
+
+    Raises:
+        ModelError: another padding.
+    """
+    return tuple(dataclasses.replace(row, padding=padding) if hasattr(row, "padding") else row for row in rows)

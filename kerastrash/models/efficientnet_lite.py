@@ -1,0 +1,59 @@
+"""EfficientNet-Lite: its nets as rows.
+
+One row a line, each with the side of the map that leaves it; counts are for six classes.
+"""
+
+from kerastrash.models.base import Rows
+from kerastrash.models.layers import Conv, Pool
+from kerastrash.models.mobilenet_v3 import MBConv
+
+# Images of 224 pixels. 3,378,694 parameters (4,652,008 at 1000 classes), 185 layers.
+EFFICIENTNET_LITE0: Rows = (
+    Conv(32, kernel=3, stride=2, activation="relu6", epsilon=1e-3, padding="same"),  # 112
+    MBConv(3, 1, 16),  # 112
+    MBConv(3, 6, 24, stride=2),  # 56
+    MBConv(3, 6, 24),  # 56
+    MBConv(5, 6, 40, stride=2),  # 28
+    MBConv(5, 6, 40),  # 28
+    MBConv(3, 6, 80, stride=2),  # 14
+    MBConv(3, 6, 80),  # 14
+    MBConv(3, 6, 80),  # 14
+    MBConv(5, 6, 112),  # 14
+    MBConv(5, 6, 112),  # 14
+    MBConv(5, 6, 112),  # 14
+    MBConv(5, 6, 192, stride=2),  # 7
+    MBConv(5, 6, 192),  # 7
+    MBConv(5, 6, 192),  # 7
+    MBConv(5, 6, 192),  # 7
+    MBConv(3, 6, 320),  # 7
+    Conv(1280, activation="relu6", epsilon=1e-3),  # 7
+    Pool(),  # 1
+)
+
+# Width 1.1, depth 1.2; images of 260 pixels. 4,818,758 parameters (6,092,072 at 1000 classes), 240 layers.
+EFFICIENTNET_LITE2: Rows = (
+    Conv(32, kernel=3, stride=2, activation="relu6", epsilon=1e-3, padding="same"),  # 130
+    MBConv(3, 1, 16),  # 130
+    MBConv(3, 6, 24, stride=2),  # 65
+    MBConv(3, 6, 24),  # 65
+    MBConv(3, 6, 24),  # 65
+    MBConv(5, 6, 48, stride=2),  # 33
+    MBConv(5, 6, 48),  # 33
+    MBConv(5, 6, 48),  # 33
+    MBConv(3, 6, 88, stride=2),  # 17
+    MBConv(3, 6, 88),  # 17
+    MBConv(3, 6, 88),  # 17
+    MBConv(3, 6, 88),  # 17
+    MBConv(5, 6, 120),  # 17
+    MBConv(5, 6, 120),  # 17
+    MBConv(5, 6, 120),  # 17
+    MBConv(5, 6, 120),  # 17
+    MBConv(5, 6, 208, stride=2),  # 9
+    MBConv(5, 6, 208),  # 9
+    MBConv(5, 6, 208),  # 9
+    MBConv(5, 6, 208),  # 9
+    MBConv(5, 6, 208),  # 9
+    MBConv(3, 6, 352),  # 9
+    Conv(1280, activation="relu6", epsilon=1e-3),  # 9
+    Pool(),  # 1
+)

@@ -1,0 +1,201 @@
+"""ShuffleNetV2: its unit as a row, the unit's layers, and its nets.
+
+One row a line, each with the side of the map that leaves it; counts are for six classes.
+"""
+
+import dataclasses
+from typing import ClassVar, Self
+
+import keras
+from keras import layers
+
+from kerastrash.errors import ModelError
+from kerastrash.models.base import (
+    EvenCount,
+    Kernel,
+    Padding,
+    Positive,
+    Row,
+    Rows,
+    Stride,
+    Weights,
+    Where,
+    convolution,
+    divisible,
+    strided,
+)
+from kerastrash.models.layers import Conv, MaxPool, Pool, activate, add_row, convolve, filter_channels, normalise
+
+
+@dataclasses.dataclass(frozen=True)
+class ShuffleUnit(Row):
+    """The unit of Ma et al. 2018 (arXiv:1807.11164, figure 3 c and d), as torchvision reads it.
+
+    At stride 1 one half of the channels stays as it is, the other goes through 1x1, depthwise and 1x1 convolutions. At
+    stride 2 all channels go both through those and through a depthwise and a 1x1 convolution. Then the two halves are
+    joined and their channels interleaved.
+    """
+
+    kind: ClassVar[str] = "shuffle_unit"
+    repeats: ClassVar[bool] = True
+    stage_modules: ClassVar[int] = 1
+    net_modules: ClassVar[int] = 1  # the net and its classifier, less one: its mean is no module, as a pool row is
+
+    channels: EvenCount
+    kernel: Kernel = 3
+    stride: Stride = 1
+    epsilon: Positive = 1e-5
+    padding: Padding = "symmetric"
+
+    @property
+    def half(self) -> int:
+        """The channels of one branch."""
+        return self.channels // 2
+
+    def weights(self, channels: int) -> tuple[Weights, ...]:
+        depthwise, project = convolution(1, self.half, self.kernel), convolution(self.half, self.half)
+        if self.stride == 1:
+            return (convolution(self.half, self.half), depthwise, project)
+        first_branch = (convolution(1, channels, self.kernel), convolution(channels, self.half))
+        return (*first_branch, convolution(channels, self.half, where=Where.INPUT), depthwise, project)
+
+    def modules(self, channels: int) -> int:
+        first_branch = 1 if self.stride == 1 else 6  # container; two convolutions with norm, activation
+        return 1 + first_branch + 9  # unit; the second branch: container, three convolutions with norm, two activations
+
+    def output_channels(self, channels: int) -> int:
+        if self.stride == 1 and channels != self.channels:
+            raise ModelError(
+                f"{self.kind} of stride 1 takes as many channels as it gives, {self.channels}, not {channels}; "
+                "give it those channels or a stride of 2"
+            )
+        return self.channels
+
+    def output_size(self, size: int) -> int:
+        return strided(size, self.stride)
+
+    def widened(self, width: float) -> Self:
+        """The unit with its channels times `width`, in multiples of 16: the convolutions see one half."""
+        return dataclasses.replace(self, channels=divisible(self.channels * width, 16))
+
+
+@add_row.register
+def _(row: ShuffleUnit, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    if row.stride == 1:
+        kept, x = x[..., : row.half], x[..., row.half :]
+    else:
+        kept = _filter_and_project(row, x, f"{name}_branch1")
+    x = normalise(convolve(x, row.half, 1, 1, f"{name}_branch2_expand"), row.epsilon, f"{name}_branch2_expand_bn")
+    x = _filter_and_project(row, activate(x, "relu", f"{name}_branch2_expand_activation"), f"{name}_branch2")
+    return _shuffle(layers.Concatenate(name=f"{name}_concatenate")([kept, x]), f"{name}_shuffle")
+
+
+def _filter_and_project(row: ShuffleUnit, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    x = filter_channels(x, row.kernel, row.stride, f"{name}_depthwise", row.padding)
+    x = convolve(normalise(x, row.epsilon, f"{name}_depthwise_bn"), row.half, 1, 1, f"{name}_project")
+    return activate(normalise(x, row.epsilon, f"{name}_project_bn"), "relu", f"{name}_project_activation")
+
+
+def _shuffle(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Interleaves the two halves of the channels: the first of each, then the second of each, and so on."""
+    _, height, width, channels = x.shape
+    x = layers.Reshape((height, width, 2, channels // 2), name=f"{name}_split")(x)
+    x = layers.Permute((1, 2, 4, 3), name=f"{name}_swap")(x)
+    return layers.Reshape((height, width, channels), name=f"{name}_join")(x)
+
+
+# 347,942 parameters (1,366,792 at 1000 classes).
+SHUFFLENET_V2_X0_5: Rows = (
+    Conv(24, kernel=3, stride=2),  # 112
+    MaxPool(),  # 56
+    ShuffleUnit(48, stride=2),  # 28
+    ShuffleUnit(48),  # 28
+    ShuffleUnit(48),  # 28
+    ShuffleUnit(48),  # 28
+    ShuffleUnit(96, stride=2),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(96),  # 14
+    ShuffleUnit(192, stride=2),  # 7
+    ShuffleUnit(192),  # 7
+    ShuffleUnit(192),  # 7
+    ShuffleUnit(192),  # 7
+    Conv(1024),  # 7
+    Pool(),  # 1
+)
+
+# 1,259,754 parameters (2,278,604 at 1000 classes).
+SHUFFLENET_V2_X1_0: Rows = (
+    Conv(24, kernel=3, stride=2),  # 112
+    MaxPool(),  # 56
+    ShuffleUnit(116, stride=2),  # 28
+    ShuffleUnit(116),  # 28
+    ShuffleUnit(116),  # 28
+    ShuffleUnit(116),  # 28
+    ShuffleUnit(232, stride=2),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(232),  # 14
+    ShuffleUnit(464, stride=2),  # 7
+    ShuffleUnit(464),  # 7
+    ShuffleUnit(464),  # 7
+    ShuffleUnit(464),  # 7
+    Conv(1024),  # 7
+    Pool(),  # 1
+)
+
+# 2,484,774 parameters (3,503,624 at 1000 classes).
+SHUFFLENET_V2_X1_5: Rows = (
+    Conv(24, kernel=3, stride=2),  # 112
+    MaxPool(),  # 56
+    ShuffleUnit(176, stride=2),  # 28
+    ShuffleUnit(176),  # 28
+    ShuffleUnit(176),  # 28
+    ShuffleUnit(176),  # 28
+    ShuffleUnit(352, stride=2),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(352),  # 14
+    ShuffleUnit(704, stride=2),  # 7
+    ShuffleUnit(704),  # 7
+    ShuffleUnit(704),  # 7
+    ShuffleUnit(704),  # 7
+    Conv(1024),  # 7
+    Pool(),  # 1
+)
+
+# 5,357,290 parameters (7,393,996 at 1000 classes).
+SHUFFLENET_V2_X2_0: Rows = (
+    Conv(24, kernel=3, stride=2),  # 112
+    MaxPool(),  # 56
+    ShuffleUnit(244, stride=2),  # 28
+    ShuffleUnit(244),  # 28
+    ShuffleUnit(244),  # 28
+    ShuffleUnit(244),  # 28
+    ShuffleUnit(488, stride=2),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(488),  # 14
+    ShuffleUnit(976, stride=2),  # 7
+    ShuffleUnit(976),  # 7
+    ShuffleUnit(976),  # 7
+    ShuffleUnit(976),  # 7
+    Conv(2048),  # 7
+    Pool(),  # 1
+)

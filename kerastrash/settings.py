@@ -1,0 +1,189 @@
+"""Dataclasses of settings as plain YAML and JSON values, and back, every mistake a sentence with its place."""
+
+import dataclasses
+import difflib
+import functools
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from kerastrash.errors import ConfigError
+
+Settings = TypeVar("Settings")
+
+WORDS = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text, in quotes where it looks like a number",
+    Path: "a path",
+    dict: "a mapping of fields",
+}
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """The fields of a dataclass as plain values: dataclasses as mappings, paths as text, tuples as lists."""
+    return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+
+
+def from_dict(cls: type[Settings], values: Any, where: object = "", default: Settings | None = None) -> Settings:
+    """An instance of the dataclass: the inverse of `to_dict`.
+
+    Fields that are not given stay as in `default`, or at the defaults of the class; so do those of a nested dataclass.
+
+    Args:
+        where: what the mapping stands in, for the messages: `file.yaml`, or `file.yaml, system lite0`.
+
+    Raises:
+        ConfigError: naming where, field, value and what may stand there; for an unknown field, those nearest to it.
+    """
+    place, kinds = f"{where}: " if str(where) else "", field_types(cls)
+    if not isinstance(values, dict):
+        raise ConfigError(f"{place}{values!r} is no mapping; write `field: value`, of the fields {', '.join(kinds)}")
+    if unknown := [name for name in values if name not in kinds]:
+        hint = did_you_mean(str(unknown[0]), kinds)
+        raise ConfigError(f"{place}there is no field {unknown[0]!r}; {hint}the fields are {', '.join(kinds)}")
+    defaults = {field.name: _default(field, default) for field in dataclasses.fields(cls)}
+    for name in kinds:
+        if name not in values and defaults[name] is dataclasses.MISSING:
+            raise ConfigError(f"{place}lacks {name}; give {in_words(kinds[name])}")
+    typed = {name: _typed(kinds[name], name, value, where, defaults[name]) for name, value in values.items()}
+    try:
+        return cls(**typed) if default is None else dataclasses.replace(default, **typed)
+    except ConfigError as error:
+        raise ConfigError(f"{place}{error}") from None
+
+
+@functools.cache
+def field_types(cls: type) -> dict[str, Any]:
+    """The types of a dataclass's fields, in their order."""
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """`did you mean ...? ` with up to three names like this one; nothing where none is like it."""
+    near = difflib.get_close_matches(name, list(names), n=3)
+    return f"did you mean {' or '.join(near)}? " if near else ""
+
+
+def in_words(kind: Any) -> str:
+    """What a field of this type takes, such as `one of shuffle, balanced` or `a whole number, or null`."""
+    arguments = get_args(kind)
+    if get_origin(kind) in (Union, UnionType):
+        words = [in_words(part) for part in arguments if part is not NoneType]
+        return " or ".join(words) + (", or null" if NoneType in arguments else "")
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if get_origin(kind) is tuple and Ellipsis not in arguments:
+        return f"a list of {len(arguments)}: {', '.join(map(in_words, arguments))}"
+    if get_origin(kind) in (tuple, list):
+        return f"a list, of each entry {in_words(arguments[0])}"
+    return WORDS.get(get_origin(kind) or kind, "a mapping of fields")
+
+
+class _Unfit(Exception):
+    """A value that is not of a type."""
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_dict(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def _default(field: dataclasses.Field, default: Any) -> Any:
+    """What the field holds where nothing is given; MISSING where something must be."""
+    if default is not None:
+        return getattr(default, field.name)
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def _typed(kind: Any, name: str, value: Any, where: object, default: Any) -> Any:
+    try:
+        return _convert(kind, value, f"{where}, {name}" if str(where) else name, default)
+    except _Unfit:
+        place = f"{where}: " if str(where) else ""
+        raise ConfigError(f"{place}{name} is {value!r}; give {in_words(kind)}") from None
+
+
+def _convert(kind: Any, value: Any, where: str, default: Any = None) -> Any:
+    """The value as one of this type; raises _Unfit where it is none, ConfigError where a field of it is wrong."""
+    origin, arguments = get_origin(kind) or kind, get_args(kind)
+    if origin in (Union, UnionType):
+        return _convert_union(arguments, value, where, default)
+    if dataclasses.is_dataclass(kind):
+        if isinstance(value, kind):
+            return value
+        return from_dict(kind, _instance(value, dict), where, default if isinstance(default, kind) else None)
+    if origin in (tuple, list):
+        return origin(_convert_items(origin, arguments, _instance(value, tuple, list), where))
+    if origin is dict:
+        key_kind, item_kind = arguments or (Any, Any)
+        items = _instance(value, dict).items()
+        return {_convert(key_kind, key, where): _convert(item_kind, item, f"{where}, {key}") for key, item in items}
+    if origin is Literal:
+        return value if any(each == value and type(each) is type(value) for each in arguments) else _unfit()
+    return _convert_plain(origin, value)
+
+
+def _convert_union(kinds: tuple[Any, ...], value: Any, where: str, default: Any) -> Any:
+    """The value as the first of the types that takes it; of dataclasses, those that know most of its fields first."""
+    if value is None and NoneType in kinds:
+        return None
+    mistake: Exception = _Unfit()
+    for kind in sorted(kinds, key=lambda kind: -_known_fields(kind, value)):
+        try:
+            return _convert(kind, value, where, default)
+        except (ConfigError, _Unfit) as error:
+            mistake = mistake if isinstance(mistake, ConfigError) else error
+    raise mistake
+
+
+def _known_fields(kind: Any, value: Any) -> int:
+    is_mapping = dataclasses.is_dataclass(kind) and isinstance(value, dict)
+    return len(field_types(kind).keys() & value.keys()) if is_mapping else 0
+
+
+def _convert_items(origin: type, kinds: tuple[Any, ...], values: Any, where: str) -> list[Any]:
+    if origin is tuple and Ellipsis not in kinds:
+        if len(values) != len(kinds):
+            raise _Unfit
+    else:
+        kinds = (kinds[0],) * len(values)
+    return [_convert(kind, value, f"{where} {n}") for n, (kind, value) in enumerate(zip(kinds, values, strict=True), 1)]
+
+
+def _convert_plain(kind: Any, value: Any) -> Any:
+    if kind is Any:
+        return value
+    if kind is Path:
+        return Path(_instance(value, str, Path))
+    if kind is float:
+        return _number(value)
+    if kind is not bool and isinstance(value, bool):
+        raise _Unfit
+    return _instance(value, kind)
+
+
+def _number(value: Any) -> float:
+    """Takes text such as 1e-3 too, which YAML 1.1 does not read as a number."""
+    try:
+        number = float(_instance(value, int, float, str)) if not isinstance(value, bool) else _unfit()
+    except ValueError:
+        raise _Unfit from None
+    return number if math.isfinite(number) or not isinstance(value, str) else _unfit()
+
+
+def _instance(value: Any, *kinds: type) -> Any:
+    return value if isinstance(value, kinds) else _unfit()
+
+
+def _unfit() -> Any:
+    raise _Unfit

@@ -1,0 +1,225 @@
+"""Batches of cached crops for `fit`, `evaluate` and `predict` on any backend, seeded by (seed, epoch, index)."""
+
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import keras
+import numpy as np
+
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.draws import Draws
+from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
+from kerastrash.augment.worker import Worker
+from kerastrash.data.cache import MappedReader
+from kerastrash.errors import ConfigError
+from kerastrash.training.recipe import Sampler
+
+ORDER = 0  # what this stream of random numbers is for, the fourth word of its seed
+
+
+def epoch_order(labels: np.ndarray, seed: int, epoch: int, sampler: Sampler | None) -> np.ndarray:
+    """Places in `labels`, int64 (n,), in the order of one epoch.
+
+    Args:
+        labels: int (n,), the class of each crop.
+        sampler: None takes the crops as they stand; `shuffle` each once in a new order; `balanced` as many of every
+            class, so that each crop of a small class comes several times and not every crop of a large one comes.
+    """
+    count = len(labels)
+    if sampler is None:
+        return np.arange(count)
+    rng = np.random.default_rng((seed, epoch, 0, ORDER))
+    return rng.permutation(count) if sampler == "shuffle" else _balanced(labels, rng)
+
+
+def _balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Every class gets its share of n, drawn by whole rounds: no crop comes twice more often than another of its class.
+
+    What does not divide evenly goes to classes drawn at random.
+    """
+    classes = np.unique(labels)
+    share, rest = divmod(len(labels), len(classes))
+    wanted = np.full(len(classes), share)
+    wanted[rng.permutation(len(classes))[:rest]] += 1
+    drawn = []
+    for label, number in zip(classes, wanted, strict=True):
+        members = np.flatnonzero(labels == label)
+        rounds = -(-number // len(members))
+        drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)])[:number])
+    return rng.permutation(np.concatenate(drawn))
+
+
+Batch = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What is drawn at the start of an epoch, for all its batches."""
+
+    number: int
+    order: np.ndarray
+    draws: Draws | None
+    targets: np.ndarray | None
+
+
+class CropBatches(keras.utils.PyDataset):
+    """Batches (images, labels) of the crops named by `indices`, augmented with Pillow.
+
+    Images are uint8 (batch, size, size, 3), or float32 where they are mixed. Labels are int32 (batch,), or float32
+    (batch, classes) where `classes` is given, or float32 (batch, 1 + k), each label before its crop's targets, where
+    there are `targets`. The order is drawn from (seed, epoch), every image's augmentation from
+    (seed, epoch, index in the cache), what is mixed from (seed, epoch, number of the batch): a batch is the same
+    whatever the workers, and in a run that is taken up again. The epoch is set, by `set_epoch` or by the
+    `FollowEpochs` callback, because Keras calls `on_epoch_end` before the first epoch too. The workers are ours,
+    because Keras's keep batches left from one epoch, or from building the model, for the next. Call `fit` with
+    `shuffle=False`: by default it takes the batches in an order of its own.
+
+    Args:
+        images: uint8 (n, size, size, 3), the whole cache; a memory-mapped array is read batch by batch.
+        indices: int (m,), the crops to use.
+        labels: int (m,), the class of each of `indices`.
+        batch_size: crops a batch; the last batch holds what is left, unless `drop_remainder`.
+        augmentation: changes each image by its own random numbers; None leaves them.
+        mixing: mixes the images of a batch in pairs, and their labels; needs `classes`.
+        classes: makes the labels one-hot.
+        seed: of the order, the augmentation and the mixing.
+        epoch: the first epoch.
+        sampler: the order of an epoch, see `epoch_order`; None is that of `indices`.
+        drop_remainder: leaves out a last batch that is not full.
+        workers: threads that prepare batches ahead, each with a process that augments; 0 prepares each batch when it
+            is asked for.
+        targets: gives float32 (n, k) of the whole cache for an epoch, asked once as the epoch is set.
+        draws: gives the seed and the epoch that an epoch's augmentation is drawn from; None for its own.
+
+    Raises:
+        ConfigError: there is no batch, `indices` and `labels` differ in length, `mixing` has no `classes`, or there are
+            `targets` of another shape, or beside `classes`.
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        indices: np.ndarray,
+        labels: np.ndarray,
+        batch_size: int,
+        augmentation: Augmentation | None = None,
+        mixing: Mixing | None = None,
+        classes: int | None = None,
+        seed: int = 0,
+        epoch: int = 0,
+        sampler: Sampler | None = None,
+        drop_remainder: bool = False,
+        workers: int = 0,
+        targets: Callable[[int], np.ndarray] | None = None,
+        draws: Callable[[int], tuple[int, int]] | None = None,
+    ) -> None:
+        super().__init__(workers=1)
+        self.images, self.indices = images, np.asarray(indices)
+        self._reader = MappedReader(images)
+        self.labels = np.asarray(labels, np.int32)
+        self.batch_size, self.augmentation, self.mixing, self.classes = batch_size, augmentation, mixing, classes
+        self.seed, self.sampler, self.drop_remainder = seed, sampler, drop_remainder
+        self.targets, self.draws = targets, draws
+        _require(len(self.labels) == len(self.indices), f"{len(self.indices)} crops have {len(self.labels)} labels")
+        _require(batch_size > 0, f"batch_size={batch_size} is not positive")
+        _require(len(self) > 0, f"{len(self.indices)} crops make no batch of {batch_size}")
+        _require(mixing is None or classes is not None, "mixing needs the number of classes")
+        _require(targets is None or classes is None, "targets join integer labels, not mixed or one-hot ones")
+        self._pool = ThreadPoolExecutor(workers) if workers else None
+        self._ahead = 2 * workers
+        self._pending: dict[int, Future[Batch]] = {}
+        self._processes = _start_processes(self, workers) if augmentation else None
+        self.set_epoch(epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Makes the batches those of `epoch`, from 0 on; batches prepared for another epoch are dropped."""
+        for future in self._pending.values():
+            future.cancel()
+        self._pending = {}
+        drawn_from = self.draws(epoch) if self.draws else (self.seed, epoch)
+        draws = self.augmentation.draw(*drawn_from, len(self.images)) if self.augmentation else None
+        order = epoch_order(self.labels, self.seed, epoch, self.sampler)
+        self.epoch = Epoch(epoch, order, draws, self._targets(epoch))
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.indices), self.batch_size)
+        return full if self.drop_remainder or not rest else full + 1
+
+    def __getitem__(self, number: int) -> Batch:
+        """Batch `number` of this epoch."""
+        if self._pool is None:
+            return self._batch(number, self.epoch)
+        for ahead in range(number, min(number + self._ahead, len(self))):
+            if ahead not in self._pending:
+                self._pending[ahead] = self._pool.submit(self._batch, ahead, self.epoch)
+        return self._pending.pop(number).result()
+
+    def _batch(self, number: int, epoch: Epoch) -> Batch:
+        places = self._places(number, epoch)
+        images, labels = self._augmented(number, epoch), self.labels[places]
+        if self.mixing is not None:
+            mix = self.mixing.draw(self.seed, epoch.number, number, len(places), self.images.shape[1])
+            return self._mixed(images, mix), mix_labels(labels, mix, self.classes)
+        if epoch.targets is not None:
+            targets = epoch.targets[self.indices[places]]
+            return images, np.concatenate([labels[:, None], targets], axis=1, dtype=np.float32)
+        return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
+
+    def _targets(self, epoch: int) -> np.ndarray | None:
+        if self.targets is None:
+            return None
+        targets = self.targets(epoch)
+        shape, crops = targets.shape, len(self.images)
+        _require(len(shape) == 2 and shape[0] == crops, f"the targets of epoch {epoch} are {shape} for {crops} crops")
+        return targets
+
+    def _places(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
+        """The places in `indices` of `count` batches, from batch `number` on."""
+        return epoch.order[number * self.batch_size : (number + count) * self.batch_size]
+
+    def _augmented(self, number: int, epoch: Epoch) -> np.ndarray:
+        indices = self.indices[self._places(number, epoch)]
+        if self._processes is not None:
+            process = self._processes.get()
+            try:
+                return process.augment(indices, epoch.draws[indices])
+            finally:
+                self._processes.put(process)
+        images = self._reader.rows(indices)
+        if epoch.draws is not None:
+            self.augmentation.apply_each(images, epoch.draws[indices])
+        return images
+
+    def _mixed(self, images: np.ndarray, mix: MixDraw) -> np.ndarray:
+        return mix_images(images, mix)
+
+
+class FollowEpochs(keras.callbacks.Callback):
+    """Tells the batches which epoch begins; `fit(initial_epoch=...)` then goes on with the batches of that epoch."""
+
+    def __init__(self, batches: CropBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.batches.set_epoch(epoch)
+
+
+def _start_processes(batches: CropBatches, count: int) -> SimpleQueue[Worker] | None:
+    """So many idle processes, which end with the batches; None for none."""
+    if not count:
+        return None
+    idle: SimpleQueue[Worker] = SimpleQueue()
+    for _ in range(count):
+        worker = Worker(batches.images, batches.augmentation)
+        weakref.finalize(batches, worker.stop)
+        idle.put(worker)
+    return idle
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ConfigError(f"batches: {what}; give more crops, or another batch size")

@@ -1,0 +1,119 @@
+"""What watches a training: its progress as a bar and as numbers, and a moving average of the net's weights."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import keras
+from keras import ops
+
+from kerastrash.backends import weight_averager
+from kerastrash.console import console, progress_bar
+from kerastrash.training.batches import CropBatches
+
+
+class EpochTimer(keras.callbacks.Callback):
+    """Adds seconds, images a second and the learning rate to the epoch's logs; goes before what reads them."""
+
+    def __init__(self, images_per_epoch: int):
+        super().__init__()
+        self.images_per_epoch = images_per_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.started = time.perf_counter()
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self.trained = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs["seconds"] = round(time.perf_counter() - self.started, 3)
+        logs["images_per_second"] = round(self.images_per_epoch / (self.trained - self.started), 1)
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """A bar over all steps still to do, with images a second, time left and the last epoch's validation F1."""
+
+    def __init__(self, description: str, batch_size: int, finished_epochs: int, epochs: int, steps_per_epoch: int):
+        super().__init__()
+        self.description, self.batch_size = description, batch_size
+        self.finished_epochs, self.epochs, self.steps = finished_epochs, epochs, steps_per_epoch
+
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        size = self.steps * self.batch_size
+        self.bar = progress_bar()
+        self.bar.start()
+        self.task = self.bar.add_task(
+            self.description,
+            total=self.epochs * size,
+            completed=self.finished_epochs * size,
+            unit="images",
+            note=f"epoch {self.finished_epochs + 1}/{self.epochs}",
+        )
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.bar.advance(self.task, self.batch_size)
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        note = f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.3f} F1 {logs['val_macro_f1']:.3f}"
+        self.bar.update(self.task, note=note)
+        if not console.is_terminal:
+            console.print(f"{self.description}: {note}, {logs['images_per_second']:.0f} images/s", highlight=False)
+
+    def close(self) -> None:
+        """Stops drawing, also after an error, so that the terminal is left clean."""
+        if hasattr(self, "bar"):
+            self.bar.stop()
+
+
+def decay_at(step: int, decay: float) -> float:
+    """The decay after step 1, 2, ...: less at first, as in TensorFlow's ExponentialMovingAverage with `num_updates`."""
+    return min(decay, (1 + step) / (10 + step))
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """Keeps `average <- d average + (1 - d) weight` after each step, and validates the averages after each epoch.
+
+    Weights and statistics of the net are averaged alike. The epoch's logs gain `averaged_f1`, so this goes before what
+    reads them. The variables in `averages` are all of its state; they begin as the net's weights.
+
+    Args:
+        net: its weights are averaged; the model that is fitted holds the same variables.
+        decay: d, in (0, 1), once `decay_at` has risen to it.
+        validation: macro F1 of the averages is computed on these.
+    """
+
+    def __init__(self, net: keras.Model, decay: float, validation: CropBatches):
+        super().__init__()
+        self.weights, self.decay, self.validation = net.weights, decay, validation
+        self.averages = [
+            keras.Variable(ops.convert_to_numpy(weight), dtype=weight.dtype, trainable=False) for weight in self.weights
+        ]
+        self._move: Callable[[float], None] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.step = epoch * self.params["steps"]
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.step += 1
+        self._move = self._move or weight_averager(self.model, self.averages, self.weights)
+        self._move(1 - decay_at(self.step, self.decay))
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        with self.swapped_in():
+            logs["averaged_f1"] = self.model.evaluate(self.validation, verbose=0, return_dict=True)["macro_f1"]
+
+    @contextlib.contextmanager
+    def swapped_in(self) -> Iterator[None]:
+        """Inside the block the net has the averages for weights; afterwards each has its own again, bit for bit."""
+        self._swap()
+        try:
+            yield
+        finally:
+            self._swap()
+
+    def _swap(self) -> None:
+        for weight, average in zip(self.weights, self.averages, strict=True):
+            kept = ops.copy(weight)
+            weight.assign(average)
+            average.assign(kept)

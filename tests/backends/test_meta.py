@@ -1,0 +1,25 @@
+"""Every net runs on a device other than the processor, here torch's meta device: see `on_meta.py`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from kerastrash.models import preset_names
+
+if keras.backend.backend() != "torch":
+    pytest.skip("the meta device is torch's", allow_module_level=True)
+
+WHERE = {"infer": {"mixed": [], "sent": 1, "waited": 1}, "train": {"mixed": [], "sent": 0, "waited": 0}}
+"""Images go there and logits come back; of a batch that lies there already, nothing."""
+
+
+@pytest.mark.parametrize("policy", ("float32", "mixed_float16", "mixed_bfloat16"))
+def test_every_net_infers_and_trains_on_the_device_and_a_step_waits_for_nothing(policy):
+    command = [sys.executable, Path(__file__).with_name("on_meta.py"), policy]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == dict.fromkeys(preset_names(), WHERE)
