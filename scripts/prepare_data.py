@@ -13,7 +13,7 @@ from kerastrash.cli import run
 from kerastrash.console import console, progress_bar, results, track
 from kerastrash.data import DataConfig, Source, prepare, print_summary
 from kerastrash.data.dataset import TFDS
-from kerastrash.data.download import Download
+from kerastrash.data.download import WantedPhotograph
 from kerastrash.data.records import SPLITS, by_reason
 from kerastrash.data.taco import MISSING, TacoConfig, prepare_taco
 from kerastrash.reports.data_tables import account_table, missing_table
@@ -54,7 +54,7 @@ def taco(config: TacoConfig) -> None:
     results().print(account_table(prepared.account))
 
 
-def with_bar(ended: Iterable[Download], total: int, before: int) -> Iterator[Download]:
+def with_bar(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iterator[WantedPhotograph]:
     """Passes the photographs on under a bar with count, rate, time left and the bytes that came."""
     started, received, done, missing = time.perf_counter(), 0, before, 0
     with progress_bar() as progress:

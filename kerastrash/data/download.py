@@ -34,7 +34,7 @@ NAME_FAULTS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, er
 
 
 @dataclass(frozen=True)
-class Download:
+class WantedPhotograph:
     """A photograph to be had; `reason` says why it is not, and is empty where nothing speaks against it."""
 
     file_name: str
@@ -45,11 +45,11 @@ class Download:
     reason: str = ""
 
 
-Track = Callable[[Iterable[Download], int, int], Iterable[Download]]
+Track = Callable[[Iterable[WantedPhotograph], int, int], Iterable[WantedPhotograph]]
 """Passes on the downloads as they end; takes how many there are in all, and how many of these were there before."""
 
 
-def untracked(ended: Iterable[Download], total: int, before: int) -> Iterable[Download]:
+def untracked(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iterable[WantedPhotograph]:
     """Tells nobody."""
     return ended
 
@@ -78,8 +78,8 @@ def claim(folder: Path) -> Iterator[Path]:
 
 
 def fetch_all(
-    downloads: Sequence[Download], state: Path, config: FetchConfig, track: Track = untracked
-) -> tuple[Download, ...]:
+    downloads: Sequence[WantedPhotograph], state: Path, config: FetchConfig, track: Track = untracked
+) -> tuple[WantedPhotograph, ...]:
     """Fetches what is not there yet and returns what could not be had, each with its reason.
 
     A file that is there is taken where it is as an earlier run checked it, or else where it decodes to its frame.
@@ -112,7 +112,7 @@ def _read_checked(path: Path) -> dict[str, list]:
     return {}
 
 
-def _state_of(download: Download) -> list | None:
+def _state_of(download: WantedPhotograph) -> list | None:
     try:
         status = download.path.stat()
     except OSError:
@@ -120,7 +120,7 @@ def _state_of(download: Download) -> list | None:
     return [status.st_size, status.st_mtime_ns, download.frame and list(download.frame)]
 
 
-def _obtain(client: "Client", parts: Path, download: Download) -> Download:
+def _obtain(client: "Client", parts: Path, download: WantedPhotograph) -> WantedPhotograph:
     """Takes the file that is there and fits, else fetches it; the download as it ended."""
     check = functools.partial(_check, download.frame)
     part = PartFile(parts / hashlib.sha256(download.file_name.encode()).hexdigest())

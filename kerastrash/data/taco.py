@@ -17,7 +17,7 @@ from typing import Any, Literal
 from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.dataset import ANNOTATIONS, Dataset, open_source, prepare_source
-from kerastrash.data.download import STATE, Client, Download, Track, claim, fetch_all, untracked
+from kerastrash.data.download import STATE, Client, Track, WantedPhotograph, claim, fetch_all, untracked
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.data.web import FetchConfig, PartFile, Unavailable
 from kerastrash.errors import DataError
@@ -96,14 +96,14 @@ def prepare_taco(config: TacoConfig, track: Track = untracked) -> PreparedTaco:
     return PreparedTaco(dataset, len(downloads), rows, account)
 
 
-def _as_row(download: Download) -> dict[str, str]:
+def _as_row(download: WantedPhotograph) -> dict[str, str]:
     """File name, first address and reason, each in characters that can be printed."""
     address = next(iter(download.addresses), "")
     row = {"file_name": download.file_name, "address": address, "reason": download.reason}
     return {key: value if value.isprintable() else ascii(value)[1:-1] for key, value in row.items()}
 
 
-def plan_downloads(images: Iterable[Mapping[str, Any]], folder: Path) -> tuple[Download, ...]:
+def plan_downloads(images: Iterable[Mapping[str, Any]], folder: Path) -> tuple[WantedPhotograph, ...]:
     """One download for each `images` entry of a COCO file; nothing is asked or written here.
 
     A `file_name` that leads out of the folder (symbolic links followed) or is one of the folder's own gets a reason;
@@ -112,14 +112,14 @@ def plan_downloads(images: Iterable[Mapping[str, Any]], folder: Path) -> tuple[D
     Raises:
         DataError: two different photographs have one name: the boxes of one would be cut from the other.
     """
-    downloads: dict[str, Download] = {}
+    downloads: dict[str, WantedPhotograph] = {}
     for entry in images:
         name, width, height = entry["file_name"], entry.get("width"), entry.get("height")
         addresses = tuple(entry[field] for field in ADDRESSES if entry.get(field) and isinstance(entry[field], str))
         fault = _name_fault(folder, name)
         reason = fault or ("" if addresses else f"the file gives no address ({' or '.join(ADDRESSES)})")
         frame = None if width is None or height is None else (int(width), int(height))
-        download = Download(name, folder / name, addresses, frame, reason)
+        download = WantedPhotograph(name, folder / name, addresses, frame, reason)
         if downloads.setdefault(name if fault else os.path.normpath(name), download) != download and not fault:
             raise DataError(f"file_name {name!r} stands twice, with another address or size; name each photograph once")
     return tuple(downloads.values())

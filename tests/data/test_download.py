@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from kerastrash.data import download as download_module
-from kerastrash.data.download import Client, Download, claim, fetch_all
+from kerastrash.data.download import Client, WantedPhotograph, claim, fetch_all
 from kerastrash.data.web import FetchConfig, PartFile, Unavailable, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json
@@ -275,7 +275,7 @@ def test_stopping_leaves_what_has_come_and_ends_a_wait(site, answer, fetch):
 @pytest.fixture
 def wanted(site, tmp_path):
     def make(name, size=(40, 30), **fields):
-        return Download(name, tmp_path / "taco" / name, (f"{site.address}/{name}",), size, **fields)
+        return WantedPhotograph(name, tmp_path / "taco" / name, (f"{site.address}/{name}",), size, **fields)
 
     return make
 
