@@ -11,8 +11,7 @@ from kerastrash.files import write_csv, write_json
 from kerastrash.reports.benchmark import benchmark_tables
 from kerastrash.reports.latency import draw_latency
 from kerastrash.runs import environment
-from kerastrash.scoring.benchmark.measure import run_benchmark
-from kerastrash.scoring.benchmark.row import columns
+from kerastrash.scoring.benchmark import benchmark_columns, run_benchmark
 from kerastrash.scoring.config import BenchmarkConfig
 
 
@@ -23,7 +22,7 @@ def main(config: BenchmarkConfig) -> int:
     rows = [row.settings() for row in found.rows]
     report = {"settings": settings(config), "environment": surroundings, **vars(found), "rows": rows}
     write_json(config.folder / "benchmark.json", report)
-    write_csv(config.folder / "benchmark.csv", rows, columns(config.batches))
+    write_csv(config.folder / "benchmark.csv", rows, benchmark_columns(config.batches))
     drawn = draw_latency(found.rows, config.folder / "benchmark.png")
     console = results()
     console.print(*benchmark_tables(found), sep="\n")

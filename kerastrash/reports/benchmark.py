@@ -8,8 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerastrash.export.formats import FORMATS
-from kerastrash.scoring.benchmark.measure import Benchmark
-from kerastrash.scoring.benchmark.row import Row
+from kerastrash.scoring.benchmark import Benchmark, BenchmarkRow
 
 
 def benchmark_tables(found: Benchmark) -> Iterator[RenderableType]:
@@ -34,7 +33,7 @@ def benchmark_tables(found: Benchmark) -> Iterator[RenderableType]:
         yield f"[red]failed:[/] {escape(name)}: {escape(reason)}"
 
 
-def _cells(row: Row, batches: list[int]) -> list[str]:
+def _cells(row: BenchmarkRow, batches: list[int]) -> list[str]:
     one = row.timings.get(1)
     times = [_number(value, 2) for value in ((one.median_ms, one.p90_ms, one.p99_ms) if one else (None,) * 3)]
     rates = [_number(row.timings[batch].images_per_second, 1) if batch in row.timings else "-" for batch in batches]
@@ -44,7 +43,7 @@ def _cells(row: Row, batches: list[int]) -> list[str]:
     return [row.model, _runtime(row), str(row.threads), *times, *rates, *sizes, *last]
 
 
-def _runtime(row: Row) -> str:
+def _runtime(row: BenchmarkRow) -> str:
     name = row.runtime or (FORMATS[row.format].runtime if row.format else "no known format")
     return name if row.weights in ("", "float32") else f"{name}, {row.weights}"
 

@@ -13,7 +13,7 @@ from matplotlib.transforms import Bbox
 
 from kerastrash.export.formats import FORMATS
 from kerastrash.files import atomic_path
-from kerastrash.scoring.benchmark.row import Row
+from kerastrash.scoring.benchmark import BenchmarkRow
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's, which colour-blind people tell apart (jfly.uni-koeln.de/color): one a format, in their order."""
@@ -25,7 +25,7 @@ CLEARANCE = 6
 """Pixels round a dot that no label covers."""
 
 
-def draw_latency(rows: Sequence[Row], path: Path) -> bool:
+def draw_latency(rows: Sequence[BenchmarkRow], path: Path) -> bool:
     """Draws a dot for every row that has both an F1 and a time; False, and no file, where none has.
 
     Logarithmic axis for the milliseconds an image at batch 1 (median); colour and shape tell the format, a label beside
@@ -51,7 +51,7 @@ def draw_latency(rows: Sequence[Row], path: Path) -> bool:
     return True
 
 
-def _texts(rows: Sequence[Row]) -> list[str]:
+def _texts(rows: Sequence[BenchmarkRow]) -> list[str]:
     several = len({row.model for row in rows}) > 1
     threads = len({row.threads for row in rows}) > 1
     texts = []

@@ -62,7 +62,7 @@ def _origin(trials: Sequence[TrialRow], best: str, retrained_epochs: int) -> str
 
 def _result(score: ScoreReport) -> str:
     return f"""{score.parameters:,} parameters at {score.input_size} px.
-Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**;
+Macro F1 on the {score.images} images of the {score.split} split: **{score.evaluation.macro_f1:.4f}**;
 score **{score.score:.4f}** (lower is better)."""
 
 

@@ -17,7 +17,7 @@ def score_tables(report: ScoreReport) -> Iterator[RenderableType]:
     parameters = "-" if report.parameters is None else f"{report.parameters:,}"
     yield escape(
         f"{report.model}: {parameters} parameters, {report.input_size} px, "
-        f"{report.images} images of {report.data} ({report.part})"
+        f"{report.images} images of {report.data} ({report.split})"
     )
     yield _accuracy(report)
     yield _clocks(report)

@@ -9,12 +9,12 @@ from PIL import Image, ImageColor
 
 from kerastrash.export.formats import FORMATS
 from kerastrash.reports.latency import COLOURS, MARKERS, draw_latency, label_dots
-from kerastrash.scoring.benchmark.row import Row
+from kerastrash.scoring.benchmark import BenchmarkRow
 from kerastrash.scoring.clocks import Timing
 
 
-def row(name: str, milliseconds: float | None, f1: float | None) -> Row:
-    return Row(
+def row(name: str, milliseconds: float | None, f1: float | None) -> BenchmarkRow:
+    return BenchmarkRow(
         model="net.keras",
         format=name,
         threads=1,

@@ -12,13 +12,17 @@ from PIL import Image
 from rich.console import Console
 
 from kerastrash import cli
+from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description
+from kerastrash.export.runtimes import open_runtime
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.reports.score import score_tables
 from kerastrash.scoring import score
+from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 
@@ -58,7 +62,7 @@ def report(config) -> ScoreReport:
 
 def test_the_report_describes_the_model_and_the_data(report):
     assert report.classes == CLASSES
-    assert (report.input_size, report.part, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
+    assert (report.input_size, report.split, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
     assert report.images == report.evaluation.confusion.sum() == 3 * IMAGES * 0.2
     assert report.device
 
@@ -176,3 +180,26 @@ def test_a_given_f1_contradicts_the_published_reference():
 def test_the_command_line_takes_the_model_and_the_data_flat():
     config = cli.parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
     assert config == ScoreConfig(model=Path("net.keras"), data="photos", runtime="onnx", threads=2)
+
+
+def test_a_float16_model_is_timed_beside_the_baseline_in_the_same_policy(config, tmp_path):
+    net = in_policy(open_model(config.model), "mixed_float16")
+    save_model(net, tmp_path / "half.keras", CLASSES)
+    found = score_model(replace(config, model=tmp_path / "half.keras", timed_images=2))
+    assert found.dtype_policy == "mixed_float16"
+    assert all("at 40 px, mixed_float16, keras-torch" in clock.reference.time_source for clock in found.clocks)
+    assert found.settings()["dtype_policy"] == "mixed_float16"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_baseline_has_the_runtime_and_the_policy_of_the_net_beside_it(config, tmp_path, policy, trained):
+    clock = replace(config, timed_images=2, baseline_net=str(config.model) if trained else "mobilenetv3_79")
+    timed = TimedFile(config.model, open_runtime(config.model), policy)
+    part = prepare(config, SIZE).part("test")
+    beside = measure_beside_baseline(timed, part, clock, config, "test", tmp_path)
+    assert dtype_policy_of(open_model(tmp_path / "baseline.keras")) == policy
+    assert list(beside.times) == ["inference"]
+    assert {name: timing.images for name, timing in beside.times["inference"].items()} == {"model": 2, "baseline": 2}
+    images = open_model(tmp_path / "baseline.keras").input_shape[1]
+    assert images == (SIZE if trained else 40)
