@@ -15,7 +15,7 @@ from kerastrash.console import results
 from kerastrash.data import DataConfig
 from kerastrash.export.sidecar import sha256
 from kerastrash.files import write_json
-from kerastrash.reports.adjustment import adjustment_json, adjustment_table, draw_adjustment
+from kerastrash.reports.score import adjustment_json, adjustment_table, draw_adjustment
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.adjustment import adjust
 

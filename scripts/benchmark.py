@@ -8,8 +8,7 @@ import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import run, settings
 from kerastrash.console import results
 from kerastrash.files import write_csv, write_json
-from kerastrash.reports.benchmark import benchmark_tables
-from kerastrash.reports.latency import draw_latency
+from kerastrash.reports.benchmark import benchmark_tables, draw_latency
 from kerastrash.runs import environment
 from kerastrash.scoring.benchmark import benchmark_columns, run_benchmark
 from kerastrash.scoring.config import BenchmarkConfig

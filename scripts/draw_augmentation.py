@@ -11,7 +11,7 @@ from pathlib import Path
 from kerastrash.cli import run
 from kerastrash.console import console
 from kerastrash.data import DataConfig, open_source, read_crop
-from kerastrash.reports.operations import draw_operations
+from kerastrash.reports.sheets import draw_operations
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ python scripts/tune.py --data DIR --max_params 300000 --retrain_epochs 100
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import run
 from kerastrash.console import results
+from kerastrash.reports.run import trials_table
 from kerastrash.reports.score import score_tables
-from kerastrash.reports.trials import trials_table
 from tuners.config import TuneConfig
 from tuners.tune import tune
 

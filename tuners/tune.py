@@ -11,11 +11,11 @@ from kerastrash.data import DataConfig, Dataset, prepare, print_summary
 from kerastrash.files import copy_file, write_json
 from kerastrash.models import build_model, load_rows
 from kerastrash.reports.run import write_report
-from kerastrash.runs import FREE_SETTINGS, environment, open_run
+from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
-from kerastrash.training.checkpoint import BEST
+from kerastrash.training.checkpoint import BEST, METRICS
 from kerastrash.training.fit import train
 from tuners.config import TuneConfig
 from tuners.latency import check_clock
@@ -41,7 +41,7 @@ def tune(config: TuneConfig) -> Tuned:
     """Searches, trains and scores a classifier; the same call after a kill goes on where it stopped.
 
     Writes into runs/NAME: config.yaml, environment.json, trials/, trials.csv, best.keras, best.yaml (its rows),
-    score.json, report.md and trials.png.
+    score.json, and report.md with predictions.png, training.png and trials.png.
 
     Raises:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
@@ -58,7 +58,10 @@ def tune(config: TuneConfig) -> Tuned:
         score = score_best(model, config)
         write_json(folder / SCORE, score.settings())
         rows = [trial.row() for trial in trials]
-        write_report(folder, rows, best.name, config.retrain_epochs, score, environment())
+        metrics = (folder / f"retrained-{config.retrain_epochs}" if config.retrain_epochs else best.folder) / METRICS
+        how = f"trained anew for {config.retrain_epochs} epochs" if config.retrain_epochs else "as the trial left it"
+        origin = f"Best of {len(trials)} trials: trial {best.name}, {how}, in `best.keras`."
+        write_report(folder, score, origin, metrics, rows, best.name)
         return Tuned(folder, model, trials, best, score)
 
 

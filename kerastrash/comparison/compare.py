@@ -2,16 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from kerastrash.backends import fix_threads, limited_threads
+from kerastrash.cli import settings
 from kerastrash.comparison.config import CompareConfig
 from kerastrash.comparison.job import Job, check_unchanged
 from kerastrash.comparison.measuring import PART, Measured, measure
 from kerastrash.comparison.plan import chosen, plan
-from kerastrash.comparison.rows import SeedRow, SystemRow
 from kerastrash.comparison.scoring import reference_of, seed_rows, system_rows
 from kerastrash.comparison.system import Systems
 from kerastrash.comparison.systems_file import read_systems
@@ -20,43 +18,11 @@ from kerastrash.comparison.worker import run_in_process
 from kerastrash.data import prepare, print_summary
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
+from kerastrash.reports.comparison_rows import Comparison
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.formula import Reference
 
 DATA_FIELDS = ("data", "images", "categories", "cache")
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All rows, the best system first, and what they were measured on."""
-
-    folder: Path
-    systems: Systems
-    rows: tuple[SystemRow, ...]
-    seed_rows: tuple[SeedRow, ...]
-    config: CompareConfig
-    environment: dict[str, Any]
-    reference: Reference | None = None
-    """What systems are scored against; None where nothing could be measured of the baseline, or only trained."""
-    conditions: str = ""
-    """Runtime and device of the times."""
-    splits: dict[str, int] = dataclasses.field(default_factory=dict)
-    """Images of each side; empty where nothing was measured."""
-    timed_images: int = 0
-    classes: tuple[str, ...] = ()
-    left_out: str = ""
-    """What of the data could not be used."""
-
-    @property
-    def devices(self) -> list[str]:
-        """What the models were trained on."""
-        return list(dict.fromkeys(row.device for row in self.seed_rows if row.device))
-
-    @property
-    def failed(self) -> bool:
-        """Whether a system, or a seed of one, has failed or was skipped."""
-        return any(row.status in ("failed", "skipped") for row in self.seed_rows)
 
 
 def compare(config: CompareConfig, run: Runner = run_in_process) -> Comparison:
@@ -134,10 +100,12 @@ def _comparison(
     baseline_ms = 1000 * reference.baseline_time / images if reference else None
     found = Comparison(
         folder=config.folder,
-        systems=systems,
+        systems_file=systems.path,
+        data=settings(systems.data),
+        baseline=systems.baseline,
+        settings=settings(config),
         rows=tuple(system_rows(systems.systems, models, sizes, baseline_ms)),
         seed_rows=tuple(models),
-        config=config,
         environment=surroundings,
         reference=reference,
     )

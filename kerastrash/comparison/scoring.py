@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from kerastrash.comparison.config import CompareConfig
 from kerastrash.comparison.job import Job, Result
 from kerastrash.comparison.measuring import OUTSIDE, PART, Measured
-from kerastrash.comparison.rows import SeedRow, SystemRow, deviation, mean, ranked, whole_mean
+from kerastrash.comparison.rows import deviation, mean, whole_mean
 from kerastrash.comparison.system import System
 from kerastrash.comparison.training import Results
 from kerastrash.export.nets import conditions
+from kerastrash.reports.comparison_rows import SeedRow, SystemRow, ranked
 from kerastrash.scoring.baseline import measured_as
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.formula import MEASURED, Reference, measured_reference, reference_for

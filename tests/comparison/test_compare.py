@@ -9,8 +9,9 @@ from statistics import fmean, stdev
 
 import pytest
 
-from kerastrash.comparison.compare import Comparison, compare
+from kerastrash.comparison.compare import compare
 from kerastrash.comparison.config import CompareConfig
+from kerastrash.comparison.systems_file import read_systems
 from kerastrash.comparison.worker import run_here
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
@@ -18,6 +19,7 @@ from kerastrash.export.runtimes import open_runtime
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import write_comparison
+from kerastrash.reports.comparison_rows import Comparison
 from kerastrash.scoring import score
 from kerastrash.scoring.evaluate import evaluate
 
@@ -68,7 +70,7 @@ def test_every_kind_is_made_and_the_failed_ones_are_shown_with_their_reasons(fou
 
 
 def test_f1_is_that_of_the_exported_files_on_the_test_split(found, config):
-    data = DataConfig(data=found.systems.data.data, cache=found.systems.data.cache)
+    data = DataConfig(data=found.data["data"], cache=Path(found.data["cache"]))
     for row in found.seed_rows:
         if row.status == "finished":
             file = Path(row.model).parent / "exports" / "best.onnx"
@@ -101,7 +103,7 @@ def test_scores_follow_from_the_formula_against_the_baseline_of_the_same_run(fou
 
 
 def test_the_costs_are_those_of_the_nets(found):
-    base = next(system for system in found.systems.systems if system.name == "base")
+    base = next(system for system in read_systems(found.systems_file).systems if system.name == "base")
     assert row_of(found, "base").parameters == parameters(base.rows, 3)
     assert row_of(found, "base").macs == macs(base.rows, 16, 3)
     assert row_of(found, "narrow").macs <= 0.6 * row_of(found, "base").macs
