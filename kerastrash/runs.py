@@ -22,7 +22,7 @@ from kerastrash.files import read_yaml, write_json, write_text
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
-FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "workers")
+FREE_SETTINGS = ("name", "runs", "cache", "tfds_folder", "workers")
 """Settings that say where files lie, not what is done; they may differ from one call to the next."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),

@@ -1,4 +1,4 @@
-"""Finds, trains and scores a classifier; without options on a drawn sample, with `--data` on your own.
+"""Finds, trains and scores a classifier; without options on the sample, with `--data` on your own.
 
 python scripts/tune.py --data annotations.json --images photographs
 python scripts/tune.py --data DIR --max_params 300000 --retrain_epochs 100

@@ -1,4 +1,4 @@
-"""Shared fixtures: the backend under test and the folder of real data and golden outputs."""
+"""The backend under test, and a data set small enough to train on."""
 
 import os
 from pathlib import Path
@@ -9,17 +9,6 @@ import numpy as np
 import pytest
 
 from kerastrash.data import Crop, Dataset
-
-SHARED = Path(os.environ.get("KERASTRASH_SHARED", Path(__file__).resolve().parents[2] / "shared"))
-
-
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder with real photographs and golden outputs; the test skips, saying so, where it is absent."""
-    if not SHARED.is_dir():
-        pytest.skip(f"{SHARED} is absent: set KERASTRASH_SHARED to the folder with data/ and golden/")
-    return SHARED
-
 
 COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
 

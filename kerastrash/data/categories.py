@@ -8,7 +8,7 @@ from typing import Any
 from kerastrash.errors import DataError
 from kerastrash.files import read_yaml
 
-TACO_MAP = Path(__file__).resolve().parents[2] / "data" / "taco_categories.yaml"
+TACO_MAP = Path(__file__).resolve().parents[1] / "assets" / "taco_categories.yaml"
 
 
 @dataclass(frozen=True)

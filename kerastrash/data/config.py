@@ -14,8 +14,8 @@ class DataConfig:
     """Where the crops come from, where they are cached, and how they are split."""
 
     data: str = "sample"
-    """The word `sample` (drawn scenes), a COCO file (.json, or a folder with annotations.json), a folder of class
-    folders, or tfds:NAME (a set built by `prepare_data.py tfds`)."""
+    """The word `sample` (600 photographs of TrashNet), a COCO file (.json, or a folder with annotations.json), a
+    folder of class folders, or tfds:NAME (a set built by `prepare_data.py tfds`)."""
 
     images: Path | None = None
     """Image folder of a COCO file; by default the file's own folder, or images/ in it, whichever holds more of them."""
@@ -25,9 +25,6 @@ class DataConfig:
 
     cache: Path = Path("data/cache")
     """Folder of the decoded crops."""
-
-    sample_folder: Path = Path("data")
-    """Folder in which `sample/` is drawn."""
 
     tfds_folder: Path = Path("data/tfds")
     """Folder of the TFDS data sets."""

@@ -15,7 +15,7 @@ from kerastrash.data.images import ImageError, read_crop
 from kerastrash.files import write_text
 from kerastrash.reports.data_tables import used_sides
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).resolve().parents[1] / "assets" / "templates"
 PICTURE = 160
 """Side in pixels of the pictures of findings."""
 SHEET_PICTURE = 96

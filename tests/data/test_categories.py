@@ -26,9 +26,9 @@ def test_tacos_map_holds_its_sixty_categories_in_six_classes():
     assert sizes == [8, 10, 5, 15, 6, 3, 13]
 
 
-def test_tacos_map_knows_every_category_of_the_official_file(shared):
+def test_tacos_map_knows_every_category_of_the_official_file(official_taco):
     taco = read_category_map(TACO_MAP)
-    document = json.loads((shared / "data/taco/annotations_official_1500.json").read_text())
+    document = json.loads(official_taco.read_text())
     assert {entry["name"] for entry in document["categories"]} == set(taco.label_of)
 
 

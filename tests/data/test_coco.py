@@ -145,9 +145,8 @@ def test_a_malformed_entry_stops_and_is_named(coco, lists, message):
         read_coco(coco(**lists))
 
 
-def test_every_annotation_of_tacos_official_file_is_accounted_for(shared):
-    path = shared / "data/taco/annotations_official_1500.json"
-    source = read_coco(path)
+def test_every_annotation_of_tacos_official_file_is_accounted_for(official_taco):
+    source = read_coco(official_taco)
     assert len(source.crops) + len(source.left_out) == 4784
     assert len({crop.key for crop in source.crops} | {item.what for item in source.left_out}) == 4784
     assert all(item.reason.endswith("is mapped to no class") for item in source.left_out)
@@ -157,20 +156,19 @@ def test_every_annotation_of_tacos_official_file_is_accounted_for(shared):
     assert sum(min(crop.box[:2]) < 0 for crop in source.crops) == 6  # the seventh is mapped to no class
 
 
-def test_the_real_taco_photographs_give_the_counts_of_their_description(shared):
-    source = read_coco(shared / "data/taco/annotations.json")
+def test_annotations_of_taco_give_the_counts_of_their_description(photographed_taco):
+    source = read_coco(photographed_taco)
     counts = Counter(source.classes[crop.label] for crop in source.crops)
     assert counts == {"Plastic": 182, "Metal": 131, "Plasticbag": 107, "Paperpack": 47, "Paper": 40, "Styrofoam": 17}
     assert len(source.crops) + len(source.left_out) == 747
 
 
-def test_annotations_agree_with_pycocotools_wherever_it_keeps_them(shared, capsys):
+def test_annotations_agree_with_pycocotools_wherever_it_keeps_them(photographed_taco, capsys):
     from pycocotools.coco import COCO
 
-    path = shared / "data" / "taco" / "annotations.json"
-    reference = COCO(path)
+    reference = COCO(photographed_taco)
     category_names = {key: entry["name"] for key, entry in reference.cats.items()}
-    source = read_coco(path)
+    source = read_coco(photographed_taco)
     for crop in source.crops:
         entry = reference.anns[int(crop.key.rpartition("#")[2])]
         photograph = reference.imgs[entry["image_id"]]

@@ -11,8 +11,6 @@ import pytest
 
 import kerastrash.data
 from kerastrash.data import DataConfig, open_source, prepare, read_crop, summarise
-from kerastrash.data.coco import read_coco
-from kerastrash.data.sample import generate_sample
 from kerastrash.errors import ConfigError, DataError
 
 
@@ -36,15 +34,6 @@ def test_a_coco_file_and_its_bad_entries_come_through_the_same_door(coco, draw, 
     dataset = prepare(DataConfig(data=str(coco(images=images, annotations=boxes)), cache=tmp_path / "cache"), 8)
     assert len(dataset.crops) == 22
     assert Counter(item.reason for item in dataset.left_out) == {"no such file": 2, "box has no area": 1}
-
-
-def test_the_word_sample_reads_the_drawn_scenes_as_a_coco_file_of_six_classes(tmp_path):
-    path = generate_sample(tmp_path / "sample", crops=12)
-    source = read_coco(path)
-    assert set(source.classes) == {"Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam"}
-    assert (len(source.crops), source.left_out) == (12, ())
-    with pytest.raises(DataError, match="sample"):  # the word asks for the full sample and finds this small one
-        open_source(DataConfig(sample_folder=tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -40,9 +40,9 @@ def test_crops_carry_image_id_area_and_licence(coco, area, kept):
     assert (crop.image_id, crop.area, crop.licence) == ("seven", kept, "CC BY 4.0")
 
 
-def test_the_licences_of_tacos_official_file_are_read(shared):
-    crops = read_coco(shared / "data/taco/annotations_official_1500.json").crops
+def test_the_licences_of_tacos_official_file_are_read(official_taco, photographed_taco):
+    crops = read_coco(official_taco).crops
     assert {crop.licence for crop in crops} == {"", "CC", "ODBL (c) OpenLitterMap & Contributors"}
-    crops = read_coco(shared / "data/taco/annotations.json").crops
+    crops = read_coco(photographed_taco).crops
     assert len({crop.licence for crop in crops}) == 2
     assert all(len(crop.licence) > 3 for crop in crops)

@@ -1,15 +1,18 @@
-"""Splits: stratified, deterministic, no photograph on two sides, every class on every side."""
+"""Splits: stratified, deterministic, no photograph in two, every class in each; a kept one is the one computed."""
 
+import io
+import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
-from kerastrash.data.records import Crop
-from kerastrash.data.split import split_crops
+from kerastrash.data.records import Crop, LeftOut
+from kerastrash.data.split import kept_split, split_crops
 from kerastrash.errors import DataError
 
 CLASSES = ("a", "b", "c")
@@ -18,7 +21,7 @@ CLASSES = ("a", "b", "c")
 def split(labels, groups, given=None, classes=CLASSES, **options):
     given = given or [None] * len(labels)
     rows = enumerate(zip(labels, given, strict=True))
-    crops = [Crop(Path("x"), None, label, str(index), side) for index, (label, side) in rows]
+    crops = [Crop(Path("x"), None, label, str(index), name) for index, (label, name) in rows]
     return split_crops("litter", classes, crops, np.array(labels), np.array(groups, dtype=str), **options)
 
 
@@ -29,47 +32,60 @@ def mixed(photographs: int = 120, seed: int = 5) -> tuple[list[int], list[int]]:
     return rng.choice(3, len(groups), p=[0.6, 0.3, 0.1]).tolist(), groups.tolist()
 
 
-def assert_sound(sides, labels, groups, dropped=0):
+def assert_sound(splits, labels, groups, dropped=0):
     labels, groups = np.array(labels), np.array(groups)
-    indices = np.concatenate(list(sides.values()))
+    indices = np.concatenate(list(splits.values()))
     assert len(set(indices.tolist())) == len(indices) == len(labels) - dropped
-    for side in sides.values():
-        assert set(labels[side]) == set(labels)
-    photographs = [set(groups[side].tolist()) for side in sides.values()]
+    for held in splits.values():
+        assert set(labels[held]) == set(labels)
+    photographs = [set(groups[held].tolist()) for held in splits.values()]
     assert sum(map(len, photographs)) == len(set.union(*photographs))
 
 
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.2), (0.15, 0.3), (0.25, 0.05)])
-def test_the_shares_are_near_for_every_class_and_no_photograph_is_on_two_sides(validation, test):
+def test_the_shares_are_near_for_every_class_and_no_photograph_is_in_two_splits(validation, test):
     labels, groups = mixed()
-    sides, left_out = split(labels, groups, validation=validation, test=test)
+    splits, left_out = split(labels, groups, validation=validation, test=test)
     assert left_out == ()
-    assert_sound(sides, labels, groups)
+    assert_sound(splits, labels, groups)
     for label, count in Counter(labels).items():
-        for side, share in (("val", validation), ("test", test)):
-            held = np.count_nonzero(np.array(labels)[sides[side]] == label)
+        for name, share in (("val", validation), ("test", test)):
+            held = np.count_nonzero(np.array(labels)[splits[name]] == label)
             assert abs(held - share * count) <= 1 + 0.03 * count
 
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another():
     labels, groups = mixed()
     first, again, other = (split(labels, groups, seed=seed)[0] for seed in (1, 1, 2))
-    assert all((first[side] == again[side]).all() for side in first)
+    assert all((first[name] == again[name]).all() for name in first)
     assert first["test"].tolist() != other["test"].tolist()
 
 
-def test_classes_of_three_photographs_stand_on_every_side():
+@pytest.mark.parametrize(
+    ("seed", "val", "test"),
+    [(0, [12, 13, 22, 23], [17, 18, 19, 20, 21]), (2021, [12, 13, 22, 23], [10, 11, 16, 17, 18, 19])],
+)
+def test_a_split_stays_what_it_was(seed, val, test):
+    """Stored nets and published figures rest on these indices: no version may draw others for the same seed."""
+    labels = [0, 0, 0, 2, 1, 0, 0, 2, 2, 2, 0, 0, 1, 0, 1, 0, 2, 0, 1, 2, 0, 2, 2, 0]
+    groups = [0, 0, 0, 1, 1, 1, 2, 3, 3, 3, 4, 4, 5, 5, 6, 6, 7, 8, 8, 8, 9, 10, 11, 11]
+    splits, _ = split(labels, groups, seed=seed)
+    assert (splits["val"].tolist(), splits["test"].tolist()) == (val, test)
+    assert splits["train"].tolist() == sorted(set(range(24)) - {*val, *test})
+
+
+def test_classes_of_three_photographs_stand_in_every_split():
     classes = tuple("abcdef")
     labels = list(range(6)) * 3
-    sides, _ = split(labels, list(range(18)), classes=classes)
-    assert_sound(sides, labels, list(range(18)))
+    splits, _ = split(labels, list(range(18)), classes=classes)
+    assert_sound(splits, labels, list(range(18)))
 
 
-def test_a_rare_class_beside_a_frequent_one_stands_on_every_side():
+def test_a_rare_class_beside_a_frequent_one_stands_in_every_split():
     labels = [0] * 200 + [1] * 3 + [2] * 90
     for seed in range(5):
-        sides, _ = split(labels, list(range(293)), seed=seed)
-        assert_sound(sides, labels, list(range(293)))
+        splits, _ = split(labels, list(range(293)), seed=seed)
+        assert_sound(splits, labels, list(range(293)))
 
 
 def test_a_class_on_two_photographs_stops_with_its_counts_whatever_its_crops():
@@ -84,10 +100,10 @@ def test_a_class_without_a_crop_stops():
         split([0, 1] * 20, list(range(40)))
 
 
-def test_three_photographs_of_all_classes_give_one_to_every_side():
+def test_three_photographs_of_all_classes_give_one_to_every_split():
     labels, groups = [0, 1, 2] * 3, [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    sides, _ = split(labels, groups)
-    assert_sound(sides, labels, groups)
+    splits, _ = split(labels, groups)
+    assert_sound(splits, labels, groups)
 
 
 def test_classes_that_share_their_photographs_so_that_no_split_exists_stop():
@@ -97,43 +113,57 @@ def test_classes_that_share_their_photographs_so_that_no_split_exists_stop():
         split(labels, groups)
 
 
-def test_given_sides_stay_as_they_are():
+def test_given_splits_stay_as_they_are():
     labels = [0, 1, 2] * 3
     given = ["train"] * 3 + ["val"] * 3 + ["test"] * 3
-    sides, _ = split(labels, list(range(9)), given)
-    assert [sides[side].tolist() for side in ("train", "val", "test")] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    splits, _ = split(labels, list(range(9)), given)
+    assert [splits[name].tolist() for name in ("train", "val", "test")] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
 
 
-def test_a_missing_validation_side_is_taken_from_train_only():
+def test_a_missing_validation_split_is_taken_from_train_only():
     labels, given = [0, 1, 2] * 30, ["train"] * 60 + ["test"] * 30
-    sides, _ = split(labels, list(range(90)), given, validation=0.1)
-    assert sides["test"].tolist() == list(range(60, 90))
-    assert len(sides["val"]) == 6
-    assert_sound(sides, labels, list(range(90)))
+    splits, _ = split(labels, list(range(90)), given, validation=0.1)
+    assert splits["test"].tolist() == list(range(60, 90))
+    assert len(splits["val"]) == 6
+    assert_sound(splits, labels, list(range(90)))
 
 
-def test_a_given_side_that_lacks_a_class_stops():
+def test_a_given_split_that_lacks_a_class_stops():
     labels, given = [0, 1, 2, 0, 1, 2, 0, 1], ["train"] * 3 + ["val"] * 3 + ["test"] * 2
     with pytest.raises(DataError, match=r"class 'c' .* none of them in test"):
         split(labels, list(range(8)), given)
 
 
-def test_a_photograph_on_two_given_sides_is_kept_in_test_and_left_out_of_the_others():
+def test_a_photograph_in_two_given_splits_is_kept_in_test_and_left_out_of_the_others():
     labels = [0, 1, 2] * 4
     given = ["train"] * 6 + ["val"] * 3 + ["test"] * 3
     groups = [0, 1, 2, 9, 6, 5, 6, 7, 8, 9, 10, 11]  # 9 in train and test, 6 in train and val
-    sides, left_out = split(labels, groups, given)
+    splits, left_out = split(labels, groups, given)
     assert {item.what: item.reason for item in left_out} == {
         "3": "the same photograph stands in test",
         "4": "the same photograph stands in val",
     }
-    assert_sound(sides, labels, groups, dropped=2)
+    assert_sound(splits, labels, groups, dropped=2)
 
 
-def test_no_photograph_of_taco_is_on_two_sides(shared, tmp_path):
-    config = DataConfig(data=str(shared / "data/taco/annotations.json"), cache=tmp_path)
+def photograph_all(annotations: Path, folder: Path) -> None:
+    """Writes a file of its own for every image of a COCO file, of one colour and the stated size."""
+    drawn: dict[tuple[int, int], bytes] = {}
+    for image in json.loads(annotations.read_text())["images"]:
+        size = image["width"], image["height"]
+        if size not in drawn:
+            Image.new("RGB", size).save(stream := io.BytesIO(), "JPEG")
+            drawn[size] = stream.getvalue()
+        path = folder / image["file_name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(drawn[size] + image["file_name"].encode())  # bytes after the end change no pixel
+
+
+def test_no_photograph_of_taco_is_in_two_splits(photographed_taco, tmp_path):
+    photograph_all(photographed_taco, tmp_path / "images")
+    config = DataConfig(data=str(photographed_taco), images=tmp_path / "images", cache=tmp_path / "cache")
     dataset = prepare(config, 32)
-    files = {side: {dataset.crops[index].image for index in dataset.splits[side]} for side in dataset.splits}
+    files = {name: {dataset.crops[index].image for index in dataset.splits[name]} for name in dataset.splits}
     assert_sound(dataset.splits, dataset.labels, dataset.groups)
     assert not files["train"] & files["val"]
     assert not files["train"] & files["test"]
@@ -145,3 +175,46 @@ def test_no_photograph_of_taco_is_on_two_sides(shared, tmp_path):
     for label, count in Counter(dataset.labels.tolist()).items():
         held = np.count_nonzero(dataset.labels[dataset.splits["test"]] == label)
         assert abs(held - 0.2 * count) <= max(1, 0.05 * count)
+
+
+KEPT = (
+    {"train": np.array([0, 3, 4]), "val": np.array([1]), "test": np.array([2, 5])},
+    (LeftOut("a.png", "the same photograph stands in test"),),
+)
+
+
+def never():
+    raise AssertionError("computed again")
+
+
+def assert_is_kept(split):
+    for name, indices in KEPT[0].items():
+        np.testing.assert_array_equal(split[0][name], indices)
+        assert split[0][name].dtype == np.int64
+    assert split[1] == KEPT[1]
+
+
+def test_a_split_is_computed_once_and_read_back_as_it_was(tmp_path):
+    assert_is_kept(kept_split(tmp_path / "split.json", 6, lambda: KEPT))
+    assert_is_kept(kept_split(tmp_path / "split.json", 6, never))
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"version": 1, "crops": 6}', '{"version": 0, "crops": 6, "train": [0], "val": [1], "test": [2]}'],
+)
+def test_a_damaged_or_older_file_is_computed_again(tmp_path, content):
+    (tmp_path / "split.json").write_text(content)
+    assert_is_kept(kept_split(tmp_path / "split.json", 6, lambda: KEPT))
+    assert_is_kept(kept_split(tmp_path / "split.json", 6, never))
+
+
+def test_a_split_of_another_number_of_crops_is_computed_again(tmp_path):
+    kept_split(tmp_path / "split.json", 7, lambda: KEPT)
+    with pytest.raises(AssertionError, match="computed again"):
+        kept_split(tmp_path / "split.json", 6, never)
+
+
+def test_a_folder_that_cannot_be_written_still_gives_the_split(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_is_kept(kept_split(tmp_path / "file" / "split.json", 6, lambda: KEPT))

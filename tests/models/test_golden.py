@@ -2,12 +2,15 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kerastrash import models
 from kerastrash.errors import ModelError
+
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 
 def golden_state(golden: dict) -> dict[str, np.ndarray]:
@@ -49,8 +52,8 @@ NETS = (
 
 
 @pytest.fixture(params=NETS)
-def golden(request, shared) -> dict:
-    return json.loads((shared / "golden" / f"{request.param}.json").read_text())
+def golden(request) -> dict:
+    return json.loads((GOLDEN / f"{request.param}.json").read_text())
 
 
 @pytest.mark.backends

@@ -10,8 +10,9 @@ from kerastrash.data.categories import choose_category_map
 from kerastrash.data.checks.findings import Finding, Item, Kind
 from kerastrash.data.coco import licence_of, licence_table
 from kerastrash.data.config import DataConfig
-from kerastrash.data.dataset import ANNOTATIONS, SAMPLE
+from kerastrash.data.dataset import ANNOTATIONS
 from kerastrash.data.records import Frame
+from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
@@ -40,7 +41,7 @@ class AnnotationFacts:
 
 def annotation_file(config: DataConfig) -> Path | None:
     """The COCO file that the settings name, once its source has been opened; None where they name something else."""
-    path = config.sample_folder / SAMPLE if config.data == SAMPLE else Path(config.data)
+    path = SAMPLE_FOLDER if config.data == SAMPLE else Path(config.data)
     path = path / ANNOTATIONS if path.is_dir() else path
     return path if path.is_file() else None
 

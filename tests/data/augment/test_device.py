@@ -6,6 +6,7 @@ from kerastrash.augment.augmentation import Augmentation
 from kerastrash.augment.device import augment_batch
 from kerastrash.augment.draws import NAMES, Draws
 from kerastrash.data import images as reading
+from kerastrash.data.sample import SAMPLE_FOLDER
 
 pytestmark = pytest.mark.backends
 
@@ -76,8 +77,8 @@ def test_each_operation_agrees_with_pillow(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_operation_agrees_with_pillow_on_real_crops(name, shared):
-    files = [sorted((shared / "data/trashnet" / kind).glob("*.jpg"))[7] for kind in ("glass", "metal", "paper")]
+def test_each_operation_agrees_with_pillow_on_real_crops(name):
+    files = [sorted((SAMPLE_FOLDER / "images" / kind).glob("*.jpg"))[7] for kind in ("glass", "metal", "paper")]
     crops = np.stack([reading.square(reading.decode(file, file.read_bytes()), 40) for file in files])
     assert_agreement(*every_strength(crops, name), *TOLERANCES[name])
 

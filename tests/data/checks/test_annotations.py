@@ -6,15 +6,7 @@ import pytest
 
 from kerastrash.data.checks import CheckConfig
 from kerastrash.data.checks.annotations import annotation_file
-
-
-@pytest.fixture
-def drawn(tmp_path):
-    """A folder that looks like that of the drawn sample."""
-    path = tmp_path / "sample" / "annotations.json"
-    path.parent.mkdir()
-    path.write_text("{}")
-    return path
+from kerastrash.data.sample import SAMPLE_FOLDER
 
 
 def only(finding):
@@ -45,10 +37,9 @@ def test_a_box_off_the_image_is_named(coco, checked, found, box, kind):
     assert ("left_out" in findings) == (kind != "box_clipped")
 
 
-@pytest.mark.parametrize("data", ["sample", "{}/sample", "{}/sample/annotations.json"])
-def test_the_annotation_file_is_found_by_every_name(drawn, tmp_path, data):
-    config = CheckConfig(data=data.format(tmp_path), sample_folder=tmp_path)
-    assert annotation_file(config) == drawn
+@pytest.mark.parametrize("data", ["sample", str(SAMPLE_FOLDER), str(SAMPLE_FOLDER / "annotations.json")])
+def test_the_annotation_file_is_found_by_every_name(data):
+    assert annotation_file(CheckConfig(data=data)) == SAMPLE_FOLDER / "annotations.json"
 
 
 @pytest.mark.parametrize("data", ["tfds:taco", "{}"])
@@ -118,11 +109,9 @@ def test_annotations_are_checked_without_a_single_image(coco, checked, found):
     assert "no such file" in report.unusable
 
 
-def test_the_official_file_of_taco_without_its_images(shared, tmp_path, checked, found):
-    path = tmp_path / "annotations_official_1500.json"
-    path.symlink_to((shared / "data" / "taco" / path.name).resolve())
-    findings = found(report := checked(path))
+def test_the_official_file_of_taco_without_its_images(official_taco, checked, found):
+    findings = found(report := checked(official_taco))
     assert {item.note for item in findings["annotation_id"].items} == {"id 309", "id 4040"}
     assert len(findings["box_clipped"].items) == 7
-    assert len(findings["left_out"].items) == len(json.loads(path.read_text())["annotations"]) == 4784
+    assert len(findings["left_out"].items) == len(json.loads(official_taco.read_text())["annotations"]) == 4784
     assert dict(report.licences) == {"not stated": 715, "ODBL (c) OpenLitterMap & Contributors": 466, "CC": 319}

