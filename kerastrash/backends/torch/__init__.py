@@ -1,0 +1,100 @@
+"""PyTorch: nets run as the plain programs of `program`, eager; `torch.compile` would need minutes for each.
+
+What opens an exported program comes by here and needs no Keras: whatever does is imported on use.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from kerastrash.runs import processor_name
+
+if TYPE_CHECKING:
+    import keras
+
+
+def inference_function(model: "keras.Model"):
+    """See `kerastrash.backends.inference_function`."""
+    from kerastrash.backends.torch.program import lower
+
+    device, program = _device(), lower(model)
+
+    @torch.no_grad()
+    def run(images: np.ndarray) -> np.ndarray:
+        return program(torch.from_numpy(np.require(images, requirements="CW")).to(device)).cpu().numpy()
+
+    return run
+
+
+def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+    """See `kerastrash.backends.training_model`."""
+    from kerastrash.backends.torch.training import ProgramModel
+
+    program = ProgramModel(model.input, model.output, name=model.name)
+    program.graphs = graphs
+    return program
+
+
+def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
+    """See `kerastrash.backends.weight_averager`."""
+    from kerastrash.backends.torch.training import laid_out_as
+
+    values = [variable.value.detach() for variable in variables]
+    kept = [laid_out_as(value, average) for value, average in zip(values, averages, strict=True)]
+
+    @torch.no_grad()
+    def move(share: float) -> None:
+        torch._foreach_lerp_(kept, values, share)
+
+    return move
+
+
+def synchronise() -> None:
+    """See `kerastrash.backends.synchronise`."""
+    if _device().type == "cuda":
+        torch.cuda.synchronize()
+
+
+def set_tf32(allowed: bool) -> None:
+    """See `kerastrash.backends.set_tf32`."""
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """See `kerastrash.backends.is_out_of_memory`; the processor's allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    )
+
+
+def set_threads(threads: int) -> bool:
+    """Sets the threads of one operation; PyTorch takes a new number at any time."""
+    torch.set_num_threads(threads)
+    return True
+
+
+def thread_count() -> int | None:
+    """The threads of one operation now."""
+    return torch.get_num_threads()
+
+
+def device_description() -> str:
+    """The GPU's name, or the processor's."""
+    device = _device()
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+
+
+def free_accelerator_memory() -> int:
+    """Bytes free on the CUDA device; 0 without one."""
+    device = _device()
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def _device() -> torch.device:
+    """The device that Keras computes on."""
+    from keras.src.backend.torch.core import get_device
+
+    return torch.device(get_device())
