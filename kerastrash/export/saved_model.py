@@ -3,55 +3,58 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from kerastrash.backends.processor import processor_name
-from kerastrash.backends.tensorflow_saved import open_saved, set_threads
-from kerastrash.export.description import KEY, Description
-from kerastrash.export.nets import OpenNet, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.export.format import KEY, Description, Format
+from kerastrash.export.open_net import OpenNet, classifier
 
 if TYPE_CHECKING:
     import keras
 
 
 def write_saved_model(model: "keras.Model", path: Path, description: Description) -> None:
-    """Writes the model as a folder, with one signature of any batch size; the description is in `assets.extra`."""
-
-    from kerastrash.backends import tensorflow_export  # what only opens files needs no Keras
-    from kerastrash.export.graph import with_softmax
+    """Writes a folder with one signature; the description is in `assets.extra`."""
+    from kerastrash.backends import tensorflow_export
+    from kerastrash.models.builder import with_softmax
 
     tensorflow_export.write_saved_model(with_softmax(model) if description.softmax else model, path)
-    (path / "assets.extra").mkdir()
-    (path / "assets.extra" / f"{KEY}.json").write_text(description.to_json(), encoding="utf-8")
+    text = _description_file(path)
+    text.parent.mkdir()
+    text.write_text(description.to_json(), encoding="utf-8")
 
 
-def saved_model_runtime(path: Path, threads: int) -> OpenNet:
-    """Opens the folder of a SavedModel by its default signature; see `open_runtime`.
+def open_saved_model(path: Path, threads: int) -> OpenNet:
+    """Opens the folder of a SavedModel by its default signature.
 
     Raises:
         ConfigError: TensorFlow has already started with another number of threads.
-        ModelError: the folder is damaged, or holds no classifier of square images.
     """
+    from kerastrash.backends.tensorflow_saved import open_saved, set_threads
+
     set_threads(threads)
-    try:
-        saved = open_saved(path)
-    except Exception as error:  # TensorFlow's own exceptions share no base class with Python's that it raises too
-        raise cannot_open(path, "TensorFlow", error) from error
-    signature = signature_of(path, saved.inputs, saved.outputs, saved.dtype)
-
-    def run(images: np.ndarray) -> np.ndarray:
-        return np.asarray(saved.run(as_dtype(images, signature.dtype)), "float32")
-
-    return OpenNet(
+    saved, text = open_saved(path), _description_file(path)
+    return classifier(
+        path,
         name="tensorflow",
-        input_size=signature.size,
-        classes=signature.classes,
         device=processor_name(),
-        run=in_pieces(run, signature.batch),
-        description=Description.from_json(_description(path), path),
+        inputs=saved.inputs,
+        outputs=saved.outputs,
+        dtype=saved.dtype,
+        run=saved.run,
+        text=text.read_bytes() if text.is_file() else None,
     )
 
 
-def _description(path: Path) -> bytes | None:
-    file = path / "assets.extra" / f"{KEY}.json"
-    return file.read_bytes() if file.is_file() else None
+def _description_file(path: Path) -> Path:
+    return path / "assets.extra" / f"{KEY}.json"
+
+
+SAVED_MODEL = Format(
+    name="saved_model",
+    suffix="",
+    runtime="TensorFlow",
+    write=write_saved_model,
+    open=open_saved_model,
+    backend="tensorflow",
+    writing={"tensorflow": "tensorflow"},
+    opening={"tensorflow": "tensorflow"},
+)

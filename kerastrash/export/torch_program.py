@@ -3,44 +3,39 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from kerastrash.backends.torch_exported import open_exported
-from kerastrash.export.description import KEY, Description
-from kerastrash.export.nets import OpenNet, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.export.format import KEY, Description, Format
+from kerastrash.export.open_net import OpenNet, classifier
 
 if TYPE_CHECKING:
     import keras
 
-
-def write_torch(model: "keras.Model", path: Path, description: Description) -> None:
-    """Writes the model as a `.pt2` file of any batch size, the description among its extra files."""
-
-    from kerastrash.backends import torch_export  # what only opens files needs no Keras
-
-    torch_export.write_program(model, path, description.softmax, {f"{KEY}.json": description.to_json()})
+DESCRIPTION = f"{KEY}.json"
 
 
-def torch_runtime(path: Path, threads: int) -> OpenNet:
-    """Opens a `.pt2` file; see `open_runtime`.
+def write_program(model: "keras.Model", path: Path, description: Description) -> None:
+    """Writes a `.pt2` file, the description among its extra files."""
+    from kerastrash.backends import torch_export
 
-    Raises:
-        ModelError: the file is damaged, or no classifier of square images.
-    """
-    try:
-        program = open_exported(path, threads, f"{KEY}.json")
-    except Exception as error:  # torch raises whatever it trips over in a damaged file
-        raise cannot_open(path, "torch.export", error) from error
-    signature = signature_of(path, program.inputs, program.outputs, program.dtype)
+    torch_export.write_program(model, path, description.softmax, {DESCRIPTION: description.to_json()})
 
-    def run(images: np.ndarray) -> np.ndarray:
-        return np.asarray(program.run(as_dtype(images, signature.dtype)), "float32")
 
-    return OpenNet(
+def open_program(path: Path, threads: int) -> OpenNet:
+    """Opens a `.pt2` file."""
+    from kerastrash.backends.torch_exported import open_exported
+
+    program = open_exported(path, threads, DESCRIPTION)
+    return classifier(
+        path,
         name="torch-export",
-        input_size=signature.size,
-        classes=signature.classes,
         device=program.device,
-        run=in_pieces(run, signature.batch),
-        description=Description.from_json(program.text, path),
+        inputs=program.inputs,
+        outputs=program.outputs,
+        dtype=program.dtype,
+        run=program.run,
+        text=program.text,
     )
+
+
+TORCH = Format(
+    name="torch", suffix=".pt2", runtime="torch.export", write=write_program, open=open_program, backend="torch"
+)
