@@ -16,7 +16,7 @@ from kerastrash.files import write_csv
 from kerastrash.models import macs, parameters
 from kerastrash.scoring.config import ClockConfig
 from tuners.config import TuneConfig
-from tuners.hyperband import Hyperband, Rung, Values
+from tuners.oracle import Hyperband, Rung, Values
 from tuners.space import declare, recipe_of, rows_of
 from tuners.trial import TrialResult, TrialSpec, read_result, write_result, write_spec
 from tuners.worker import run_in_process

@@ -22,8 +22,8 @@ from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
-from tuners.hyperband import FAILED_SCORE
 from tuners.latency import latency_of
+from tuners.oracle import FAILED_SCORE
 
 SPEC, ROWS, RESULT = "spec.json", "rows.yaml", "result.json"
 

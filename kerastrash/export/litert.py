@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.errors import ModelError
 from kerastrash.export.format import KEY, Description, Format
 from kerastrash.export.open_net import Inference, OpenNet, classifier
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
@@ -30,12 +30,12 @@ def write_litert(model: "keras.Model", path: Path, description: Description) -> 
 
     In float16 the weights are so.
     """
-    from kerastrash.backends import tensorflow_export
+    from kerastrash.backends import tensorflow
     from kerastrash.models.builder import with_softmax
     from kerastrash.models.saved import add_description
 
     net = with_softmax(model) if description.softmax else model
-    tensorflow_export.write_litert(net, path, half=description.precision == "float16")
+    tensorflow.write_litert(net, path, half=description.precision == "float16")
     add_description(path, description.to_json())
 
 

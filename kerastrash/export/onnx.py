@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.export.format import KEY, Description, Format
 from kerastrash.export.open_net import OpenNet, classifier
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
@@ -21,9 +21,9 @@ def write_onnx(model: "keras.Model", path: Path, description: Description) -> No
     """
     import onnx
 
-    from kerastrash.backends import torch_export
+    from kerastrash.backends.torch import files
 
-    torch_export.write_onnx(model, path, description.softmax)
+    files.write_onnx(model, path, description.softmax)
     net = onnx.load(path)
     if description.precision == "float16":
         from onnxruntime.transformers.float16 import convert_float_to_float16  # float32 files need no onnxruntime

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.errors import ModelError
 from kerastrash.export.format import KEY, Description, Format
 from kerastrash.export.onnx import ONNX
 from kerastrash.export.open_net import OpenNet, Shape, classifier
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras

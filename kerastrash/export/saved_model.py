@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kerastrash.backends.processor import processor_name
+from kerastrash.errors import ConfigError
 from kerastrash.export.format import KEY, Description, Format
 from kerastrash.export.open_net import OpenNet, classifier
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 def write_saved_model(model: "keras.Model", path: Path, description: Description) -> None:
     """Writes a folder with one signature; the description is in `assets.extra`."""
-    from kerastrash.backends import tensorflow_export
+    from kerastrash.backends import tensorflow
     from kerastrash.models.builder import with_softmax
 
-    tensorflow_export.write_saved_model(with_softmax(model) if description.softmax else model, path)
+    tensorflow.write_saved_model(with_softmax(model) if description.softmax else model, path)
     text = _description_file(path)
     text.parent.mkdir()
     text.write_text(description.to_json(), encoding="utf-8")
@@ -28,14 +28,18 @@ def open_saved_model(path: Path, threads: int) -> OpenNet:
     Raises:
         ConfigError: TensorFlow has already started with another number of threads.
     """
-    from kerastrash.backends.tensorflow_saved import open_saved, set_threads
+    from kerastrash.backends import tensorflow
 
-    set_threads(threads)
-    saved, text = open_saved(path), _description_file(path)
+    if not tensorflow.set_threads(threads):
+        raise ConfigError(
+            f"threads={threads} cannot be set: TensorFlow has already started with another number in this process; "
+            "give the same number to all its models, or open the model in a process of its own"
+        )
+    saved, text = tensorflow.open_saved_model(path), _description_file(path)
     return classifier(
         path,
         name="tensorflow",
-        device=processor_name(),
+        device=saved.device,
         inputs=saved.inputs,
         outputs=saved.outputs,
         dtype=saved.dtype,

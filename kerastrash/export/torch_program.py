@@ -14,16 +14,16 @@ DESCRIPTION = f"{KEY}.json"
 
 def write_program(model: "keras.Model", path: Path, description: Description) -> None:
     """Writes a `.pt2` file, the description among its extra files."""
-    from kerastrash.backends import torch_export
+    from kerastrash.backends.torch import files
 
-    torch_export.write_program(model, path, description.softmax, {DESCRIPTION: description.to_json()})
+    files.write_program(model, path, description.softmax, {DESCRIPTION: description.to_json()})
 
 
 def open_program(path: Path, threads: int) -> OpenNet:
     """Opens a `.pt2` file."""
-    from kerastrash.backends.torch_exported import open_exported
+    from kerastrash.backends.torch import files
 
-    program = open_exported(path, threads, DESCRIPTION)
+    program = files.open_program(path, threads, DESCRIPTION)
     return classifier(
         path,
         name="torch-export",

@@ -20,7 +20,7 @@ from kerastrash.files import read_csv
 from kerastrash.models import load_rows, preset, scale_rows
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.baseline import resolve_runtime
-from tuners.hyperband import Rung
+from tuners.oracle import Rung
 from tuners.search import Trial, best_trial, write_trials
 from tuners.space import Space
 from tuners.trial import TrialResult, read_spec

@@ -16,7 +16,7 @@ from kerastrash.data.config import DataConfig
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Recipe
-from tuners.hyperband import FAILED_SCORE
+from tuners.oracle import FAILED_SCORE
 from tuners.trial import TrialSpec, read_result, read_spec, write_spec
 from tuners.worker import LOG, run_in_process
 

@@ -3,7 +3,7 @@
 import pytest
 
 from kerastrash.errors import ConfigError
-from tuners.hyperband import FAILED_SCORE, Hyperband
+from tuners.oracle import FAILED_SCORE, Hyperband
 
 
 def declare(hp):
