@@ -19,7 +19,7 @@ from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.format import Description
 from kerastrash.export.formats import FORMATS, format_of, open_runtime, write_sidecar
 from kerastrash.export.open_net import OpenNet
-from kerastrash.export.writing import staged, write_model
+from kerastrash.export.writing import staged_model, write_model
 from kerastrash.files import copy_file, sha256
 from kerastrash.models.builder import gives_probabilities
 from kerastrash.models.saved import image_size, open_model
@@ -60,7 +60,7 @@ def quantise(
     output, settings = Path(output), settings or QuantiseSettings()
     quantiser = _quantiser(runtime, output)
     model, task = _open(Path(model_path), runtime, data, settings)
-    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged(output) as place:
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as place:
         float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
         write_model(model, runtime, float32, task.description)
         description = replace(task.description, precision="int8")

@@ -18,7 +18,7 @@ from kerastrash.export.format import Description, Precision
 from kerastrash.export.formats import FORMATS, FormatName, check_precision, open_runtime, write_sidecar
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.open_net import softmax
-from kerastrash.export.writing import staged, write_unstaged
+from kerastrash.export.writing import staged_model, write_unstaged
 from kerastrash.files import sha256
 from kerastrash.models.builder import gives_probabilities, in_float32
 from kerastrash.models.saved import image_size, open_model, read_description
@@ -140,7 +140,7 @@ def export_model(
     check_precision(name, description.precision)
     FORMATS[name].check_packages()
     _check_classes(description, original)
-    with staged(path) as place:
+    with staged_model(path) as place:
         write_unstaged(original.model, name, place, description)
         report = _report(original, name, place, path, description)
         write_sidecar(report, place)

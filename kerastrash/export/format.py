@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from kerastrash.errors import ConfigError, ModelError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import keras
 
     from kerastrash.export.open_net import OpenNet
+
+KerasModel: TypeAlias = "keras.Model"
 
 KEY = "kerastrash"
 """The name under which the formats hold the description; as a file, `kerastrash.json`."""
@@ -67,7 +69,7 @@ class Format:
     """Of the file; empty where it is a folder."""
     runtime: str
     """The runtime's own name, for tables."""
-    write: Callable[["keras.Model", Path, Description], None]
+    write: Callable[[KerasModel, Path, Description], None]
     """Writes a float32 model that ends in logits, for batches of any size, with the description in the file.
 
     The description's precision is followed, its softmax put behind the logits. Whatever it raises is a net that cannot

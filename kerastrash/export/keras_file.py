@@ -2,16 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from kerastrash.export.format import Description, Format
+from kerastrash.export.format import Description, Format, KerasModel
 from kerastrash.export.open_net import OpenNet
 
-if TYPE_CHECKING:
-    import keras
 
-
-def write_keras(model: "keras.Model", path: Path, description: Description) -> None:
+def write_keras(model: KerasModel, path: Path, description: Description) -> None:
     """Writes the model without optimizer; the description is a member of the archive."""
     from kerastrash.models.builder import with_softmax
     from kerastrash.models.saved import add_description, save_model
@@ -35,7 +31,7 @@ def open_keras(path: Path, threads: int) -> OpenNet:
     return replace(net, description=replace(kept, softmax=kept.softmax or net.description.softmax))
 
 
-def keras_runtime(model: "keras.Model") -> OpenNet:
+def keras_runtime(model: KerasModel) -> OpenNet:
     """A model as a net that is open on the active backend; raises ModelError where it takes no square images."""
     import keras
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import KEY, Description, Format
-from kerastrash.export.open_net import Inference, OpenNet, classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel
+from kerastrash.export.open_net import OpenNet, classifier
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
-    import keras
     from ai_edge_litert.interpreter import Interpreter
 
 IDENTIFIER = b"TFL3"
@@ -25,7 +25,7 @@ Port = dict[str, Any]
 """What the interpreter says of an input or output."""
 
 
-def write_litert(model: "keras.Model", path: Path, description: Description) -> None:
+def write_litert(model: KerasModel, path: Path, description: Description) -> None:
     """Writes a `.tflite` file of LiteRT's own operations only, a zip archive with the description joined to its end.
 
     In float16 the weights are so.
@@ -55,16 +55,15 @@ def open_litert(path: Path, threads: int) -> OpenNet:
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    net = classifier(
-        path,
-        name="litert",
-        device=processor_name(),
+    opened = OpenedFile(
+        run=_inference(interpreter, inputs, outputs),
         inputs=[port["shape_signature"] for port in inputs],
         outputs=[port["shape_signature"] for port in outputs],
         dtype=_taken(inputs[0]) if inputs else "",
-        run=_inference(interpreter, inputs, outputs),
+        device=processor_name(),
         text=_joined_description(path),
     )
+    net = classifier(path, "litert", opened)
     net(np.zeros((1, net.input_size, net.input_size, 3), "uint8"))  # a damaged net is found here
     return net
 
@@ -111,13 +110,13 @@ def _dequantised(outputs: np.ndarray, answer: Port) -> np.ndarray:
     return (outputs - zero) * np.float32(scale) if scale else outputs
 
 
-def _joined_description(path: Path) -> bytes | None:
-    """What the zip archive at the file's end says; None without one: the net before it is whole all the same."""
+def _joined_description(path: Path) -> bytes:
+    """What the zip archive at the file's end says; nothing without one: the net before it is whole all the same."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.read(f"{KEY}.json")
     except UNREADABLE:
-        return None
+        return b""
 
 
 LITERT = Format(

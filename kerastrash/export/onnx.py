@@ -1,20 +1,17 @@
 """ONNX: written by PyTorch, run in ONNX Runtime on the processor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from kerastrash.export.format import KEY, Description, Format
+from kerastrash.backends import OpenedFile
+from kerastrash.export.format import KEY, Description, Format, KerasModel
 from kerastrash.export.open_net import OpenNet, classifier
 from kerastrash.runs import processor_name
-
-if TYPE_CHECKING:
-    import keras
 
 ERRORS_ONLY = 3
 TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
 
-def write_onnx(model: "keras.Model", path: Path, description: Description) -> None:
+def write_onnx(model: KerasModel, path: Path, description: Description) -> None:
     """Writes `image` float32 to `logits` or `probabilities` float32, the description as the property `kerastrash`.
 
     In float16 the weights and all arithmetic between are so.
@@ -42,16 +39,15 @@ def open_onnx(path: Path, threads: int) -> OpenNet:
     options.log_severity_level = ERRORS_ONLY
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     inputs = session.get_inputs()
-    return classifier(
-        path,
-        name="onnxruntime",
-        device=processor_name(),
+    opened = OpenedFile(
+        run=lambda images: session.run(None, {inputs[0].name: images})[0],
         inputs=[entry.shape for entry in inputs],
         outputs=[entry.shape for entry in session.get_outputs()],
         dtype=TYPES.get(inputs[0].type, inputs[0].type) if inputs else "",
-        run=lambda images: session.run(None, {inputs[0].name: images})[0],
-        text=session.get_modelmeta().custom_metadata_map.get(KEY),
+        device=processor_name(),
+        text=session.get_modelmeta().custom_metadata_map.get(KEY, ""),
     )
+    return classifier(path, "onnxruntime", opened)
 
 
 ONNX = Format(

@@ -1,16 +1,15 @@
 """A net that is open in a runtime, what its file takes and gives, and how any images are fed to it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
 from kerastrash.export.format import Description
-
-Inference = Callable[[np.ndarray], np.ndarray]
 
 
 class Runtime(Protocol):
@@ -53,48 +52,30 @@ def conditions(runtime: str, device: str, threads: int) -> str:
     return f"{runtime}, {device}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-Shape = Sequence[object]
-"""Sides of an array: whole numbers, and anything else where a side is free."""
-
 INPUT_TYPES = ("float32", "float16", "uint8")
 
 
-def classifier(
-    path: Path,
-    *,
-    name: str,
-    device: str,
-    inputs: Sequence[Shape],
-    outputs: Sequence[Shape],
-    dtype: str,
-    run: Inference,
-    text: str | bytes | None,
-) -> OpenNet:
-    """The net of a file from what its runtime says of it.
-
-    Args:
-        inputs: their shapes; likewise `outputs`.
-        dtype: of the images that `run` takes, in one piece of memory; of as many as the first input says.
-        text: the description.
+def classifier(path: Path, name: str, opened: OpenedFile) -> OpenNet:
+    """The net of a file from what the runtime of this name says of it.
 
     Raises:
         ModelError: it is no classifier of square RGB images, or takes them in another type than INPUT_TYPES.
     """
-    inputs, outputs = ([tuple(_side(side) for side in shape) for shape in shapes] for shapes in (inputs, outputs))
+    inputs, outputs = ([tuple(map(_side, shape)) for shape in shapes] for shapes in (opened.inputs, opened.outputs))
     if not (_is_images(inputs) and _is_answers(outputs)):
         raise ModelError(
             f"{path}: takes {_shown(inputs)} and gives {_shown(outputs)}; "
             "give a net from (batch, size, size, 3) to (batch, classes), size and classes fixed"
         )
-    if dtype not in INPUT_TYPES:
-        raise ModelError(f"{path}: takes images of {dtype}; export it for one of {', '.join(INPUT_TYPES)}")
+    if opened.dtype not in INPUT_TYPES:
+        raise ModelError(f"{path}: takes images of {opened.dtype}; export it for one of {', '.join(INPUT_TYPES)}")
     batch, size, *_ = inputs[0]
 
     def typed(images: np.ndarray) -> np.ndarray:
-        return np.asarray(run(_as_dtype(images, dtype)), "float32")
+        return np.asarray(opened.run(_as_dtype(images, opened.dtype)), "float32")
 
-    description = Description.from_json(text, path)
-    return OpenNet(name, size, outputs[0][1], device, _in_pieces(typed, batch), description)
+    description = Description.from_json(opened.text, path)
+    return OpenNet(name, size, outputs[0][1], opened.device, _in_pieces(typed, batch), description)
 
 
 def _as_dtype(images: np.ndarray, dtype: str) -> np.ndarray:

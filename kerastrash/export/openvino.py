@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerastrash.backends import OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import KEY, Description, Format
+from kerastrash.export.format import KEY, Description, Format, KerasModel
 from kerastrash.export.onnx import ONNX
-from kerastrash.export.open_net import OpenNet, Shape, classifier
+from kerastrash.export.open_net import OpenNet, classifier
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
-    import keras
     import openvino
 
 WEIGHTS = ".bin"
@@ -22,7 +22,7 @@ COMPILED = 8
 """Batch sizes kept compiled."""
 
 
-def write_openvino(model: "keras.Model", path: Path, description: Description) -> None:
+def write_openvino(model: KerasModel, path: Path, description: Description) -> None:
     """Writes an `.xml` file, with the description as the runtime information `kerastrash`, and its weights beside it.
 
     In float16 the weights are so, and the device computes as it likes.
@@ -67,23 +67,22 @@ def open_openvino(path: Path, threads: int) -> OpenNet:
     def run(images: np.ndarray) -> np.ndarray:
         return request(len(images)).infer([images], share_inputs=True)[0]
 
-    found = classifier(
-        path,
-        name="openvino",
-        device=processor_name(),
+    opened = OpenedFile(
+        run=run,
         inputs=[_shape(port) for port in net.inputs],
         outputs=[_shape(port) for port in net.outputs],
         dtype=net.inputs[0].element_type.to_dtype().name if net.inputs else "",
-        run=run,
-        text=net.get_rt_info(KEY).astype(str) if net.has_rt_info(KEY) else None,
+        device=processor_name(),
+        text=net.get_rt_info(KEY).astype(str) if net.has_rt_info(KEY) else "",
     )
+    found = classifier(path, "openvino", opened)
     request(_shape(net.inputs[0])[0] or 1)  # a damaged net is found here
     return found
 
 
-def _shape(port: "openvino.Output") -> Shape:
+def _shape(port: "openvino.Output") -> tuple[int | None, ...]:
     shape = port.partial_shape
-    return [side.get_length() if side.is_static else None for side in shape] if shape.rank.is_static else []
+    return tuple(side.get_length() if side.is_static else None for side in shape) if shape.rank.is_static else ()
 
 
 OPENVINO = Format(

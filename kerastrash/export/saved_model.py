@@ -1,17 +1,14 @@
 """TensorFlow's SavedModel: written and run by TensorFlow."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from kerastrash.errors import ConfigError
-from kerastrash.export.format import KEY, Description, Format
+from kerastrash.export.format import KEY, Description, Format, KerasModel
 from kerastrash.export.open_net import OpenNet, classifier
 
-if TYPE_CHECKING:
-    import keras
 
-
-def write_saved_model(model: "keras.Model", path: Path, description: Description) -> None:
+def write_saved_model(model: KerasModel, path: Path, description: Description) -> None:
     """Writes a folder with one signature; the description is in `assets.extra`."""
     from kerastrash.backends import tensorflow
     from kerastrash.models.builder import with_softmax
@@ -35,17 +32,9 @@ def open_saved_model(path: Path, threads: int) -> OpenNet:
             f"threads={threads} cannot be set: TensorFlow has already started with another number in this process; "
             "give the same number to all its models, or open the model in a process of its own"
         )
-    saved, text = tensorflow.open_saved_model(path), _description_file(path)
-    return classifier(
-        path,
-        name="tensorflow",
-        device=saved.device,
-        inputs=saved.inputs,
-        outputs=saved.outputs,
-        dtype=saved.dtype,
-        run=saved.run,
-        text=text.read_bytes() if text.is_file() else None,
-    )
+    text = _description_file(path)
+    opened = replace(tensorflow.open_saved_model(path), text=text.read_bytes() if text.is_file() else b"")
+    return classifier(path, "tensorflow", opened)
 
 
 def _description_file(path: Path) -> Path:

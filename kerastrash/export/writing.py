@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import filelock
 import keras
 
 from kerastrash.errors import FileError, KerastrashError, ModelError
@@ -26,20 +24,15 @@ from kerastrash.export.formats import (
 )
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.open_net import OpenNet
+from kerastrash.files import staged
 from kerastrash.models.builder import gives_probabilities, in_float32, without_softmax
 from kerastrash.models.saved import save_model
 from kerastrash.processes import ending
 
-STAGED, LOCK = ".staged", ".lock"
-
 
 @contextlib.contextmanager
-def staged(path: Path) -> Iterator[Path]:
-    """Yields a path of the same name in a temporary folder beside; moves all that is there into place at the end.
-
-    What lies in the temporary folder beside the yielded path (an OpenVINO model's weights, a sidecar) moves along with
-    it, and before it: while `path` is there, so are the files it needs. What a process that was killed has left is
-    removed by the next one that writes into the same folder.
+def staged_model(path: Path) -> Iterator[Path]:
+    """`files.staged` for a model: a sidecar that is not written anew goes, as the new file would be refused with it.
 
     Raises:
         FileError: the folder cannot be written, the disk is full, or `path` is a folder of something else; what stood
@@ -47,57 +40,11 @@ def staged(path: Path) -> Iterator[Path]:
     """
     if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
         raise FileError(f"{path}: a folder with other files; choose another name for the model")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
-        with _own_folder(path) as folder:
-            yield folder / path.name
-            _move(folder, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise FileError(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from error
-
-
-@contextlib.contextmanager
-def _own_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside the path, locked for as long as it is in use."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=STAGED, dir=path.parent))
-        lock = filelock.FileLock(folder / LOCK, timeout=0)
-        with contextlib.suppress(filelock.Timeout):  # another process took it for one that was left
-            lock.acquire()
-            break
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
-
-
-def _sweep(folder: Path) -> None:
-    """Removes temporary folders whose process is gone, and its lock with it."""
-    for left in folder.glob(f".*{STAGED}"):
-        with contextlib.suppress(filelock.Timeout), filelock.FileLock(left / LOCK, timeout=0):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _move(folder: Path, path: Path) -> None:
-    others = [entry for entry in folder.iterdir() if entry.name not in (path.name, LOCK)]
-    _remove_digests(path)
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif others:
-        path.unlink(missing_ok=True)
-    for entry in others:
-        entry.replace(path.with_name(entry.name))
-    (folder / path.name).replace(path)
-
-
-def _remove_digests(path: Path) -> None:
-    """Removes the sidecar of the earlier file, with which the new one would be refused."""
-    with contextlib.suppress(ModelError):
-        if DIGESTS in read_sidecar(path):
-            sidecar_path(path).unlink()
+    with staged(path) as place:
+        yield place
+        with contextlib.suppress(ModelError):
+            if DIGESTS in read_sidecar(path):
+                sidecar_path(path).unlink()
 
 
 def write_model(model: keras.Model, name: FormatName, path: Path | str, description: Description | None = None) -> Path:
@@ -115,13 +62,13 @@ def write_model(model: keras.Model, name: FormatName, path: Path | str, descript
     path, description = Path(path), description or Description()
     check_precision(name, description.precision)
     FORMATS[name].check_packages(opening=False)
-    with staged(path) as place:
+    with staged_model(path) as place:
         write_unstaged(model, name, place, description)
     return path
 
 
 def write_unstaged(model: keras.Model, name: FormatName, path: Path, description: Description) -> None:
-    """`write_model` without its checks, and straight to the path: into a folder that `staged` gives."""
+    """`write_model` without its checks, and straight to the path: into a folder that `staged_model` gives."""
     backend = FORMATS[name].backend
     description = replace(description, softmax=description.softmax or gives_probabilities(model))
     with keras.device("cpu"):

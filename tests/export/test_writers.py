@@ -13,7 +13,8 @@ from keras import layers
 from kerastrash.errors import ConfigError, FileError, ModelError
 from kerastrash.export.format import Description
 from kerastrash.export.formats import FORMATS, open_runtime
-from kerastrash.export.writing import staged, write_elsewhere, write_model
+from kerastrash.export.writing import write_elsewhere, write_model
+from kerastrash.files import staged
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.builder import in_float32
 from kerastrash.models.saved import open_model, read_description, save_model
