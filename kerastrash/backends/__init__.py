@@ -50,7 +50,7 @@ class OpenedFile:
     dtype: str
     """The first input's, such as `float32`."""
     device: str
-    text: str = ""
+    text: str | bytes = ""
     """What was written into the file beside the program."""
 
 

@@ -17,8 +17,7 @@ from kerastrash.comparison.system import Kind
 from kerastrash.compress.config import DistilSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import read_json, write_json, write_text
+from kerastrash.files import read_json, sha256, write_json, write_text
 from kerastrash.models import dump_rows, load_rows
 from kerastrash.models.base import Rows
 from kerastrash.training.checkpoint import BEST

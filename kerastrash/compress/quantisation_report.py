@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerastrash.compress.config import QuantiseSettings
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.export.formats import FormatName
 
 

@@ -14,7 +14,7 @@ from kerastrash.comparison.config import CompareConfig
 from kerastrash.comparison.worker import run_here
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import write_comparison
