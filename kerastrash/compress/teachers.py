@@ -99,5 +99,5 @@ def with_features(model: keras.Model, path: Path | str) -> keras.Model:
     """The model with the vector that enters its last dense layer joined to its logits: (batch, classes + d)."""
     classifier = model.layers[-1]
     if not isinstance(classifier, keras.layers.Dense):
-        raise ModelError(f"{path}: ends with {classifier.name}, not with a dense layer; distil without features")
+        raise ModelError(f"{path}: ends with {classifier.name}, not with a dense layer; distill without features")
     return keras.Model(model.input, keras.layers.Concatenate(name="outputs")([model.output, classifier.input]))
