@@ -64,7 +64,7 @@ class DistilledLoss(keras.losses.Loss):
 
 
 VIEW_SEED = 0
-"""Of views that are kept: the same for all students, so that they share them."""
+"""The seed of views that are kept: the same for all students, so that they share them."""
 
 
 class Lessons:

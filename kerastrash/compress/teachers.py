@@ -36,7 +36,7 @@ class Teacher:
     """Gives (batch, classes), or (batch, classes + features)."""
     dataset: Dataset
     folder: Path
-    """Where what it says is kept."""
+    """Keeps what it says."""
 
     @property
     def columns(self) -> int:
@@ -54,7 +54,7 @@ class Teacher:
         """What it says of the view (seed, epoch) of each training crop.
 
         Returns:
-            float32 (n, columns) by place in the cache; rows of crops that are not in the training split are 0.
+            float32 (n, columns) by index in the cache; rows of crops that are not in the training split are 0.
         """
         key = hashlib.sha256(repr((*self._key, augmentation, seed, epoch)).encode()).hexdigest()
         path = self.folder / f"{key[:24]}.npy"
