@@ -77,7 +77,7 @@ def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> tupl
         Category(name, "" if label is None else category_map.classes[label], counts[name])
         for name, label in labels.items()
     ]
-    order = {name: place for place, name in enumerate(category_map.classes)}
+    order = {name: index for index, name in enumerate(category_map.classes)}
     return tuple(sorted(rows, key=lambda row: (order.get(row.class_name, len(order)), -row.annotations)))
 
 
