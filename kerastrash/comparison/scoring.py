@@ -8,7 +8,7 @@ from kerastrash.comparison.measuring import OUTSIDE, PART, Measured
 from kerastrash.comparison.rows import deviation, mean, whole_mean
 from kerastrash.comparison.system import System
 from kerastrash.comparison.training import Results
-from kerastrash.export.nets import conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.reports.comparison_rows import SeedRow, SystemRow, ranked
 from kerastrash.scoring.baseline import measured_as
 from kerastrash.scoring.clocks import Timing

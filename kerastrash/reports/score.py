@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kerastrash.data.records import count_reasons
-from kerastrash.export.nets import conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.reports.pictures import COLOURS, picture
 from kerastrash.reports.tables import PlainTable, number
 from kerastrash.scoring.adjustment import SHARES, Adjustment

@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.device import augment_batch
-from kerastrash.augment.draws import NAMES, Draws
+from kerastrash.augment.operations import NAMES, OPERATIONS
 from kerastrash.data import Part, read_crop
 from kerastrash.data.images import ImageError
 from kerastrash.files import atomic_path
@@ -69,7 +69,6 @@ def _fitting(name: str, end: str, font: ImageFont.FreeTypeFont) -> str:
 
 STRENGTHS = {"level 0.5": (0.5, 1), "level 1": (1.0, 1), "level 1, other sign": (1.0, -1)}
 """Level and sign of each pair of pictures, left to right."""
-SIGNLESS = ("Identity", "AutoContrast", "Equalize", "Solarize", "Posterize")
 BLOCKS, LABEL, LINE, GAP = 2, 96, 26, 8
 """Operations beside each other; pixels of a label, of the headings and between pairs."""
 
@@ -92,7 +91,7 @@ def draw_operations(crops: Sequence[np.ndarray], path: Path) -> None:
         left, top = index // rows * block, LINE + index % rows * (size + GAP)
         write((left + GAP, top + size // 2 - GAP), name, fill="black", font=font)
         for number, (level, sign) in enumerate(STRENGTHS.values()):
-            if sign > 0 or name not in SIGNLESS:
+            if sign > 0 or OPERATIONS[name].signed:
                 for form, augmented in enumerate(both_forms(crops[index % len(crops)], name, level, sign)):
                     sheet.paste(Image.fromarray(augmented), (left + LABEL + number * pair + form * size, top))
     _save(sheet, path)

@@ -16,9 +16,8 @@ from kerastrash.backends import device_description
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Part, prepare, read_crop
 from kerastrash.errors import ModelError
-from kerastrash.export.formats import FORMATS, FormatName, missing_packages
-from kerastrash.export.nets import OpenNet, conditions
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import FORMATS, FormatName, open_runtime
+from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
@@ -57,7 +56,7 @@ def _obstacle_to_onnx() -> str:
     device = device_description()
     if device != processor_name():
         return f"the device is {device}"
-    missing = missing_packages("onnx")
+    missing = FORMATS["onnx"].missing()
     return f"ONNX Runtime is not installed, {missing} brings it" if missing else ""
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kerastrash.export.description import Description
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.format import Description
+from kerastrash.export.formats import open_runtime
 from kerastrash.processes import Child
 from kerastrash.scoring.clocks import time_block
 

@@ -12,9 +12,8 @@ from kerastrash.backends import set_threads
 from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import format_of
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.format import Description
+from kerastrash.export.formats import format_of, open_runtime
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.baseline import (
     BASELINE,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageColor
 
-from kerastrash.augment.draws import NAMES
+from kerastrash.augment.operations import NAMES
 from kerastrash.data import Crop, Part
 from kerastrash.reports.sheets import (
     FRAME,

@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from kerastrash.data import Part
 from kerastrash.errors import ModelError
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.scoring.evaluate import evaluate, judge
 
 CLASSES = 6

@@ -14,8 +14,8 @@ from rich.console import Console
 from kerastrash import cli
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.format import Description
+from kerastrash.export.formats import open_runtime
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
