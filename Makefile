@@ -3,14 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH := $(shell grep '^torch==' constraints.txt)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-INSTALL_BEAM := .venv-beam/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints-beam.txt
 INSTALL_DEVICE := .venv-device/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow
 # All that predict.py and kerastrash.Classifier need to run an exported file.
 DEVICE := numpy pillow rich "jsonargparse[signatures]" pyyaml onnxruntime openvino ai-edge-litert
 EXPORTED := $(CURDIR)/.venv-device/exported
 
-.PHONY: help tune train score data check test test-beam test-device test-slow lint format clean
+.PHONY: help tune train score data check test test-device test-slow lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,14 +24,6 @@ help: ## this list
 .venv/.test: .venv/.base
 	@echo "installing what the tests need: jax, tensorflow, the device formats, pytest, ruff"
 	$(INSTALL) --editable ".[jax,tensorflow,onnx,openvino,litert,safetensors,pretrained,test]"
-	@touch $@
-
-# Apache Beam needs older versions of what the rest needs: an environment of its own, in which tensorflow is absent.
-.venv-beam/.done: pyproject.toml constraints-beam.txt
-	$(PYTHON) -m venv .venv-beam
-	@echo "installing kerastrash with Apache Beam and without tensorflow into .venv-beam"
-	$(INSTALL_BEAM) $(TORCH)
-	$(INSTALL_BEAM) --editable ".[beam,test]"
 	@touch $@
 
 # An F1 of 0.5 is what a short search can expect of the sample, whose classes have 70 photographs each to train on.
@@ -65,11 +56,7 @@ test: lint ## what CI runs: everything on torch, what every backend must do on j
 	for backend in $(BACKENDS); do \
 		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
-	$(MAKE) test-beam
 	$(MAKE) test-device
-
-test-beam: .venv-beam/.done ## TFDS sets with tensorflow absent, by the plain and by the Beam form
-	KERAS_BACKEND=torch OMP_NUM_THREADS=1 .venv-beam/bin/python -m pytest -n 2 --dist loadfile tests/data/tfds
 
 # What a robot has: runtimes alone, neither Keras nor a backend.
 .venv-device/.done: pyproject.toml constraints.txt
@@ -87,4 +74,4 @@ test-slow: .venv/.test ## the tests that take minutes
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m slow
 
 clean: ## remove the environment and the caches; runs/ and generated data stay
-	rm -rf .venv .venv-beam .venv-device .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-device .pytest_cache .ruff_cache *.egg-info

@@ -13,10 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import filelock
 import yaml
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.cli import from_settings, settings
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, write_json, write_text
@@ -48,6 +46,8 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -
         ConfigError: the folder was made with other settings, or another process is working in it.
         FileError: the folder cannot be written.
     """
+    import filelock  # not with this module: what opens exported files alone has none
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / LOCK, timeout=0)
@@ -122,6 +122,16 @@ def environment() -> dict[str, Any]:
         "backend": os.environ.get("KERAS_BACKEND", "default"),
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
     }
+
+
+def processor_name() -> str:
+    """The processor's model, such as `AMD EPYC 7B13`; the machine's architecture where the system does not tell it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or platform.machine() or "unknown processor"
 
 
 def _version(package: str) -> str | None:

@@ -20,11 +20,11 @@ from statistics import median
 from rich.table import Table
 
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
-from kerastrash.backends.processor import processor_name
 from kerastrash.cli import part_of, run
 from kerastrash.console import console, results
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
+from kerastrash.runs import processor_name
 from kerastrash.training.batches import CropBatches
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.recipe import Recipe

@@ -1,11 +1,12 @@
-"""The only place with torch-, jax- or tensorflow-specific code: one file a backend, the active one imported on use.
+"""The only place with torch-, jax- or tensorflow-specific code: one module a backend, the active one imported on use.
 
-Each backend file has the functions below under the same names; `keras.backend.backend()` picks the file.
+Each of them has the functions below under the same names; `keras.backend.backend()` picks it.
 """
 
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,22 @@ if TYPE_CHECKING:
 BACKENDS = ("torch", "jax", "tensorflow")
 
 Inference = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class OpenedFile:
+    """An exported program that is ready to run, and what it says of itself."""
+
+    run: Inference
+    """Images of its own dtype and batch size to its first output, in host memory."""
+    inputs: list[tuple[int | None, ...]]
+    """Shapes; None for a free side."""
+    outputs: list[tuple[int | None, ...]]
+    dtype: str
+    """The first input's, such as `float32`."""
+    device: str
+    text: str = ""
+    """What was written into the file beside the program."""
 
 
 def inference_function(model: "keras.Model") -> Inference:
@@ -116,7 +133,7 @@ def _active() -> ModuleType:
     name = _name()
     if name not in BACKENDS:
         raise ConfigError(f"KERAS_BACKEND={name} is not supported here: set it to one of {', '.join(BACKENDS)}")
-    return importlib.import_module(f"kerastrash.backends.{name}_backend")
+    return importlib.import_module(f"kerastrash.backends.{name}")
 
 
 def _name() -> str:

@@ -1,15 +1,19 @@
 """From the settings to a data set that is ready to be drawn from."""
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kerastrash.data.cache import CachedCrops, cached_crops
 from kerastrash.data.coco import read_coco
 from kerastrash.data.config import DataConfig, check_config
+from kerastrash.data.decoding import by_photograph, in_threads
 from kerastrash.data.folder import read_folder
-from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
+from kerastrash.data.images import ImageError, digest, read_bytes
+from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
 from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
 from kerastrash.data.split import Split, kept_split, split_crops
 from kerastrash.errors import ConfigError, DataError
@@ -17,6 +21,13 @@ from kerastrash.errors import ConfigError, DataError
 TFDS = "tfds:"
 ANNOTATIONS = "annotations.json"
 """A folder that holds this file is a COCO data set."""
+Track = Callable[[Iterable[Any], str, str, int], Iterable[Any]]
+"""Yields the items, given also a description, their unit and their number; `kerastrash.console.track` draws a bar."""
+
+
+def untracked(items: Iterable[Any], _description: str, _unit: str, _total: int) -> Iterable[Any]:
+    """The items, no progress shown."""
+    return items
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,7 @@ def _annotation_file(config: DataConfig) -> Path | None:
 
 
 def _read_tfds(name: str, folder: Path) -> Source:
-    from kerastrash.data.tfds.source import read_tfds  # loads tensorflow_datasets, a second of imports
+    from kerastrash.data.tfds_read import read_tfds  # loads tensorflow_datasets, a second of imports
 
     return read_tfds(name, folder)
 
@@ -149,7 +160,48 @@ def prepare_source(source: Source, config: DataConfig, input_size: int) -> Datas
 
 
 def _split(config: DataConfig, source: Source, cached: CachedCrops) -> Split:
-    shares = {"validation": config.validation, "test": config.test, "seed": config.split_seed}
+    shares = _shares(config)
     path = cached.folder / f"split-{'-'.join(map(str, shares.values()))}.json"
     crops = (cached.crops, cached.labels, cached.groups)
     return kept_split(path, len(cached.crops), lambda: split_crops(config.data, source.classes, *crops, **shares))
+
+
+def _shares(config: DataConfig) -> dict[str, float]:
+    return {"validation": config.validation, "test": config.test, "seed": config.split_seed}
+
+
+def settle_source(source: Source, config: DataConfig, track: Track = untracked) -> Source:
+    """Fills in photograph and split of every crop before a single image is decoded.
+
+    The split is that of `prepare` over the photographs that can be read. They are read, not decoded:
+    what turns out to be damaged is left out later, and moves no other crop to another split.
+
+    Raises:
+        DataError: not one photograph can be read, or a class cannot stand in all three splits.
+    """
+    photographs = by_photograph(source.crops)
+    crops: list[Crop] = []
+    left_out = list(source.left_out)
+    for together in track(in_threads(_identify, photographs), "Reading", "photographs", len(photographs)):
+        for item in together:
+            (crops if isinstance(item, Crop) else left_out).append(item)
+    if not crops:
+        raise DataError(
+            f"{config.data}: not one photograph can be read: {count_reasons(left_out)}; "
+            "check the image folder (--images) and the files"
+        )
+    labels = np.array([crop.label for crop in crops], dtype=np.int64)
+    groups = np.array([crop.photograph for crop in crops])
+    splits, leaks = split_crops(config.data, source.classes, crops, labels, groups, **_shares(config))
+    split_of = {index: split for split in SPLITS for index in splits[split].tolist()}
+    settled = tuple(replace(crop, split=split_of[index]) for index, crop in enumerate(crops) if index in split_of)
+    return replace(source, crops=settled, left_out=(*left_out, *leaks))
+
+
+def _identify(photograph: Sequence[Crop]) -> list[Crop | LeftOut]:
+    """Each crop with the SHA-256 of its photograph, or why the photograph cannot be read."""
+    try:
+        identity = photograph[0].photograph or digest(read_bytes(photograph[0].image))
+    except ImageError as error:
+        return [LeftOut(crop.key, error.reason) for crop in photograph]
+    return [replace(crop, photograph=identity) for crop in photograph]

@@ -1,10 +1,13 @@
 """Photographs to the pixels of their crops, several at a time and never far ahead of whoever takes them."""
 
+import contextlib
+import itertools
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,9 +16,10 @@ from kerastrash.data.records import Crop, LeftOut
 
 AT_ONCE = 8
 """Crops, at least, a task of a thread: with one each, threads would spend a tenth of their time on handing over."""
-AHEAD = 8
+THREADS = min(32, max(2, os.cpu_count() or 2))
+AHEAD = max(8, THREADS)
 """Tasks done or under way ahead of the photograph that is taken: this bounds the memory."""
-MOST_THREADS = 8
+Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -48,16 +52,23 @@ def by_photograph(crops: Sequence[Crop]) -> list[tuple[Crop, ...]]:
 
 
 def decode_photographs(photographs: Sequence[tuple[Crop, ...]], size: int) -> Iterator[Photograph]:
-    """Decodes in threads (Pillow does so outside the GIL) and yields in the order given."""
-    pending: deque[Future[list[Photograph]]] = deque()
-    pool = ThreadPoolExecutor(max(2, min(MOST_THREADS, os.cpu_count() or 2)))
+    """Decodes in threads and yields in the order given."""
+    decoded = in_threads(lambda task: [decode_photograph(crops, size) for crops in task], _tasks(photographs))
+    with contextlib.closing(decoded):
+        yield from itertools.chain.from_iterable(decoded)
+
+
+def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The results in the order of the items; Pillow and SHA-256 work outside the GIL."""
+    pending: deque[Future[Result]] = deque()
+    pool = ThreadPoolExecutor(THREADS)
     try:
-        for task in _tasks(photographs):
-            pending.append(pool.submit(_decode_each, task, size))
+        for item in items:
+            pending.append(pool.submit(function, item))
             if len(pending) >= AHEAD:
-                yield from pending.popleft().result()
+                yield pending.popleft().result()
         while pending:
-            yield from pending.popleft().result()
+            yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -71,10 +82,6 @@ def _tasks(photographs: Sequence[tuple[Crop, ...]]) -> Iterator[list[tuple[Crop,
             task = []
     if task:
         yield task
-
-
-def _decode_each(photographs: Sequence[tuple[Crop, ...]], size: int) -> list[Photograph]:
-    return [decode_photograph(crops, size) for crops in photographs]
 
 
 def decode_photograph(crops: Sequence[Crop], size: int) -> Photograph:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.errors import ModelError
 from kerastrash.export.description import KEY, Description
 from kerastrash.export.nets import Inference, OpenNet, Signature, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
@@ -23,12 +23,12 @@ def write_litert(model: "keras.Model", path: Path, description: Description) -> 
     In float16 the weights are so. A zip archive with the description is joined to the file's end.
     """
 
-    from kerastrash.backends import tensorflow_export  # what only opens files needs no Keras
+    from kerastrash.backends import tensorflow  # what only opens files needs no Keras
     from kerastrash.export.graph import with_softmax
     from kerastrash.models.saved import add_description
 
     net = with_softmax(model) if description.softmax else model
-    tensorflow_export.write_litert(net, path, half=description.precision == "float16")
+    tensorflow.write_litert(net, path, half=description.precision == "float16")
     add_description(path, description.to_json())
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnxruntime
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.export.description import KEY, Description
 from kerastrash.export.nets import OpenNet, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
@@ -22,9 +22,9 @@ def write_onnx(model: "keras.Model", path: Path, description: Description) -> No
 
     import onnx  # what only opens files needs neither it nor Keras
 
-    from kerastrash.backends import torch_export
+    from kerastrash.backends.torch import files
 
-    torch_export.write_onnx(model, path, description.softmax)
+    files.write_onnx(model, path, description.softmax)
     net = onnx.load(path)
     if description.precision == "float16":
         from onnxruntime.transformers.float16 import convert_float_to_float16  # float32 files need no onnxruntime

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import openvino
 
-from kerastrash.backends.processor import processor_name
 from kerastrash.errors import ModelError
 from kerastrash.export.description import KEY, Description
 from kerastrash.export.nets import OpenNet, Shape, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerastrash.backends.processor import processor_name
-from kerastrash.backends.tensorflow_saved import open_saved, set_threads
+from kerastrash.backends import tensorflow
+from kerastrash.errors import ConfigError
 from kerastrash.export.description import KEY, Description
 from kerastrash.export.nets import OpenNet, as_dtype, cannot_open, in_pieces, signature_of
 
@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 def write_saved_model(model: "keras.Model", path: Path, description: Description) -> None:
     """Writes the model as a folder, with one signature of any batch size; the description is in `assets.extra`."""
+    from kerastrash.export.graph import with_softmax  # what only opens files needs no Keras
 
-    from kerastrash.backends import tensorflow_export  # what only opens files needs no Keras
-    from kerastrash.export.graph import with_softmax
-
-    tensorflow_export.write_saved_model(with_softmax(model) if description.softmax else model, path)
+    tensorflow.write_saved_model(with_softmax(model) if description.softmax else model, path)
     (path / "assets.extra").mkdir()
     (path / "assets.extra" / f"{KEY}.json").write_text(description.to_json(), encoding="utf-8")
 
@@ -32,9 +30,13 @@ def saved_model_runtime(path: Path, threads: int) -> OpenNet:
         ConfigError: TensorFlow has already started with another number of threads.
         ModelError: the folder is damaged, or holds no classifier of square images.
     """
-    set_threads(threads)
+    if not tensorflow.set_threads(threads):
+        raise ConfigError(
+            f"threads={threads} cannot be set: TensorFlow has already started with another number in this process; "
+            "give the same number to all its models, or open the model in a process of its own"
+        )
     try:
-        saved = open_saved(path)
+        saved = tensorflow.open_saved_model(path)
     except Exception as error:  # TensorFlow's own exceptions share no base class with Python's that it raises too
         raise cannot_open(path, "TensorFlow", error) from error
     signature = signature_of(path, saved.inputs, saved.outputs, saved.dtype)
@@ -46,7 +48,7 @@ def saved_model_runtime(path: Path, threads: int) -> OpenNet:
         name="tensorflow",
         input_size=signature.size,
         classes=signature.classes,
-        device=processor_name(),
+        device=saved.device,
         run=in_pieces(run, signature.batch),
         description=Description.from_json(_description(path), path),
     )

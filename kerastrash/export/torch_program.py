@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kerastrash.backends.torch_exported import open_exported
+from kerastrash.backends.torch.files import open_program, write_program
 from kerastrash.export.description import KEY, Description
 from kerastrash.export.nets import OpenNet, as_dtype, cannot_open, in_pieces, signature_of
 
@@ -15,10 +15,7 @@ if TYPE_CHECKING:
 
 def write_torch(model: "keras.Model", path: Path, description: Description) -> None:
     """Writes the model as a `.pt2` file of any batch size, the description among its extra files."""
-
-    from kerastrash.backends import torch_export  # what only opens files needs no Keras
-
-    torch_export.write_program(model, path, description.softmax, {f"{KEY}.json": description.to_json()})
+    write_program(model, path, description.softmax, {f"{KEY}.json": description.to_json()})
 
 
 def torch_runtime(path: Path, threads: int) -> OpenNet:
@@ -28,7 +25,7 @@ def torch_runtime(path: Path, threads: int) -> OpenNet:
         ModelError: the file is damaged, or no classifier of square images.
     """
     try:
-        program = open_exported(path, threads, f"{KEY}.json")
+        program = open_program(path, threads, f"{KEY}.json")
     except Exception as error:  # torch raises whatever it trips over in a damaged file
         raise cannot_open(path, "torch.export", error) from error
     signature = signature_of(path, program.inputs, program.outputs, program.dtype)

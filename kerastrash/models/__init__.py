@@ -8,7 +8,8 @@ from kerastrash.models.mobilenet_v3 import Bneck, InvertedResidual, MBConv
 from kerastrash.models.nets import dump_rows, load_rows, preset, preset_names, resolve_rows
 from kerastrash.models.resnet import BasicBlock, Bottleneck
 from kerastrash.models.shufflenet_v2 import ShuffleUnit
-from kerastrash.models.torch_weights import load_torch_state, read_torch_state
+from kerastrash.models.torch_weights import load_torch_state
+from kerastrash.models.weight_files import read_torch_state
 
 __all__ = [
     "IMAGENET",

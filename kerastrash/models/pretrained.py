@@ -14,8 +14,16 @@ from kerastrash.errors import ModelError
 from kerastrash.models.base import Rows, with_padding
 from kerastrash.models.builder import CLASSIFIER, IMAGENET, Normalisation, build_model
 from kerastrash.models.nets import preset
-from kerastrash.models.torch_weights import load_torch_state, read_torch_state
-from kerastrash.models.weight_files import Checksum, Download, LocalFile, PackageFile, Source, hub_file
+from kerastrash.models.torch_weights import load_torch_state
+from kerastrash.models.weight_files import (
+    Checksum,
+    Download,
+    LocalFile,
+    PackageFile,
+    Source,
+    hub_file,
+    read_torch_state,
+)
 
 Application = Literal["MobileNetV3Small", "MobileNetV3Large"]
 """A builder in keras.applications."""

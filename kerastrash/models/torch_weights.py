@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -164,36 +163,6 @@ def load_torch_state(model: keras.Model, state: Mapping[str, Any]) -> None:
     _check(keys, arrays, targets)
     for key, target in zip(keys, targets, strict=True):
         target.assign(arrays[key])
-
-
-def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
-    """Reads the tensors of a `.pt` or `.pth` file (`weights_only=True`, in their order) or a `.safetensors` file.
-
-    Raises:
-        ModelError: no such file, another suffix, a damaged file, pickled code, or a package that is not installed.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"{path}: no such file; check the path")
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
-    if path.suffix in (".pt", ".pth"):
-        from kerastrash.backends.torch_files import read_torch_file  # torch is loaded only where its files are read
-
-        return read_torch_file(path)
-    raise ModelError(f"{path}: {path.suffix or 'no suffix'} is no suffix of weights; give .pt, .pth or .safetensors")
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-    except ImportError:
-        raise ModelError(f"{path}: needs the safetensors package; pip install kerastrash[safetensors]") from None
-    try:
-        return dict(sorted(load_file(path).items()))
-    except (SafetensorError, OSError, KeyError, TypeError) as error:
-        raise ModelError(f"{path}: not a safetensors file of floats ({error}); export the weights again") from error
 
 
 def _targets(model: keras.Model) -> list[Target]:

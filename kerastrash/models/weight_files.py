@@ -1,18 +1,27 @@
-"""Sources of files of weights: an installed package, an address, this disk. `fetch` gives the path."""
+"""Files of weights: sources, whose `fetch` gives a path (an installed package, an address, this disk); what is in them.
+
+What reads a file is imported then: Keras on another backend needs none of it.
+"""
 
 import contextlib
 import hashlib
 import importlib.util
 import os
+import pickle
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import keras
+import numpy as np
 
 from kerastrash.errors import ModelError
 from kerastrash.files import atomic_path
+
+WRAPPERS = ("state_dict", "model_state_dict", "model")
+"""Where training scripts keep the state within a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +142,59 @@ def hub_file(repository: str) -> Download:
         f"https://huggingface.co/{repository}/resolve/main/model.safetensors",
         name=f"{repository.replace('/', '--')}.safetensors",
     )
+
+
+def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
+    """Reads the tensors of a `.pt` or `.pth` file (`weights_only=True`, in their order) or a `.safetensors` file.
+
+    Raises:
+        ModelError: no such file, another suffix, a damaged file, pickled code, or a package that is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; check the path")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix in (".pt", ".pth"):
+        return _read_torch(path)
+    raise ModelError(f"{path}: {path.suffix or 'no suffix'} is no suffix of weights; give .pt, .pth or .safetensors")
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+    except ImportError:
+        raise ModelError(f"{path}: needs the safetensors package; pip install kerastrash[safetensors]") from None
+    try:
+        return dict(sorted(load_file(path).items()))
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not a safetensors file of floats ({error}); export the weights again") from error
+
+
+def _read_torch(path: Path) -> dict[str, np.ndarray]:
+    """The `state_dict`, or the one inside a checkpoint, as float32 arrays in their order; runs no pickled code."""
+    try:
+        import torch
+    except ImportError:
+        raise ModelError(f"{path}: reading it needs PyTorch; pip install torch") from None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{path}: not a plain file of tensors ({reason}); save it again with torch.save(net.state_dict(), path)"
+        ) from error
+    state = _unwrapped(state)
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"{path}: holds no state_dict; save one with torch.save(net.state_dict(), path)")
+    return {key: value.detach().float().numpy() for key, value in state.items()}
+
+
+def _unwrapped(state: object) -> object:
+    """The state within a checkpoint, or what was given."""
+    if isinstance(state, Mapping):
+        for name in WRAPPERS:
+            if isinstance(state.get(name), Mapping):
+                return state[name]
+    return state

@@ -13,10 +13,10 @@ import numpy as np
 
 from kerastrash.data import DataConfig, Part, prepare
 from kerastrash.errors import ModelError
+from kerastrash.metrics import class_counts
 from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.evaluate import Evaluation, judge, logits_of
 from kerastrash.scoring.report import check_saved_classes
-from kerastrash.training.losses import class_counts
 
 SHARES = tuple(tenth / 10 for tenth in range(-10, 11))
 """Shares of the log frequencies that are tried: -1 takes them all away, 0 changes nothing, 1 adds them once."""

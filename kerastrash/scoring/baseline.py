@@ -7,7 +7,6 @@ from typing import TypeVar
 import keras
 
 from kerastrash.backends import device_description
-from kerastrash.backends.processor import processor_name
 from kerastrash.console import console
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
@@ -15,6 +14,7 @@ from kerastrash.export.formats import FORMATS, missing_packages
 from kerastrash.export.nets import OpenNet, conditions
 from kerastrash.models import build_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.runs import processor_name
 from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED

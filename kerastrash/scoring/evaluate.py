@@ -9,7 +9,7 @@ from kerastrash.data import Part
 from kerastrash.errors import ModelError
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.nets import Runtime
-from kerastrash.training.metrics import class_f1, confusion_matrix
+from kerastrash.metrics import class_f1, confusion_matrix
 
 
 @dataclass(frozen=True)

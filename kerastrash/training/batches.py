@@ -5,7 +5,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import Literal
 
 import keras
 import numpy as np
@@ -16,8 +15,8 @@ from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
 from kerastrash.augment.worker import Worker
 from kerastrash.data.cache import MappedReader
 from kerastrash.errors import ConfigError
+from kerastrash.training.recipe import Sampler
 
-Sampler = Literal["shuffle", "balanced"]
 ORDER = 0  # what this stream of random numbers is for, the fourth word of its seed
 
 

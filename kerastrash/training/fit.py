@@ -22,8 +22,7 @@ from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.fine_tuning import backbone_rates, set_trainable
-from kerastrash.training.losses import Supervision, recipe_loss
-from kerastrash.training.metrics import MacroF1
+from kerastrash.training.losses import MacroF1, Supervision, recipe_loss
 from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 

@@ -1,4 +1,4 @@
-"""Cross entropy from logits and integer or soft labels, with what imbalanced classes ask for; other supervision."""
+"""What a net is trained towards and judged by: cross entropy for imbalanced classes, other supervision, macro F1."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kerastrash.metrics import class_balanced_weights, class_counts
 from kerastrash.training.recipe import Recipe
 
 
@@ -112,24 +113,6 @@ class CrossEntropy(keras.losses.Loss):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def class_balanced_weights(counts: np.ndarray, beta: float) -> np.ndarray:
-    """Weights by the effective number of images (Cui et al. 2019, arXiv:1901.05555, equation 2 and section 4.3).
-
-    `(1 - beta) / (1 - beta^n)`, rescaled so that they sum to the number of classes: float64 (classes,).
-
-    Args:
-        counts: training images of each class, 1 or more.
-        beta: in [0, 1); 0 weighs all classes alike, towards 1 the weights are those of the inverse frequencies.
-    """
-    weights = (1 - beta) / (1 - beta ** np.asarray(counts, "float64"))
-    return weights * len(weights) / weights.sum()
-
-
-def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:
-    """Images of each class, int64 (classes,); a class without any counts as one, so that its logarithm is finite."""
-    return np.maximum(np.bincount(labels, minlength=classes), 1)
-
-
 def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> CrossEntropy:
     """The loss of a recipe; `labels` are the training labels, by whose frequencies it is adjusted or weighted.
 
@@ -143,3 +126,36 @@ def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> CrossEntrop
         gamma=recipe.gamma if recipe.loss == "focal" else 0.0,
         smoothing=recipe.label_smoothing,
     )
+
+
+class MacroF1(keras.metrics.Metric):
+    """Streaming macro F1, `kerastrash.metrics.macro_f1`, for integer labels and logits or probabilities.
+
+    Keras's own F1Score wants one-hot labels and is silently wrong for labels of shape (batch, 1); this one takes
+    (batch,), (batch, 1) and soft labels (batch, classes), of which the largest counts. Of labels joined by targets
+    (batch, 1 + k) it reads the first column, of outputs wider than the classes the first `classes`. Its state is one
+    confusion matrix, so batches may be of any size.
+    """
+
+    def __init__(self, classes: int, name: str = "macro_f1", dtype: str | None = None):
+        super().__init__(name=name, dtype=dtype)
+        self.classes = classes
+        self.matrix = self.add_variable((classes, classes), initializer="zeros", name="confusion_matrix")
+
+    def update_state(self, y_true, y_pred, sample_weight=None) -> None:
+        if sample_weight is not None:
+            raise ValueError("MacroF1 counts every example once: sample_weight is not supported")
+        if len(y_true.shape) == 2:
+            y_true = ops.argmax(y_true, axis=-1) if y_true.shape[-1] == self.classes else y_true[:, 0]
+        true = ops.one_hot(ops.cast(y_true, "int32"), self.classes, dtype=self.dtype)
+        predicted = ops.argmax(y_pred[:, : self.classes], axis=-1)
+        predicted = ops.one_hot(predicted, self.classes, dtype=self.dtype)
+        self.matrix.assign_add(ops.matmul(ops.transpose(true), predicted))
+
+    def result(self):
+        true_positives = ops.diagonal(self.matrix)
+        support = ops.sum(self.matrix, axis=0) + ops.sum(self.matrix, axis=1)
+        return ops.mean(ops.where(support > 0, 2 * true_positives / ops.maximum(support, 1), 0.0))
+
+    def get_config(self) -> dict:
+        return {"classes": self.classes, "name": self.name, "dtype": self.dtype}

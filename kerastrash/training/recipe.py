@@ -6,11 +6,11 @@ from typing import Literal
 from kerastrash.augment.augmentation import Augmentation
 from kerastrash.augment.mix import Mixing
 from kerastrash.errors import require
-from kerastrash.training.batches import Sampler
 
 Loss = Literal["cross_entropy", "logit_adjusted", "class_balanced", "focal"]
 Feeding = Literal["auto", "disk", "device"]
 Norms = Literal["train", "frozen"]
+Sampler = Literal["shuffle", "balanced"]
 Keep = Literal["best", "last"]
 DtypePolicy = Literal["float32", "mixed_float16", "mixed_bfloat16"]
 

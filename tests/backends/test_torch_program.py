@@ -12,9 +12,9 @@ if keras.backend.backend() != "torch":
 import torch
 from torch import nn
 
-from kerastrash.backends.torch_maps import Interleave, Join, Part
-from kerastrash.backends.torch_modules import BatchNorm, Convolution, KerasLayer, update_statistics
-from kerastrash.backends.torch_program import lower, training_program
+from kerastrash.backends.torch.layers import Interleave, Join, Part
+from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, update_statistics
+from kerastrash.backends.torch.program import lower, training_program
 
 layers = keras.layers
 

@@ -18,9 +18,9 @@ if keras.backend.backend() != "torch":
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kerastrash.backends.torch_modules import KerasLayer
-from kerastrash.backends.torch_program import lower, training_program
-from kerastrash.backends.torch_training import largest_map
+from kerastrash.backends.torch.modules import KerasLayer
+from kerastrash.backends.torch.program import lower, training_program
+from kerastrash.backends.torch.training import largest_map
 
 ROWS = (
     Conv(16, kernel=3, stride=2, activation="hard_swish"),

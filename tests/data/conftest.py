@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kerastrash.data import DataConfig
+
 TACO = Path(__file__).parent / "taco"
 
 
@@ -79,3 +81,35 @@ def class_folders(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Pa
         return sum(map(ord, name)) * 1000 + index
 
     return write
+
+
+PHOTOGRAPHS = 14
+
+
+@pytest.fixture
+def annotations(coco, draw, tmp_path: Path) -> Path:
+    """An annotation file of 28 boxes of two classes on 14 photographs."""
+    images, boxes = [], []
+    for number in range(PHOTOGRAPHS):
+        path = draw(tmp_path / f"{number}.png", seed=number)
+        images.append({"id": 100 + number, "file_name": path.name, "width": 40, "height": 30, "license": number % 2})
+    for number in range(2 * PHOTOGRAPHS):
+        box = [1.1, number % 3, 9.3 + number % 5, 8 + number % 7]
+        boxes.append({"id": number, "image_id": 100 + number // 2, "category_id": 1 + number % 2, "bbox": box})
+    boxes[3]["area"] = 51.7
+    return coco(images=images, annotations=boxes, licenses=[{"id": 1, "name": "CC BY 4.0"}])
+
+
+@pytest.fixture
+def config(annotations: Path, tmp_path: Path) -> DataConfig:
+    """The annotated set, of which TFDS sets are built in the folder `tfds`."""
+    return DataConfig(data=str(annotations), tfds_folder=tmp_path / "tfds", cache=tmp_path / "cache")
+
+
+@pytest.fixture
+def built(config: DataConfig) -> DataConfig:
+    """The same, after it has been built as `small`."""
+    from kerastrash.data.tfds_build import build_set  # loads tensorflow_datasets, a second of imports
+
+    build_set(config, "small")
+    return config

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from kerastrash.backends import device_description
-from kerastrash.backends.processor import processor_name
+from kerastrash.runs import processor_name
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from tuners.config import TuneConfig

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import ConfigError
-from kerastrash.training.losses import CrossEntropy, class_balanced_weights, recipe_loss
-from kerastrash.training.metrics import MacroF1
+from kerastrash.metrics import class_balanced_weights
+from kerastrash.training.losses import CrossEntropy, MacroF1, recipe_loss
 from kerastrash.training.recipe import Recipe
 
 pytestmark = pytest.mark.backends

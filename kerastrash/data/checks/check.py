@@ -18,7 +18,7 @@ from kerastrash.data.checks.counts import (
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.files import file_findings, left_out_of
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
-from kerastrash.data.checks.scan import Photograph, scan
+from kerastrash.data.checks.scan import ScannedImage, scan
 from kerastrash.data.checks.sightings import sight_crops, sight_photographs
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.dataset import Dataset, open_source, prepare_source
@@ -179,7 +179,7 @@ def _sides(dataset: Dataset | None) -> dict[str, str]:
     return {dataset.crops[index].key: side for side, indices in dataset.splits.items() for index in indices}
 
 
-def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[Photograph]) -> AnnotationFacts:
+def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
     path = annotation_file(config)
     if path is not None:
         sizes = {source.crops[one.crops[0]].image_id: one.look.size for one in scanned if one.look}

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
-from kerastrash.data.checks.scan import Look, Photograph
+from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.checks.sightings import photograph_name
 from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Crop, Frame, LeftOut, Source
 from kerastrash.data.summary import TINY
 
 
-def file_findings(source: Source, scanned: Sequence[Photograph], left_out: Iterable[LeftOut]) -> list[Finding]:
+def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
     """What is wrong with single photographs and crops; `left_out` is everything that is not used."""
     missing, bad = [], []
     for photograph in scanned:
@@ -28,7 +28,7 @@ def file_findings(source: Source, scanned: Sequence[Photograph], left_out: Itera
     ]
 
 
-def left_out_of(source: Source, scanned: Sequence[Photograph]) -> list[LeftOut]:
+def left_out_of(source: Source, scanned: Sequence[ScannedImage]) -> list[LeftOut]:
     """What a source that cannot be prepared leaves out: as it says itself, and what the scan could not use."""
     unusable = [
         LeftOut(source.crops[place].key, photograph.reason)
@@ -43,7 +43,7 @@ def _is_missing(crop: Crop) -> bool:
     return isinstance(crop.image, Path) and not crop.image.exists()
 
 
-def _orientations(source: Source, scanned: Sequence[Photograph]) -> Finding:
+def _orientations(source: Source, scanned: Sequence[ScannedImage]) -> Finding:
     items = []
     for photograph in scanned:
         if photograph.orientation not in (0, 1):
@@ -55,7 +55,7 @@ def _orientations(source: Source, scanned: Sequence[Photograph]) -> Finding:
     return Finding(Kind.ORIENTATION, tuple(sorted(items, key=lambda item: item.note)))
 
 
-def _agreement(photograph: Photograph, annotated: Frame | None) -> str:
+def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
     """With which size of a turned photograph the annotated one agrees."""
     stored = photograph.stored
     displayed = stored[::-1] if photograph.orientation in QUARTER_TURNED else stored
@@ -68,7 +68,7 @@ def _agreement(photograph: Photograph, annotated: Frame | None) -> str:
     return "annotated size is neither that of the stored nor of the displayed picture"
 
 
-def _tiny(source: Source, scanned: Sequence[Photograph]) -> Iterable[Item]:
+def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:
     for photograph in scanned:
         for place, look in photograph.cuts.items():
             if isinstance(look, Look) and min(look.size) < TINY:

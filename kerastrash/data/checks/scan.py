@@ -2,9 +2,7 @@
 
 import hashlib
 import io
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kerastrash.console import track
+from kerastrash.data.decoding import in_threads
 from kerastrash.data.images import FORMATS, ORIENTATION, ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import Crop, Frame, Source
 from kerastrash.data.summary import TINY
@@ -52,16 +51,12 @@ def look_at(image: Image.Image) -> Look:
     return Look(digest.hexdigest(), int.from_bytes(bits.tobytes(), "big"), thumbnail, image.size, flat)
 
 
-AHEAD = 64
-"""Photographs handed to the threads at once, which bounds the memory."""
-
-
 @dataclass(frozen=True)
-class Photograph:
+class ScannedImage:
     """What one file is; `look` is None where it cannot be used, and `reason` says why."""
 
     crops: tuple[int, ...]
-    """Places in the source of the crops on it."""
+    """Indices in the source of the crops on it."""
     file: str = ""
     """SHA-256 (hex) of the file."""
     orientation: int = 1
@@ -69,36 +64,30 @@ class Photograph:
     look: Look | None = None
     reason: str = ""
     cuts: dict[int, Look | str] = field(default_factory=dict)
-    """The look of each crop by its place in the source, or the reason why it cannot be cut."""
+    """The look of each crop by its index in the source, or the reason why it cannot be cut."""
 
 
-def scan(source: Source) -> list[Photograph]:
+def scan(source: Source) -> list[ScannedImage]:
     """Reads every photograph of the source in parallel threads, with a progress bar."""
-    places: dict[Any, list[int]] = {}
-    for place, crop in enumerate(source.crops):
-        places.setdefault((crop.image, crop.frame), []).append(place)
-    jobs = list(places.values())
-    return list(track(_scanned(source.crops, jobs), "Checking", unit="photographs", total=len(jobs)))
+    on_photograph: dict[Any, list[int]] = {}
+    for index, crop in enumerate(source.crops):
+        on_photograph.setdefault((crop.image, crop.frame), []).append(index)
+    scanned = in_threads(lambda indices: _scan_one(source.crops, indices), on_photograph.values())
+    return list(track(scanned, "Checking", unit="photographs", total=len(on_photograph)))
 
 
-def _scanned(crops: Sequence[Crop], jobs: Sequence[list[int]]) -> Iterator[Photograph]:
-    with ThreadPoolExecutor(max(2, min(8, os.cpu_count() or 2))) as pool:  # Pillow decodes outside the GIL
-        for start in range(0, len(jobs), AHEAD):
-            yield from pool.map(lambda job: _photograph(crops, job), jobs[start : start + AHEAD])
-
-
-def _photograph(crops: Sequence[Crop], places: Sequence[int]) -> Photograph:
-    first = crops[places[0]]
-    facts: dict[str, Any] = {"crops": tuple(places)}
+def _scan_one(crops: Sequence[Crop], indices: Sequence[int]) -> ScannedImage:
+    first = crops[indices[0]]
+    facts: dict[str, Any] = {"crops": tuple(indices)}
     try:
         data = read_bytes(first.image)
         facts["file"] = digest(data)
         facts |= _header(data)
         image = decode(first.image, data, first.frame)
     except ImageError as error:
-        return Photograph(**facts, reason=error.reason)
+        return ScannedImage(**facts, reason=error.reason)
     look = look_at(image)
-    return Photograph(**facts, look=look, cuts={place: _cut(image, crops[place], look) for place in places})
+    return ScannedImage(**facts, look=look, cuts={index: _cut(image, crops[index], look) for index in indices})
 
 
 def _cut(image: Image.Image, crop: Crop, look: Look) -> Look | str:

@@ -1,10 +1,10 @@
-"""The photographs and crops of a source as things to compare: look, labels, and sides of the splits."""
+"""The photographs and crops of a source as things to compare: look, labels, and splits."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kerastrash.data.checks.findings import Picture, whole
-from kerastrash.data.checks.scan import Look, Photograph
+from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.records import Crop, Source
 
 
@@ -23,9 +23,9 @@ class Sighting:
     labels: frozenset[int]
     """The classes that its pixels stand under; empty for a photograph that has boxes."""
     given: frozenset[str]
-    """Sides that the source gives it."""
+    """Splits that the source gives it."""
     own: frozenset[str]
-    """Sides on which the prepared data hold it."""
+    """Splits in which the prepared data hold it."""
 
     @property
     def region(self) -> Hashable:
@@ -38,8 +38,8 @@ def photograph_name(crop: Crop) -> str:
     return crop.key if crop.box is None else crop.key.rpartition("#")[0]
 
 
-def sight_photographs(source: Source, scanned: Sequence[Photograph], own: Mapping[str, str]) -> list[Sighting]:
-    """One sighting for each photograph; `own` gives the side of each crop by its key."""
+def sight_photographs(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
+    """One sighting for each photograph; `own` gives the split of each crop by its key."""
     seen = []
     for place, photograph in enumerate(scanned):
         if photograph.look is not None:
@@ -48,7 +48,7 @@ def sight_photographs(source: Source, scanned: Sequence[Photograph], own: Mappin
     return seen
 
 
-def sight_crops(source: Source, scanned: Sequence[Photograph], own: Mapping[str, str]) -> list[Sighting]:
+def sight_crops(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
     """One sighting for each crop with a box; a crop without one is its photograph."""
     seen = []
     for place, photograph in enumerate(scanned):
@@ -61,7 +61,7 @@ def sight_crops(source: Source, scanned: Sequence[Photograph], own: Mapping[str,
 
 def _sighting(
     source: Source,
-    photograph: Photograph,
+    photograph: ScannedImage,
     place: int,
     look: Look,
     crops: Sequence[Crop],
@@ -69,14 +69,14 @@ def _sighting(
     whole_photograph: bool,
 ) -> Sighting:
     labels = frozenset(crop.label for crop in crops)
-    sides = frozenset(own[crop.key] for crop in crops if crop.key in own)
+    splits = frozenset(own[crop.key] for crop in crops if crop.key in own)
     given = frozenset(crop.split for crop in crops if crop.split)
     shown, name = (whole(crops[0]), photograph_name(crops[0])) if whole_photograph else (crops[0], crops[0].key)
     label = ", ".join(source.classes[number] for number in sorted(labels))
-    picture = Picture(shown, name, label, " and ".join(sorted(given or sides)))
+    picture = Picture(shown, name, label, " and ".join(sorted(given or splits)))
     boxed = whole_photograph and any(crop.box is not None for crop in crops)
     group = crops[0].photograph or photograph.file
-    return Sighting(look, picture, place, photograph.file, group, frozenset() if boxed else labels, given, sides)
+    return Sighting(look, picture, place, photograph.file, group, frozenset() if boxed else labels, given, splits)
 
 
 def grouped(sightings: Iterable[Sighting], key: Callable[[Sighting], Hashable], least: int = 2) -> list[list[Sighting]]:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.data.checks import near
-from kerastrash.data.checks.near import near_pairs
+from kerastrash.data.checks import duplicates
+from kerastrash.data.checks.duplicates import near_pairs
 from kerastrash.data.checks.scan import Look, look_at
 
 
@@ -23,8 +23,8 @@ def looks(scene):
 
 @pytest.mark.parametrize("block", [64, 1000, 2**22])
 def test_every_pair_within_the_bits_is_found_whatever_the_block(looks, monkeypatch, block):
-    monkeypatch.setattr(near, "BLOCK", block)
-    monkeypatch.setattr(near, "VERIFIED", 7)
+    monkeypatch.setattr(duplicates, "BLOCK", block)
+    monkeypatch.setattr(duplicates, "VERIFIED", 7)
     expected = {
         (first, second)
         for first in range(len(looks))
@@ -36,7 +36,7 @@ def test_every_pair_within_the_bits_is_found_whatever_the_block(looks, monkeypat
 
 
 def test_the_search_stops_at_its_limit(looks, monkeypatch):
-    monkeypatch.setattr(near, "MOST_PAIRS", 5)
+    monkeypatch.setattr(duplicates, "MOST_PAIRS", 5)
     assert len(near_pairs(looks, 64)) == 5
 
 

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import confusion_matrix as sklearn_confusion_matrix
 from sklearn.metrics import f1_score
 
-from kerastrash.training.metrics import MacroF1, class_f1, confusion_matrix, macro_f1
+from kerastrash.metrics import class_f1, confusion_matrix, macro_f1
+from kerastrash.training.losses import MacroF1
 
 pytestmark = pytest.mark.backends
 CLASSES = 6

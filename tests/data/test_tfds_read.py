@@ -1,8 +1,11 @@
 """Reading a set that was built: the crops it offers, and the sets that stop with a sentence."""
 
 import json
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -10,8 +13,8 @@ import pytest
 
 from kerastrash.data import DataConfig, prepare
 from kerastrash.data.records import SPLITS
-from kerastrash.data.tfds.command import build_tfds
-from kerastrash.data.tfds.source import read_tfds
+from kerastrash.data.tfds_build import build_set
+from kerastrash.data.tfds_read import read_tfds
 from kerastrash.errors import DataError
 
 
@@ -27,11 +30,11 @@ def test_a_set_gives_the_data_set_of_the_file_it_was_built_from(built):
 
 
 def by_key(dataset) -> dict:
-    """Pixels, label, photograph and side of every crop."""
-    side_of = {int(index): side for side in SPLITS for index in dataset.splits[side]}
+    """Pixels, label, photograph and split of every crop."""
+    split_of = {int(index): split for split in SPLITS for index in dataset.splits[split]}
     rows = zip(dataset.crops, dataset.images, dataset.labels, dataset.groups, strict=True)
     return {
-        crop.key: (np.asarray(image).tobytes(), int(label), str(group), side_of[index])
+        crop.key: (np.asarray(image).tobytes(), int(label), str(group), split_of[index])
         for index, (crop, image, label, group) in enumerate(rows)
     }
 
@@ -54,12 +57,12 @@ def test_records_are_hashable_picklable_and_named(built):
     assert len({image.read_bytes() for image in images}) == 28
 
 
-def test_the_fingerprint_follows_the_records_and_not_the_place(built, draw, tmp_path):
+def test_the_fingerprint_follows_the_records_and_not_the_folder(built, draw, tmp_path):
     shutil.copytree(built.tfds_folder, tmp_path / "copy")
     source = read_tfds("small", built.tfds_folder)
     assert read_tfds("small", tmp_path / "copy").fingerprint == source.fingerprint
     draw(tmp_path / "5.png", seed=99)
-    build_tfds(replace(built, tfds_folder=tmp_path / "other"))
+    build_set(replace(built, tfds_folder=tmp_path / "other"), "small")
     assert read_tfds("small", tmp_path / "other").fingerprint != source.fingerprint
 
 
@@ -81,11 +84,8 @@ def test_the_newest_version_is_taken(built):
 def test_a_name_that_is_no_set_lists_those_that_are_there(built, name):
     with pytest.raises(DataError, match=r"holds no such set \(there are small\); build it: prepare_data\.py tfds"):
         read_tfds(name, built.tfds_folder)
-
-
-def test_an_empty_folder_has_no_sets(tmp_path):
     with pytest.raises(DataError, match=r"holds no such set \(there are none\)"):
-        read_tfds("small", tmp_path)
+        read_tfds(name, built.cache)
 
 
 def test_a_set_of_another_program_is_refused(built):
@@ -97,17 +97,20 @@ def test_a_set_of_another_program_is_refused(built):
         read_tfds("small", built.tfds_folder)
 
 
-@pytest.mark.parametrize("content", ["{}", '{"format": 2}'])
-def test_metadata_of_another_format_is_refused(built, content):
-    (version_of(built) / "metadata.json").write_text(content)
-    with pytest.raises(DataError, match=r"metadata\.json has format .*, not 1; remove the folder and build"):
-        read_tfds("small", built.tfds_folder)
-
-
-@pytest.mark.parametrize("name", ["dataset_info.json", "features.json", "metadata.json"])
-def test_a_damaged_file_is_a_sentence(built, name):
-    (version_of(built) / name).write_text("{ cut sho")
-    with pytest.raises(DataError, match=r"small/1\.0\.0: TFDS cannot open it .* build the set again"):
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metadata.json", "{}", r"metadata\.json has format None, not 1; remove the folder and build"),
+        ("metadata.json", '{"format": 2}', r"metadata\.json has format 2, not 1; remove the folder and build"),
+        *(
+            (name, "{ cut sho", r"small/1\.0\.0: TFDS cannot open it .* build the set again")
+            for name in ("dataset_info.json", "features.json", "metadata.json")
+        ),
+    ],
+)
+def test_a_file_of_another_format_or_damaged_is_a_sentence(built, name, content, message):
+    (version_of(built) / name).write_text(content)
+    with pytest.raises(DataError, match=message):
         read_tfds("small", built.tfds_folder)
 
 
@@ -137,3 +140,46 @@ def test_a_damaged_record_is_left_out_by_name(built, tmp_path):
     assert item.reason == "record cannot be read"
     assert {crop.key for crop in dataset.crops}.isdisjoint({item.what})
     assert len(dataset.crops) == 27
+
+
+SCRIPT = """
+import importlib.util
+import sys
+from dataclasses import replace
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+find = PathFinder.find_spec
+PathFinder.find_spec = classmethod(
+    lambda cls, name, path=None, target=None: None if name == "tensorflow" else find(name, path, target)
+)
+assert importlib.util.find_spec("tensorflow") is None
+
+from kerastrash.data import DataConfig, prepare
+from kerastrash.data.tfds_build import build_set
+
+annotations, folder = sys.argv[1], Path(sys.argv[2])
+config = DataConfig(data=annotations, tfds_folder=folder / "tfds", cache=folder / "cache")
+build_set(config, "small")
+dataset = prepare(replace(config, data="tfds:small"), 16)
+assert len(dataset.crops) == 28
+
+from kerastrash.models import build_model
+from kerastrash.models import Conv, InvertedResidual, Pool
+from kerastrash.training.fit import train
+from kerastrash.training.recipe import Recipe
+
+rows = (Conv(8, kernel=3, stride=2), InvertedResidual(3, 2, 8, True, True, 1), Conv(16), Pool())
+training = train(lambda: build_model(rows, 16, classes=2), dataset, Recipe(epochs=1, batch_size=6), folder / "run")
+assert training.model.is_file()
+assert not [name for name in sys.modules if name.partition(".")[0] == "tensorflow"]
+print("trained")
+"""
+
+
+def test_a_set_is_built_read_and_trained_from_in_a_process_that_cannot_find_tensorflow(annotations, tmp_path):
+    environment = os.environ | {"KERAS_BACKEND": "torch"}
+    arguments = [sys.executable, "-c", SCRIPT, str(annotations), str(tmp_path / "out")]
+    done = subprocess.run(arguments, env=environment, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.endswith("trained\n")

@@ -1,22 +1,25 @@
-"""PyTorch: nets run as the plain programs of `torch_program`, eager; `torch.compile` would need minutes for each."""
+"""PyTorch: nets run as the plain programs of `program`, eager; `torch.compile` would need minutes for each.
+
+What opens an exported program comes by here and needs no Keras: whatever does is imported on use.
+"""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import torch
-from keras.src.backend.torch.core import get_device
 
-from kerastrash.backends.processor import processor_name
-from kerastrash.backends.torch_program import lower
-from kerastrash.backends.torch_training import ProgramModel
-from kerastrash.backends.torch_update import laid_out_as
+from kerastrash.runs import processor_name
+
+if TYPE_CHECKING:
+    import keras
 
 
-def inference_function(model: keras.Model):
+def inference_function(model: "keras.Model"):
     """See `kerastrash.backends.inference_function`."""
-    device = torch.device(get_device())
-    program = lower(model)
+    from kerastrash.backends.torch.program import lower
+
+    device, program = _device(), lower(model)
 
     @torch.no_grad()
     def run(images: np.ndarray) -> np.ndarray:
@@ -25,15 +28,19 @@ def inference_function(model: keras.Model):
     return run
 
 
-def training_model(model: keras.Model, graphs: bool) -> keras.Model:
+def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
     """See `kerastrash.backends.training_model`."""
+    from kerastrash.backends.torch.training import ProgramModel
+
     program = ProgramModel(model.input, model.output, name=model.name)
     program.graphs = graphs
     return program
 
 
-def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], variables: Sequence[keras.Variable]):
+def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
     """See `kerastrash.backends.weight_averager`."""
+    from kerastrash.backends.torch.training import laid_out_as
+
     values = [variable.value.detach() for variable in variables]
     kept = [laid_out_as(value, average) for value, average in zip(values, averages, strict=True)]
 
@@ -46,7 +53,7 @@ def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], vari
 
 def synchronise() -> None:
     """See `kerastrash.backends.synchronise`."""
-    if get_device().startswith("cuda"):
+    if _device().type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -76,11 +83,18 @@ def thread_count() -> int | None:
 
 def device_description() -> str:
     """The GPU's name, or the processor's."""
-    device = torch.device(get_device())
+    device = _device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
     """Bytes free on the CUDA device; 0 without one."""
-    device = torch.device(get_device())
+    device = _device()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+
+
+def _device() -> torch.device:
+    """The device that Keras computes on."""
+    from keras.src.backend.torch.core import get_device
+
+    return torch.device(get_device())

@@ -1,7 +1,6 @@
 """Building a set: what its records hold, what is left out, and what a second, killed or failing build leaves."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -14,19 +13,27 @@ import tensorflow_datasets as tfds
 
 from kerastrash.data import DataConfig, open_source
 from kerastrash.data.images import cut, decode, digest, read_bytes
-from kerastrash.data.tfds import CropsConfig, KerastrashCrops
-from kerastrash.data.tfds.command import TfdsConfig, build_tfds
-from kerastrash.data.tfds.source import read_tfds
+from kerastrash.data.records import SPLITS
+from kerastrash.data.tfds_build import CropsConfig, KerastrashCrops, build_set
+from kerastrash.data.tfds_read import read_tfds
 from kerastrash.errors import ConfigError, DataError, FileError
 
-VERSION = "kerastrash_crops/small/1.0.0"
+SETS = "kerastrash_crops/small"
 
 
 def records(config) -> dict[str, dict]:
     """Every record by its key, read with TFDS alone."""
-    builder = tfds.builder("kerastrash_crops/small", data_dir=config.tfds_folder)
-    sides = {side: builder.as_data_source(side) for side in ("train", "val", "test")}
-    return {record["key"].decode(): record | {"side": side} for side, part in sides.items() for record in part}
+    builder = tfds.builder(SETS, data_dir=config.tfds_folder)
+    splits = {split: builder.as_data_source(split) for split in SPLITS}
+    return {record["key"].decode(): record | {"split": split} for split, held in splits.items() for record in held}
+
+
+def left_out(config) -> dict[str, str]:
+    return {item.what: item.reason for item in read_tfds("small", config.tfds_folder).left_out}
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:200])
 
 
 def test_every_crop_is_read_back_bit_by_bit_as_it_is_cut_from_its_photograph(built):
@@ -50,7 +57,7 @@ def test_a_record_states_class_photograph_box_area_and_licence(built, tmp_path):
 
 
 def test_info_names_classes_features_licences_and_splits(built):
-    info = tfds.builder("kerastrash_crops/small", data_dir=built.tfds_folder).info
+    info = tfds.builder(SETS, data_dir=built.tfds_folder).info
     assert info.features["label"].names == ["can", "bottle"]
     assert info.file_format.value == "array_record"
     assert "CC BY 4.0" in info.redistribution_info.license
@@ -67,8 +74,8 @@ def test_tacos_six_classes_bring_their_citation_and_licences(photographed_taco, 
 
 
 def test_a_folder_of_classes_becomes_records_of_whole_photographs(class_folders, tmp_path):
-    config = TfdsConfig(data=str(class_folders(a=6, b=5)), name="small", tfds_folder=tmp_path / "tfds")
-    build_tfds(config)
+    config = DataConfig(data=str(class_folders(a=6, b=5)), tfds_folder=tmp_path / "tfds")
+    build_set(config, "small")
     found = records(config)
     assert len(found) == 11
     assert found["a/0.png"]["box"].tolist() == [0, 0, 40, 30]
@@ -77,25 +84,22 @@ def test_a_folder_of_classes_becomes_records_of_whole_photographs(class_folders,
 
 def test_a_photograph_stands_in_one_split_only_even_under_two_names(config, tmp_path):
     (tmp_path / "7.png").write_bytes((tmp_path / "0.png").read_bytes())
-    build_tfds(config)
-    sides: dict[str, set[str]] = {}
-    for record in records(config).values():
-        sides.setdefault(record["photograph"].decode(), set()).add(record["side"])
-    assert len(sides) == 13
-    assert all(len(places) == 1 for places in sides.values())
+    build_set(config, "small")
+    found = {(record["photograph"], record["split"]) for record in records(config).values()}
+    assert len(found) == len({photograph for photograph, _ in found}) == 13
 
 
-def test_what_cannot_be_decoded_is_left_out_and_named(built, tmp_path, capsys):
-    sides = {key: record["side"] for key, record in records(built).items()}
-    name = next(key for key, side in sides.items() if side == "train").partition("#")[0]
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+def test_what_cannot_be_decoded_is_left_out_and_named(built, tmp_path):
+    before = records(built)
+    name = next(key for key, record in before.items() if record["split"] == "train").partition("#")[0]
+    cut_short(tmp_path / name)
     damaged = replace(built, tfds_folder=tmp_path / "again")
-    build_tfds(damaged)
-    assert "left out: 2 x image is damaged or cut short" in capsys.readouterr().out
-    left_out = read_tfds("small", damaged.tfds_folder).left_out
-    assert {item.reason for item in left_out} == {"image is damaged or cut short"}
-    assert {item.what for item in left_out} == {key for key in sides if key.startswith(f"{name}#")}
-    assert len(records(damaged)) == 26
+    build_set(damaged, "small")
+    after = records(damaged)
+    assert len(after) == 26
+    assert left_out(damaged) == dict.fromkeys(before.keys() - after.keys(), "image is damaged or cut short")
+    assert all(key.startswith(f"{name}#") for key in left_out(damaged))
+    assert all(after[key]["split"] == before[key]["split"] for key in after)
 
 
 def test_absent_photographs_and_faulty_boxes_are_left_out_with_their_reasons(config, tmp_path):
@@ -103,11 +107,10 @@ def test_absent_photographs_and_faulty_boxes_are_left_out_with_their_reasons(con
     document = json.loads((tmp_path / "annotations.json").read_text())
     document["annotations"][0]["bbox"] = [1, 1, 0, 5]
     (tmp_path / "annotations.json").write_text(json.dumps(document))
-    build_tfds(config)
-    source = read_tfds("small", config.tfds_folder)
-    reasons = {item.what: item.reason for item in source.left_out}
-    assert reasons == {"0.png#0": "box has no area", "3.png#6": "no such file", "3.png#7": "no such file"}
-    assert len(source.crops) == 25
+    build_set(config, "small")
+    expected = {"0.png#0": "box has no area", "3.png#6": "no such file", "3.png#7": "no such file"}
+    assert left_out(config) == expected
+    assert len(records(config)) == 25
 
 
 def test_a_photograph_that_changes_while_the_set_is_built_is_left_out(config, draw, tmp_path):
@@ -115,100 +118,98 @@ def test_a_photograph_that_changes_while_the_set_is_built_is_left_out(config, dr
     assert len(builder.settled.crops) == 28
     draw(tmp_path / "4.png", seed=99)
     builder.download_and_prepare(download_dir=tmp_path / "downloads")
-    left_out = read_tfds("small", config.tfds_folder).left_out
-    assert {item.what: item.reason for item in left_out} == dict.fromkeys(
-        ("4.png#8", "4.png#9"), "file changed while the set was built"
-    )
+    assert left_out(config) == dict.fromkeys(("4.png#8", "4.png#9"), "file changed while the set was built")
 
 
-def test_a_side_of_which_nothing_can_be_decoded_is_an_error(draw, tmp_path):
-    for number, name in enumerate(f"{side}/{label}/0.png" for side in ("train", "val", "test") for label in "ab"):
-        draw(tmp_path / "sides" / name, seed=number)
-    for path in (tmp_path / "sides/val").glob("*/0.png"):
-        path.write_bytes(path.read_bytes()[:200])
-    config = TfdsConfig(data=str(tmp_path / "sides"), name="small", tfds_folder=tmp_path / "tfds")
+def test_a_split_of_which_nothing_can_be_decoded_is_an_error(draw, tmp_path):
+    for number, name in enumerate(f"{split}/{label}/0.png" for split in SPLITS for label in "ab"):
+        draw(tmp_path / "splits" / name, seed=number)
+    for path in (tmp_path / "splits/val").glob("*/0.png"):
+        cut_short(path)
+    config = DataConfig(data=str(tmp_path / "splits"), tfds_folder=tmp_path / "tfds")
     with pytest.raises(DataError, match=r"not one of 2 photographs of val can be decoded; replace them"):
-        build_tfds(config)
-    assert list((config.tfds_folder / VERSION).parent.iterdir()) == []
+        build_set(config, "small")
+    assert list((config.tfds_folder / SETS).iterdir()) == []
 
 
 def test_a_set_of_which_nothing_can_be_read_is_an_error(config, tmp_path):
     for path in tmp_path.glob("*.png"):
         path.unlink()
     with pytest.raises(DataError, match=r"not one photograph can be read: 28 x no such file"):
-        build_tfds(config)
+        build_set(config, "small")
     assert not list(config.tfds_folder.rglob("*.array_record*"))
 
 
 def test_a_set_built_twice_stays_and_other_data_under_its_name_is_refused(built, draw, tmp_path):
     files = {path: path.stat().st_mtime_ns for path in built.tfds_folder.rglob("*") if path.is_file()}
-    build_tfds(built)
+    assert build_set(built, "small") == ("small", False)
     with pytest.raises(ConfigError, match=r"small/1\.0\.0: was built from other data or split otherwise.*--name"):
-        build_tfds(replace(built, test=0.3))
+        build_set(replace(built, test=0.3), "small")
     draw(tmp_path / "5.png", seed=99)
     with pytest.raises(ConfigError, match="was built from other data"):
-        build_tfds(built)
+        build_set(built, "small")
     assert files == {path: path.stat().st_mtime_ns for path in built.tfds_folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("name", "settings", "message"),
     [
-        ({"name": "../up"}, "name='../up' must be letters"),
-        ({"name": ".hidden"}, "name='.hidden' must be letters"),
-        ({"name": "a:b"}, "name='a:b' must be letters"),
-        ({"data": "tfds:small"}, "data='tfds:small' is built already"),
-        ({"beam_options": "--runner=FlinkRunner"}, "beam_options=.* goes with --beam"),
-        ({"test": 0.9}, "test is 0.9"),
+        ("../up", {}, "name='../up' must be letters"),
+        (".hidden", {}, "name='.hidden' must be letters"),
+        ("a:b", {}, "name='a:b' must be letters"),
+        ("small", {"data": "tfds:small"}, "data='tfds:small' is built already"),
+        ("small", {"test": 0.9}, "test is 0.9"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(config, settings, message):
+def test_settings_that_cannot_be_are_refused(config, name, settings, message):
     with pytest.raises(ConfigError, match=message):
-        build_tfds(replace(config, **settings))
+        build_set(replace(config, **settings), name)
     assert not config.tfds_folder.exists()
 
 
 def test_without_a_name_the_set_takes_that_of_the_data(config, tmp_path):
-    build_tfds(replace(config, name=None))
-    (name,) = (path.name for path in (config.tfds_folder / "kerastrash_crops").glob("[!.]*"))
+    name, new = build_set(config)
+    assert new
     assert name == f"{tmp_path.name}-annotations".replace(".", "_")
+    assert len(read_tfds(name, config.tfds_folder).crops) == 28
 
 
 COMMAND = """
 import resource, signal, sys
-from kerastrash.cli import run
-from kerastrash.data.tfds.command import build_tfds
-if limit := int(sys.argv.pop(1)):
+from pathlib import Path
+from kerastrash.data import DataConfig
+from kerastrash.data.tfds_build import build_set
+limit, data, folder = sys.argv[1:]
+if int(limit):
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # the kernel then kills the process at the byte over the limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-run(build_tfds)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
+print(build_set(DataConfig(data=data, tfds_folder=Path(folder)), "small"))
 """
 
 
 def start(config, limit=0) -> subprocess.Popen:
-    options = ["--data", config.data, "--name", "small", "--tfds-folder", str(config.tfds_folder)]
-    arguments = [sys.executable, "-c", COMMAND, str(limit), *options]
-    return subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=os.environ)
+    arguments = [sys.executable, "-c", COMMAND, str(limit), config.data, str(config.tfds_folder)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_a_build_killed_while_it_writes_leaves_no_set_and_the_next_one_clears_up(config):
     killed = start(config, limit=2_000)
     killed.communicate()
     assert killed.returncode == -signal.SIGXFSZ
-    folder = (config.tfds_folder / VERSION).parent
+    folder = config.tfds_folder / SETS
     assert any(path.name.startswith("incomplete.") for path in folder.iterdir())
     with pytest.raises(DataError, match="holds no such set"):
         read_tfds("small", config.tfds_folder)
-    build_tfds(config)
+    build_set(config, "small")
     assert len(read_tfds("small", config.tfds_folder).crops) == 28
     assert [path.name for path in folder.iterdir()] == ["1.0.0"]
 
 
 def test_two_builds_at_once_give_one_whole_set(config):
     builds = [start(config) for _ in range(2)]
-    messages = [build.communicate()[1] for build in builds]
-    assert [build.returncode for build in builds] == [0, 0], messages
-    assert sum("built before from the same data" in message.replace("\n", " ") for message in messages) == 1
+    printed, errors = zip(*(build.communicate() for build in builds), strict=True)
+    assert [build.returncode for build in builds] == [0, 0], errors
+    assert sorted(printed) == ["('small', False)\n", "('small', True)\n"]
     assert len(read_tfds("small", config.tfds_folder).crops) == 28
 
 
@@ -218,8 +219,8 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing_half(config, size):
     try:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
         with pytest.raises(FileError, match=r"small/1\.0\.0: cannot be written \(File too large\); free the disk"):
-            build_tfds(config)
+            build_set(config, "small")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
-    assert list((config.tfds_folder / VERSION).parent.iterdir()) == []
+    assert list((config.tfds_folder / SETS).iterdir()) == []

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from jax._src.xla_bridge import backends_are_initialized
 
-from kerastrash.backends.processor import processor_name
+from kerastrash.runs import processor_name
 
 
 def inference_function(model: keras.Model):

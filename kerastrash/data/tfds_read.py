@@ -1,29 +1,37 @@
-"""Opens a set that was built: its crops are records, cut and split as they were written."""
+"""Crops of a TFDS set that was built: records, cut and split as they were written.
+
+`metadata.json` of a set states its crops in the order of the records, so that a process opens it without reading it:
+format: int; source: what it was built from; fingerprint: SHA-256 (hex) over classes and records, the same wherever the
+set is built; crops: split -> column -> values; left_out: [what, reason].
+"""
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from kerastrash.data.images import ImageError
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
-from kerastrash.data.tfds.examples import FEATURES
-from kerastrash.data.tfds.table import COLUMNS, FORMAT
 from kerastrash.errors import DataError
 
 DATASET = "kerastrash_crops"
 """TFDS's name of the builder, and the folder of its sets."""
 VERSION = re.compile(r"\d+\.\d+\.\d+")
+FORMAT = 1
+COLUMNS = ("key", "label", "photograph", "image_id", "area", "licence")
+"""What `metadata.json` states of each crop, under the names of `Crop`."""
+FEATURES = ("image", "class_name", "box", *COLUMNS)
 REBUILD = "remove the folder and build the set again: prepare_data.py tfds"
 
 
 @dataclass(frozen=True)
 class CropRecord:
-    """The encoded crop at one place of a set. Holds no file: each process opens the set when it first reads."""
+    """The encoded crop at one index of a split. Holds no file: each process opens the set when it first reads."""
 
     name: str
     folder: Path
@@ -57,25 +65,24 @@ def read_tfds(name: str, folder: Path) -> Source:
     """
     version = _version_folder(name, folder)
     table, classes = open_table(version)
-    crops = tuple(crop for side in SPLITS for crop in _crops(name, version, side, table["crops"][side]))
+    crops = tuple(crop for split in SPLITS for crop in _crops(name, version, split, table["crops"][split]))
     left_out = tuple(LeftOut(*item) for item in table["left_out"])
     return Source(name.replace(":", "-"), classes, crops, left_out, table["fingerprint"])
 
 
 def open_table(version: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The table (`kerastrash.data.tfds.table`) and the classes of the set in a version's folder.
+    """Reads `metadata.json` and the classes of the set in a version's folder.
 
     Raises:
         DataError: the set is damaged, or was not built by kerastrash.
     """
     try:
         info = tfds.builder_from_directory(version).info
-        table, features, splits = dict(info.metadata or {}), dict(info.features or {}), dict(info.splits)
+        table = dict(info.metadata or {})
     except Exception as cause:  # whatever TFDS trips over in files that are damaged or another program's
         raise DataError(f"{version}: TFDS cannot open it ({cause}); {REBUILD}") from cause
-    _check_ours(version, table, features)
-    _check_whole(version, table, splits)
-    return table, tuple(features["label"].names)
+    _check(version, table, info)
+    return table, tuple(info.features["label"].names)
 
 
 def _version_folder(name: str, folder: Path) -> Path:
@@ -99,43 +106,47 @@ def _versions(folder: Path) -> list[str]:
     return sorted(names, key=lambda name: tuple(map(int, name.split("."))))
 
 
-def _check_ours(version: Path, table: Mapping[str, Any], features: Mapping[str, Any]) -> None:
-    if missing := [name for name in FEATURES if name not in features]:
+def _check(version: Path, table: Mapping[str, Any], info: tfds.core.DatasetInfo) -> None:
+    """Raises DataError where another program wrote the set, or a part of it is missing."""
+    if missing := [name for name in FEATURES if name not in info.features]:
         raise DataError(f"{version}: records lack {', '.join(missing)}; open a set built by prepare_data.py tfds")
     if table.get("format") != FORMAT:
         raise DataError(f"{version}: metadata.json has format {table.get('format')}, not {FORMAT}; {REBUILD}")
-
-
-def _check_whole(version: Path, table: Mapping[str, Any], splits: Mapping[str, tfds.core.SplitInfo]) -> None:
-    for side in SPLITS:
-        columns = table["crops"].get(side, {})
+    for split in SPLITS:
+        columns = table["crops"].get(split, {})
         lengths = {len(columns.get(column, ())) for column in COLUMNS}
-        if side not in splits or lengths != {splits[side].num_examples}:
-            raise DataError(f"{version}: metadata.json and the records of {side} do not agree; {REBUILD}")
-        for path in splits[side].filepaths:
+        if split not in info.splits or lengths != {info.splits[split].num_examples}:
+            raise DataError(f"{version}: metadata.json and the records of {split} do not agree; {REBUILD}")
+        for path in info.splits[split].filepaths:
             if not Path(path).is_file():
                 raise DataError(f"{path}: no such file; copy the set again, or {REBUILD}")
 
 
-def _crops(name: str, version: Path, side: str, columns: Mapping[str, list[Any]]) -> list[Crop]:
-    rows = zip(*(columns[column] for column in COLUMNS), strict=True)
-    return [
-        Crop(
-            image=CropRecord(name, version, side, index),
-            box=None,
-            label=label,
-            key=key,
-            split=side,
-            photograph=photograph,
-            image_id=image_id,
-            area=area,
-            licence=licence,
-        )
-        for index, (key, label, photograph, image_id, area, licence) in enumerate(rows)
-    ]
+def _crops(name: str, version: Path, split: str, columns: Mapping[str, list[Any]]) -> Iterator[Crop]:
+    for index, row in enumerate(zip(*(columns[column] for column in COLUMNS), strict=True)):
+        record = CropRecord(name, version, split, index)
+        yield Crop(image=record, box=None, split=split, **dict(zip(COLUMNS, row, strict=True)))
 
 
 @functools.lru_cache(maxsize=8)
-def _images(version: Path, side: str) -> Sequence[dict[str, Any]]:
-    """The records of a side, the image still encoded."""
-    return tfds.builder_from_directory(version).as_data_source(side, decoders={"image": tfds.decode.SkipDecoding()})
+def _images(version: Path, split: str) -> Sequence[dict[str, Any]]:
+    """The records of a split, the image still encoded."""
+    return tfds.builder_from_directory(version).as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+
+
+def crop_features(classes: Sequence[str]) -> tfds.features.FeaturesDict:
+    """The features of a record, each with its description."""
+    image, text = tfds.features.Image, tfds.features.Text
+    numbers = functools.partial(tfds.features.Tensor, dtype=np.float64, encoding="bytes")
+    features = {
+        "image": image(shape=(None, None, 3), encoding_format="png", doc="The crop as cut, RGB, not padded."),
+        "label": tfds.features.ClassLabel(names=list(classes), doc="Index of the class."),
+        "class_name": text(doc="Name of the class."),
+        "key": text(doc="Names the crop; unique in the set, and the same in every set built of the same data."),
+        "photograph": text(doc="SHA-256 (hex) of the photograph's file; a photograph is in one split only."),
+        "image_id": text(doc="Id of the photograph in the annotation file; empty where it has none."),
+        "box": numbers(shape=(4,), doc="x, y, width, height in pixels of the photograph."),
+        "area": numbers(shape=(), doc="Square pixels of the object as annotated, else of its box."),
+        "licence": text(doc="Licence of the photograph; empty where the annotation file states none."),
+    }
+    return tfds.features.FeaturesDict(features)

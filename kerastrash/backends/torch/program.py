@@ -13,9 +13,8 @@ from keras import layers
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from kerastrash.backends.torch_layers import module_of
-from kerastrash.backends.torch_maps import Interleave, Sum
-from kerastrash.backends.torch_modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, to_first, to_last
+from kerastrash.backends.torch.layers import Interleave, Sum, module_of
+from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, to_first, to_last
 
 
 def training_program(model: keras.Model) -> fx.GraphModule:

@@ -1,0 +1,113 @@
+"""Files that PyTorch writes: ONNX and programs of torch.export, which are also opened here, without Keras."""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+from torch.export import ExportedProgram
+
+from kerastrash.backends import OpenedFile
+from kerastrash.runs import processor_name
+
+if TYPE_CHECKING:
+    import keras
+
+EXAMPLE_BATCH = 2
+"""torch.export takes the sizes 0 and 1 of an example for fixed ones."""
+
+
+def write_onnx(model: "keras.Model", path: Path, softmax: bool) -> None:
+    """Writes the lowered model as ONNX of any batch size: `image` to `logits` or `probabilities`, both float32."""
+    output = "probabilities" if softmax else "logits"
+    program, example = _traceable(model, softmax)
+    with _silence():
+        torch.onnx.export(
+            program,
+            (example,),
+            path,
+            dynamo=False,  # the other exporter leaves transposes around every convolution
+            input_names=["image"],
+            output_names=[output],
+            dynamic_axes={"image": {0: "batch"}, output: {0: "batch"}},
+        )
+
+
+def write_program(model: "keras.Model", path: Path, softmax: bool, files: Mapping[str, str]) -> None:
+    """Writes the lowered model as a program of any batch size, with further files of the given names inside."""
+    batch = torch.export.Dim("batch", min=1)
+    program, example = _traceable(model, softmax)
+    with _silence(), torch.no_grad():
+        exported = torch.export.export(program, (example,), dynamic_shapes=({0: batch},))
+        torch.export.save(exported, path, extra_files=dict(files))
+
+
+def open_program(path: Path, threads: int, extra_file: str) -> OpenedFile:
+    """Loads a `.pt2` file, which is a program that may do more than compute: only from somebody you trust.
+
+    Args:
+        threads: set for the whole process, and again by a run that finds another number.
+        extra_file: the name of a text file among the program's extra files, which becomes the `text`.
+
+    Raises:
+        Exception: nearly any; each means that the file is damaged.
+    """
+    files = {extra_file: ""}
+    with _silence():
+        program = torch.export.load(path, extra_files=files)
+    inputs = _values(program, program.graph_signature.user_inputs)
+    outputs = _values(program, program.graph_signature.user_outputs)
+    module, device = program.module(), inputs[0].device
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+
+    @torch.inference_mode()
+    def run(images: np.ndarray) -> np.ndarray:
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+        images = torch.from_numpy(np.require(images, requirements="CW"))  # torch takes no read-only memory
+        return module(images.to(device)).cpu().numpy()
+
+    dtype = str(inputs[0].dtype).removeprefix("torch.")
+    return OpenedFile(run, _shapes(inputs), _shapes(outputs), dtype, name, files[extra_file])
+
+
+def _traceable(model: "keras.Model", softmax: bool) -> tuple[nn.Module, torch.Tensor]:
+    """The program that is written, and images to trace it with, on its device."""
+    from keras.src.backend.torch.core import get_device
+
+    from kerastrash.backends.torch.program import lower
+
+    program = nn.Sequential(lower(model), nn.Softmax(dim=1)).eval() if softmax else lower(model)
+    return program, torch.zeros((EXAMPLE_BATCH, *model.input_shape[1:]), device=get_device())
+
+
+def _values(program: ExportedProgram, names: Sequence[str]) -> list[torch.Tensor]:
+    """What stands for the inputs or outputs of these names in the program's graph: shapes, types, devices."""
+    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.name in names}
+    return [values[name] for name in names]
+
+
+def _shapes(values: Sequence[torch.Tensor]) -> list[tuple[int | None, ...]]:
+    return [tuple(side if isinstance(side, int) else None for side in value.shape) for value in values]
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Hides what torch prints while it traces or trips over a damaged file: what matters is compared, or raised."""
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
