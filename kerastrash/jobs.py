@@ -34,8 +34,8 @@ from kerastrash.files import read_json, write_json
 from kerastrash.processes import Child, ChildError, ready, said
 
 JOB, LOG, RESULT = "job.json", "job.log", "result.json"
-FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
-"""Settings, wherever they stand, that say where files lie or who does the work: no result depends on them."""
+FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers", "origins")
+"""Settings, at any depth, that say where files lie or who does the work: no result depends on them."""
 POLL_SECONDS = 0.2
 SHOWN = 60
 
@@ -180,6 +180,7 @@ def perform(job: Job, attempt: int) -> JobResult:
 
 def fail(job: Job, reason: str, attempt: int, trace: str = "") -> JobResult:
     """Stores that the job failed."""
+    reason = f"{reason}; see {job.folder / RESULT}" if trace else reason
     result = JobResult("failed", reason=reason, attempts=attempt, traceback=trace)
     write_json(job.folder / RESULT, dataclasses.asdict(result))
     return result

@@ -21,7 +21,6 @@ from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 from tuners.latency import latency_of
-from tuners.oracle import FAILED_SCORE
 
 
 @dataclass(frozen=True)

@@ -1,71 +1,41 @@
-"""The whole comparison: systems read, models made, measured in one run, and the tables written."""
+"""The whole comparison: systems read, models made, measured in one run, and the rows of its tables."""
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
+from rich.markup import escape
+
 from kerastrash.backends import fix_threads, limited_threads
-from kerastrash.comparison.config import CompareConfig
-from kerastrash.comparison.job import Job, check_unchanged
-from kerastrash.comparison.measuring import PART, Measured, measure
-from kerastrash.comparison.plan import chosen, plan
-from kerastrash.comparison.rows import SeedRow, SystemRow
-from kerastrash.comparison.scoring import reference_of, seed_rows, system_rows
-from kerastrash.comparison.system import Systems
-from kerastrash.comparison.systems_file import read_systems
-from kerastrash.comparison.training import Results, Runner, run_jobs
-from kerastrash.comparison.worker import run_in_process
-from kerastrash.data import prepare, print_summary
+from kerastrash.console import console
+from kerastrash.data import Dataset, prepare, print_summary
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
-from kerastrash.runs import FREE_SETTINGS, environment, open_run
+from kerastrash.files import write_json
+from kerastrash.jobs import ChildProcesses, Engine, Job, JobResult, changes, is_origin, refuse_changes, run, stored
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.reports.comparison_rows import Comparison
+from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.formula import Reference
+from kerastrash.settings import to_dict
+from tuners.comparison.config import CompareConfig
+from tuners.comparison.jobs import Outcome, Outcomes, SystemJob, chosen, plan
+from tuners.comparison.measuring import SPLIT, Measured, measure
+from tuners.comparison.rows import reference_of, seed_rows, system_rows
+from tuners.comparison.systems import Systems, read_systems
+from tuners.trial import training_inputs
 
 DATA_FIELDS = ("data", "images", "categories", "cache")
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """All rows, the best system first, and what they were measured on."""
-
-    folder: Path
-    systems: Systems
-    rows: tuple[SystemRow, ...]
-    seed_rows: tuple[SeedRow, ...]
-    config: CompareConfig
-    environment: dict[str, Any]
-    reference: Reference | None = None
-    """What systems are scored against; None where nothing could be measured of the baseline, or only trained."""
-    conditions: str = ""
-    """Runtime and device of the times."""
-    splits: dict[str, int] = dataclasses.field(default_factory=dict)
-    """Images of each side; empty where nothing was measured."""
-    timed_images: int = 0
-    classes: tuple[str, ...] = ()
-    left_out: str = ""
-    """What of the data could not be used."""
-
-    @property
-    def devices(self) -> list[str]:
-        """What the models were trained on."""
-        return list(dict.fromkeys(row.device for row in self.seed_rows if row.device))
-
-    @property
-    def failed(self) -> bool:
-        """Whether a system, or a seed of one, has failed or was skipped."""
-        return any(row.status in ("failed", "skipped") for row in self.seed_rows)
-
-
-def compare(config: CompareConfig, run: Runner = run_in_process) -> Comparison:
+def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
     """Makes the models that are not there yet, and measures all; the same call after a kill goes on where it stopped.
 
     Everything lies in runs/NAME: each model with what it was made from in systems/SYSTEM/seed-N.
 
     Args:
-        run: makes a model and stores what came of it.
+        engine: makes the models; left out, each in a process of its own.
 
     Raises:
         KerastrashError: bad settings, systems or data, or a folder that was made with others.
@@ -74,15 +44,14 @@ def compare(config: CompareConfig, run: Runner = run_in_process) -> Comparison:
     systems = systems_of(config)
     jobs = plan(systems, config.folder)
     wanted = chosen(jobs, config.only)
-    rows = {system.name: system.rows for system in systems.systems}
-    for job in jobs:
-        check_unchanged(job, rows[job.system])
     surroundings = environment()
-    with open_run(config.folder, systems.data, free=FREE_SETTINGS):
-        _prepare(systems)
-        results = run_jobs(jobs, wanted, rows, run)
-        measured = None if config.train_only else _measure(jobs, results, config, systems)
-        return _comparison(systems, jobs, results, measured, config, surroundings)
+    with open_run(config.folder, systems.data):
+        inputs = training_inputs(_prepare(systems))
+        for job in jobs:
+            refuse_changes(job.job(inputs), origins=False)
+        outcomes = run_jobs(jobs, wanted, inputs, engine or ChildProcesses())
+        measured = None if config.train_only else _measure(jobs, outcomes, config, systems)
+        return _comparison(systems, jobs, outcomes, measured, config, surroundings)
 
 
 def systems_of(config: CompareConfig) -> Systems:
@@ -103,42 +72,139 @@ def systems_of(config: CompareConfig) -> Systems:
     return dataclasses.replace(systems, data=dataclasses.replace(systems.data, **given))
 
 
-def _prepare(systems: Systems) -> None:
-    """Decodes the data at all sizes that are known, so that what is wrong with it is said before any training."""
-    sizes = sorted({system.input_size for system in systems.systems if system.input_size})
-    datasets = [prepare(systems.data, size) for size in sizes]
-    for dataset in datasets[:1]:
-        print_summary(dataset)
+def _prepare(systems: Systems) -> Dataset:
+    """The data, decoded at all sizes that are known, so that what is wrong with it is said before any training."""
+    sizes = {system.input_size for system in systems.systems if system.input_size}
+    if not sizes:  # all of them are saved nets that are pruned
+        files = [origin for system in systems.systems for origin in system.origins if not isinstance(origin, str)]
+        sizes = {image_size(open_model(files[0]))}
+    datasets = [prepare(systems.data, size) for size in sorted(sizes)]
+    print_summary(datasets[0])
+    return datasets[0]
 
 
-def _measure(jobs: Sequence[Job], results: Results, config: CompareConfig, systems: Systems) -> Measured | None:
-    finished = [job for job in jobs if results[job.folder].status == "finished"]
+def run_jobs(
+    jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], inputs: Mapping[str, str], engine: Engine
+) -> Outcomes:
+    """Runs those of the wanted jobs that have not finished yet, one after the other, and says what came of all.
+
+    A job that failed in an earlier call is tried again; one whose origin failed is skipped, and one that was made from
+    other files than its origins are now has failed.
+
+    Args:
+        jobs: all, each after those that it is made from.
+        wanted: some of them, origins included.
+        inputs: what all of them depend on.
+    """
+    by_model = {job.model: job for job in jobs}
+    progress = _Progress([job for job in wanted if not _earlier(job.job(inputs)).finished])
+    outcomes: Outcomes = {}
+    for job in jobs:
+        outcomes[job.folder] = _earlier(job.job(inputs))  # after its origins, which may be new
+        if job not in progress.waiting:
+            continue
+        progress.begin(job)
+        obstacle = _obstacle([by_model[path] for path in job.settings.origins if path in by_model], outcomes)
+        if obstacle:
+            outcomes[job.folder] = Outcome("skipped", obstacle)
+        elif not changes(job.job(inputs)):
+            outcomes[job.folder] = _run(job.job(inputs), engine)
+        progress.end(job, outcomes[job.folder])
+    return outcomes
+
+
+def _earlier(job: Job) -> Outcome:
+    """What came of the job in an earlier call."""
+    if any(is_origin(name) for name in changes(job)):
+        anew = f"delete {job.folder} to make it afresh"
+        return Outcome("failed", f"it was made from other files than its origins are now; {anew}")
+    result = stored(job)
+    return _outcome(result) if result else Outcome("not run", "not run yet")
+
+
+def _run(job: Job, engine: Engine) -> Outcome:
+    write_json(job.folder / ENVIRONMENT, environment())
+    try:
+        return _outcome(run(job, engine))
+    finally:
+        console.show_cursor()  # which the progress bar of a killed process has hidden
+
+
+def _outcome(result: JobResult) -> Outcome:
+    return Outcome(result.status, result.reason, result.value or {})
+
+
+def _obstacle(origins: Sequence[SystemJob], outcomes: Outcomes) -> str:
+    """Why a job cannot be made from its origins; empty where it can."""
+    for origin in origins:
+        outcome = outcomes[origin.folder]
+        if not outcome.finished:
+            return f"{origin} {outcome.status}: {outcome.reason}"
+    return ""
+
+
+class _Progress:
+    """Says on the console which job begins, what came of it, and about how long the others will take."""
+
+    def __init__(self, waiting: Sequence[SystemJob]) -> None:
+        self.waiting, self._done = waiting, 0
+        self._seconds: dict[str, float] = {}
+        """By system, of a job that has finished in this call."""
+
+    def begin(self, job: SystemJob) -> None:
+        _say(f"[bold]{escape(str(job))}[/] ({job.system.kind}), {self._done + 1} of {len(self.waiting)}")
+
+    def end(self, job: SystemJob, outcome: Outcome) -> None:
+        self._done += 1
+        if outcome.finished:
+            self._seconds[job.system.name] = outcome.made["seconds"]
+            _say(f"{escape(str(job))}: F1 {outcome.made['f1']:.4f} on the validation split{self._left()}")
+        else:
+            _say(f"[red]{escape(str(job))} {outcome.status}:[/] {escape(outcome.reason)}")
+
+    def _left(self) -> str:
+        remaining = self.waiting[self._done :]
+        if not remaining:
+            return ""
+        usual = fmean(self._seconds.values())
+        seconds = sum(self._seconds.get(job.system.name, usual) for job in remaining)
+        return f"; {len(remaining)} left, about {seconds / 60:.0f} min"
+
+
+def _say(text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False)
+
+
+def _measure(jobs: Sequence[SystemJob], outcomes: Outcomes, config: CompareConfig, systems: Systems) -> Measured | None:
+    finished = [job for job in jobs if outcomes[job.folder].finished]
     if not finished:
         return None
     with limited_threads(config.threads):
-        return measure(finished, results, resolve_runtime(config), systems.data, systems.baseline)
+        return measure(finished, outcomes, resolve_runtime(config), systems.data, systems.baseline)
 
 
 def _comparison(
     systems: Systems,
-    jobs: Sequence[Job],
-    results: Results,
+    jobs: Sequence[SystemJob],
+    outcomes: Outcomes,
     measured: Measured | None,
     config: CompareConfig,
     surroundings: dict[str, Any],
 ) -> Comparison:
     reference = reference_of(measured, jobs, config, systems.baseline)
-    models = seed_rows(jobs, results, measured, reference)
-    sizes = {job.system: results[job.folder].input_size or job.input_size for job in jobs}
-    images = len(measured.dataset.part(PART)) if measured else 0
+    models = seed_rows(jobs, outcomes, measured, reference)
+    sizes = {job.system.name: outcomes[job.folder].made.get("input_size") or job.system.input_size for job in jobs}
+    images = len(measured.dataset.part(SPLIT)) if measured else 0
     baseline_ms = 1000 * reference.baseline_time / images if reference else None
     found = Comparison(
         folder=config.folder,
-        systems=systems,
+        systems_file=systems.path,
+        data=to_dict(systems.data),
+        baseline=systems.baseline,
+        settings=to_dict(config),
+        environment=surroundings,
         rows=tuple(system_rows(systems.systems, models, sizes, baseline_ms)),
         seed_rows=tuple(models),
-        config=config,
-        environment=surroundings,
         reference=reference,
     )
     if not measured:
