@@ -62,7 +62,7 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     category_map = choose_category_map(list(names.values()), used, categories)
     category_map.check_knows(names.values(), annotations)
 
-    paths = {key: _path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
+    paths = {key: path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
     licences = licence_table(document)
     crops, left_out = [], []
     keys: set[str] = set()
@@ -192,11 +192,11 @@ def _image_folder(annotations: Path, given: Path | None, entries: list[dict[str,
 
 
 def _is_file(folder: Path, file_name: str) -> bool:
-    path = _path_inside(folder, file_name)
+    path = path_inside(folder, file_name)
     return path is not None and path.is_file()
 
 
-def _path_inside(folder: Path, file_name: str) -> Path | None:
+def path_inside(folder: Path, file_name: str) -> Path | None:
     """The path of an image, or None where it is absolute or leads out of the folder, symbolic links followed."""
     try:
         inside = (folder / file_name).resolve().is_relative_to(folder.resolve())

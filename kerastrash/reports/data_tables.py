@@ -1,6 +1,7 @@
 """A check of a data set on the terminal: counts, sizes, findings, verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
@@ -17,6 +18,8 @@ NAMED = 2
 NOTES = 4
 """Reasons named for each finding."""
 BAR = 16
+MISSING = 10
+"""Missing photographs printed; the file names all."""
 
 
 def check_tables(report: CheckReport) -> Group:
@@ -89,3 +92,22 @@ def _which(finding: Finding) -> str:
     if len(groups) > NOTES:
         lines.append(f"and {len(groups) - NOTES} more reasons")
     return "\n".join(lines)
+
+
+def account_table(account: Mapping[str, int]) -> Table:
+    """Where every annotation of a downloaded set has gone, and their sum."""
+    table = Table("annotations", title="every annotation accounted for", title_justify="left", show_footer=True)
+    table.columns[0].footer = "in the file"
+    table.add_column("count", justify="right", footer=str(sum(account.values())))
+    for name, count in account.items():
+        table.add_row(escape(name), str(count))
+    return table
+
+
+def missing_table(missing: Sequence[Mapping[str, str]], total: int, path: Path) -> Table:
+    """The first photographs that could not be had, each with its address and the reason."""
+    title = f"missing: {len(missing)} of {total} photographs; all are named in {path}"
+    table = Table("photograph", "address", "reason", title=escape(title), title_justify="left")
+    for row in missing[:MISSING]:
+        table.add_row(*map(escape, row.values()))
+    return table
