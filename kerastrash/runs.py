@@ -18,11 +18,13 @@ import yaml
 from kerastrash.cli import from_settings, settings
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, write_json, write_text
-from kerastrash.jobs import FREE_SETTINGS
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
+FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
+"""Settings, at any depth, that say where files lie or how many work, not what comes of it: they may differ from one
+call to the next."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
     *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),

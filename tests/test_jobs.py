@@ -214,7 +214,7 @@ def test_a_setting_that_came_later_had_its_default(job):
 
 
 @pytest.mark.parametrize("name", [JOB, RESULT])
-@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+@pytest.mark.parametrize("text", ["{", "[1]", "3", "{}"])
 def test_a_damaged_file_is_a_sentence(job, name, text):
     run(job, ThisProcess())
     (job.folder / name).write_text(text)

@@ -13,7 +13,7 @@ from kerastrash.data import Dataset, prepare, print_summary
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
-from kerastrash.jobs import ChildProcesses, Engine, Job, JobResult, changes, is_origin, refuse_changes, run, stored
+from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, Job, JobResult, changes, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.reports.comparison_rows import Comparison
 from kerastrash.runs import ENVIRONMENT, environment, open_run
@@ -115,7 +115,7 @@ def run_jobs(
 
 def _earlier(job: Job) -> Outcome:
     """What came of the job in an earlier call."""
-    if any(is_origin(name) for name in changes(job)):
+    if any(name.startswith(ORIGIN) for name in changes(job)):
         anew = f"delete {job.folder} to make it afresh"
         return Outcome("failed", f"it was made from other files than its origins are now; {anew}")
     result = stored(job)
