@@ -130,7 +130,8 @@ def changes(job: Job) -> dict[str, tuple[Any, Any]]:
         return {}
     before, now = record.parts, parts(job)
     for name, _, default in _settings(job.settings):
-        before.setdefault(name, default)
+        if not any(name.startswith(f"{part}.") for part in record.parts):  # a part that was None came no later
+            before = {name: default, **before}
     both = {**now, **before}
     return {name: (before.get(name), now.get(name)) for name in both if before.get(name) != now.get(name)}
 

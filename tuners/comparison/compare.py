@@ -74,7 +74,7 @@ def systems_of(config: CompareConfig) -> Systems:
 
 def _prepare(systems: Systems) -> Dataset:
     """The data, decoded at all sizes that are known, so that what is wrong with it is said before any training."""
-    sizes = {system.input_size for system in systems.systems if system.input_size}
+    sizes = {system.settings.input_size for system in systems.systems} - {None}
     if not sizes:  # all of them are saved nets that are pruned
         files = [origin for system in systems.systems for origin in system.origins if not isinstance(origin, str)]
         sizes = {image_size(open_model(files[0]))}
@@ -152,7 +152,7 @@ class _Progress:
         """By system, of a job that has finished in this call."""
 
     def begin(self, job: SystemJob) -> None:
-        _say(f"[bold]{escape(str(job))}[/] ({job.system.kind}), {self._done + 1} of {len(self.waiting)}")
+        _say(f"[bold]{escape(str(job))}[/] ({job.settings.kind}), {self._done + 1} of {len(self.waiting)}")
 
     def end(self, job: SystemJob, outcome: Outcome) -> None:
         self._done += 1
@@ -193,7 +193,7 @@ def _comparison(
 ) -> Comparison:
     reference = reference_of(measured, jobs, config, systems.baseline)
     models = seed_rows(jobs, outcomes, measured, reference)
-    sizes = {job.system.name: outcomes[job.folder].made.get("input_size") or job.system.input_size for job in jobs}
+    sizes = {job.system.name: outcomes[job.folder].made.get("input_size") or job.settings.input_size for job in jobs}
     images = len(measured.dataset.part(SPLIT)) if measured else 0
     baseline_ms = 1000 * reference.baseline_time / images if reference else None
     found = Comparison(

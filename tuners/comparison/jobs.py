@@ -11,41 +11,22 @@ from typing import Any, Literal
 import keras
 
 from kerastrash.backends import device_description
-from kerastrash.compress.config import DistilSettings, PruneSettings
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.distill import distil
 from kerastrash.compress.prune import prune
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.jobs import Job
-from kerastrash.models import Rows, build_model
+from kerastrash.models import build_model
 from kerastrash.models.pretrained import pretrained_model
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
-from kerastrash.training.recipe import Recipe
-from tuners.comparison.systems import Kind, System, Systems
+from tuners.comparison.systems import Kind, System, Systems, SystemSettings
 
 SYSTEMS = "systems"
 """The folder of all jobs inside a run."""
-
-
-@dataclass(frozen=True)
-class SystemSettings:
-    """What a model is made by."""
-
-    kind: Kind
-    rows: Rows | None
-    weights: str | None
-    input_size: int | None
-    recipe: Recipe
-    """With the job's seed."""
-    data: DataConfig
-    origins: tuple[Path, ...] = ()
-    """Model files: the teachers, or the net that is pruned."""
-    distill: DistilSettings | None = None
-    prune: PruneSettings | None = None
 
 
 @dataclass(frozen=True)
@@ -135,9 +116,8 @@ def _job(system: System, seed: int, by_name: Mapping[str, System], data: DataCon
         origin if isinstance(origin, Path) else _folder(by_name[origin], seed, folder) / BEST
         for origin in system.origins
     )
-    recipe = dataclasses.replace(system.recipe, seed=seed)
-    made = {name: getattr(system, name) for name in ("kind", "rows", "weights", "input_size", "distill", "prune")}
-    settings = SystemSettings(recipe=recipe, data=data, origins=origins, **made)
+    recipe = dataclasses.replace(system.settings.recipe, seed=seed)
+    settings = dataclasses.replace(system.settings, recipe=recipe, data=data, origins=origins)
     return SystemJob(system, _folder(system, seed, folder), settings)
 
 

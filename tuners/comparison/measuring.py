@@ -92,7 +92,7 @@ def _classify(job: SystemJob, dataset: Dataset, config: CompareConfig, measured:
     net = open_runtime(path, config.threads)
     check_classes(net.classes, net.description, dataset, path)
     measured.f1[job.folder] = evaluate(net, dataset.part(SPLIT)).macro_f1
-    if job.system.kind == "pruned" or job.folder.parent not in {folder.parent for folder in measured.nets}:
+    if job.settings.kind == "pruned" or job.folder.parent not in {folder.parent for folder in measured.nets}:
         measured.nets[job.folder] = net
 
 

@@ -95,11 +95,11 @@ def _system_row(system: System, rows: Sequence[SeedRow], size: int | None, basel
     whole = {name: None if means[name] is None else round(means[name]) for name in ("parameters", "macs")}
     return SystemRow(
         name=system.name,
-        kind=system.kind,
+        kind=system.settings.kind,
         team=system.team,
         net=system.net,
         input_size=size,
-        epochs=system.recipe.epochs,
+        epochs=system.settings.recipe.epochs,
         seeds=len(good),
         **means | whole,
         test_f1_sd=_deviation(figures["test_f1"]),

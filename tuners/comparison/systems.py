@@ -22,25 +22,41 @@ Kind = Literal["trained", "fine-tuned", "distilled", "pruned"]
 
 
 @dataclass(frozen=True)
+class SystemSettings:
+    """What the models of a system are made by."""
+
+    rows: Rows | None
+    """None where pretrained weights bring a net, or a trained one is pruned."""
+    weights: str | None
+    """Pretrained ones."""
+    input_size: int | None
+    """Side of the images in pixels; None for a pruned net, which has its own."""
+    recipe: Recipe
+    distill: DistilSettings | None = None
+    prune: PruneSettings | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    origins: tuple[Path, ...] = ()
+    """Model files: the teachers, or the net that is pruned."""
+
+    @property
+    def kind(self) -> Kind:
+        """How the net comes about."""
+        if self.prune:
+            return "pruned"
+        return "distilled" if self.distill else "fine-tuned" if self.weights else "trained"
+
+
+@dataclass(frozen=True)
 class System:
     """One row of the table; what the systems file says of it, checked."""
 
     name: str
-    kind: Kind
     net: str
     """As it is named in the file: a preset, a file of rows, pretrained weights; of a pruned one, what it was."""
-    rows: Rows | None
-    """Of the net; None where pretrained weights bring one, or a trained net is pruned."""
-    weights: str | None
-    """Pretrained ones."""
-    input_size: int | None
-    """Side of the images in pixels; None for a pruned file, which has its own."""
+    settings: SystemSettings
+    """A job of it has its own seed in the recipe, its data and its origins."""
     origins: tuple[str | Path, ...]
     """Teachers, or the net that is pruned: a system's name as text, or a .keras file."""
-    distill: DistilSettings | None
-    prune: PruneSettings | None
-    recipe: Recipe
-    """Its seed is replaced by each of `seeds`."""
     seeds: tuple[int, ...]
     team: int | None
     """Which of the contest's teams used it; None for ours."""
@@ -87,13 +103,6 @@ class Entry:
     team: int | None = None
     note: str = ""
 
-    @property
-    def kind(self) -> Kind:
-        """How its net comes about."""
-        if self.prune is not None:
-            return "pruned"
-        return "distilled" if self.distill is not None else "fine-tuned" if self.weights else "trained"
-
 
 def read_systems(path: Path) -> Systems:
     """Reads and checks a systems file.
@@ -112,7 +121,7 @@ def read_systems(path: Path) -> Systems:
     if document.baseline not in (None, *names):
         raise ConfigError(f"{path}: baseline {document.baseline!r} is none of its systems: {', '.join(names)}")
     recipe = _recipe(document.recipe, f"{path}, recipe")
-    systems = tuple(_system(entry, document.seeds, recipe, names, path) for entry in entries)
+    systems = tuple(_system(entry, document, recipe, names, path) for entry in entries)
     _check_circles(systems, path)
     return Systems(path, document.data, document.baseline, systems)
 
@@ -122,7 +131,7 @@ def _place(path: Path, values: Any, number: int) -> str:
     return f"{path}, system {name or number}"
 
 
-def _system(entry: Entry, seeds: tuple[int, ...], recipe: Recipe, names: list[str], path: Path) -> System:
+def _system(entry: Entry, document: Document, recipe: Recipe, names: list[str], path: Path) -> System:
     place = f"{path}, system {entry.name}"
     if sum(value is not None for value in (entry.net, entry.weights, entry.prune)) != 1:
         raise ConfigError(f"{place}: give exactly one of net, weights and prune")
@@ -132,21 +141,17 @@ def _system(entry: Entry, seeds: tuple[int, ...], recipe: Recipe, names: list[st
     elif entry.distill:
         origins = _teachers(entry.distill, names, path, f"{place}, distill")
     rows, size = _net(entry, path, place)
-    return System(
-        name=entry.name,
-        kind=entry.kind,
-        net=entry.net or entry.weights or Path(str(origins[0])).name,
+    settings = SystemSettings(
         rows=rows,
         weights=entry.weights,
         input_size=size,
-        origins=origins,
+        recipe=_recipe(entry.recipe, f"{place}, recipe", recipe),
         distill=entry.distill and dataclasses.replace(entry.distill, teachers=()),
         prune=prune,
-        recipe=_recipe(entry.recipe, f"{place}, recipe", recipe),
-        seeds=_checked_seeds(seeds if entry.seeds is None else entry.seeds, place),
-        team=entry.team,
-        note=entry.note,
     )
+    net = entry.net or entry.weights or Path(str(origins[0])).name
+    seeds = _checked_seeds(document.seeds if entry.seeds is None else entry.seeds, place)
+    return System(entry.name, net, settings, origins, seeds, entry.team, entry.note)
 
 
 def _net(entry: Entry, path: Path, place: str) -> tuple[Rows | None, int | None]:

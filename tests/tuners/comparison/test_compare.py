@@ -104,8 +104,8 @@ def test_scores_follow_from_the_formula_against_the_baseline_of_the_same_run(fou
 
 def test_the_costs_are_those_of_the_nets(found, config):
     base = next(system for system in read_systems(config.systems).systems if system.name == "base")
-    assert row_of(found, "base").parameters == parameters(base.rows, 3)
-    assert row_of(found, "base").macs == macs(base.rows, 16, 3)
+    assert row_of(found, "base").parameters == parameters(base.settings.rows, 3)
+    assert row_of(found, "base").macs == macs(base.settings.rows, 16, 3)
     assert row_of(found, "narrow").macs <= 0.6 * row_of(found, "base").macs
     assert (row_of(found, "narrow").input_size, row_of(found, "student").input_size) == (16, 24)
 

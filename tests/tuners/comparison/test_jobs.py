@@ -14,8 +14,8 @@ from kerastrash.models.layers import Conv, Pool
 from kerastrash.runs import ENVIRONMENT
 from kerastrash.training.recipe import Recipe
 from tuners.comparison.compare import run_jobs
-from tuners.comparison.jobs import SystemSettings, chosen, plan
-from tuners.comparison.systems import read_systems
+from tuners.comparison.jobs import chosen, plan
+from tuners.comparison.systems import SystemSettings, read_systems
 from tuners.trial import training_inputs
 
 NET = {"net": "tiny.yaml", "input_size": 16}
@@ -61,7 +61,6 @@ def student(tmp_path) -> Job:
     """A job that has failed at once: its teacher's file is none."""
     (tmp_path / "teacher.keras").write_bytes(b"one")
     settings = SystemSettings(
-        kind="distilled",
         rows=ROWS,
         weights=None,
         input_size=16,
@@ -84,8 +83,8 @@ def student(tmp_path) -> Job:
         ({"recipe": Recipe(epochs=2, seed=1, tau=2.0)}, "recipe.tau=1.0, not 2.0"),
         ({"input_size": 24}, "input_size=16, not 24"),
         ({"distill": DistilSettings(views=3)}, "distill.views=2, not 3"),
-        ({"kind": "trained"}, "kind='distilled', not 'trained'"),
-        ({"kind": "pruned", "prune": PruneSettings(target=0.3)}, "kind='distilled', not 'pruned'"),
+        ({"distill": None}, r"distill\..*, not None"),
+        ({"prune": PruneSettings(target=0.3)}, r"prune\..*=None, not"),
         ({"rows": (Conv(16, kernel=3, stride=2), Pool())}, "rows="),
     ],
 )

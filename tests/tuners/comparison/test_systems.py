@@ -29,14 +29,15 @@ def test_every_kind_of_system_is_read(write_systems, tmp_path):
     )
     systems = read_systems(path)
     base, lite, student, narrow = systems.systems
-    assert [system.kind for system in systems.systems] == ["trained", "fine-tuned", "distilled", "pruned"]
-    assert (systems.baseline, base.team, base.note, base.input_size) == ("base", 1, "theirs", 16)
-    assert parameters(base.rows) < parameters(load_rows(tmp_path / "tiny.yaml"))
-    assert (lite.seeds, lite.input_size, lite.rows, student.seeds) == ((5,), 224, None, (0, 1))
+    assert [system.settings.kind for system in systems.systems] == ["trained", "fine-tuned", "distilled", "pruned"]
+    assert (systems.baseline, base.team, base.note, base.settings.input_size) == ("base", 1, "theirs", 16)
+    assert parameters(base.settings.rows) < parameters(load_rows(tmp_path / "tiny.yaml"))
+    assert (lite.seeds, lite.settings.input_size, lite.settings.rows, student.seeds) == ((5,), 224, None, (0, 1))
     assert student.origins == ("lite", tmp_path / "best.keras")
-    assert (student.distill.temperature, student.distill.views) == (2.0, 8)
-    assert (narrow.origins, narrow.prune.target, narrow.input_size) == (("base",), 0.25, None)
-    assert (narrow.recipe.epochs, narrow.recipe.batch_size, base.recipe.epochs) == (4, 8, 1)
+    assert (student.settings.distill.temperature, student.settings.distill.views) == (2.0, 8)
+    assert (narrow.origins, narrow.settings.prune.target, narrow.settings.input_size) == (("base",), 0.25, None)
+    recipe = narrow.settings.recipe
+    assert (recipe.epochs, recipe.batch_size, base.settings.recipe.epochs) == (4, 8, 1)
 
 
 def test_options_replace_the_data_of_the_file(write_systems, tmp_path, photographs):
