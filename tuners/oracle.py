@@ -20,7 +20,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.oracles import HyperbandOracle
 
-from kerastrash.errors import ConfigError, require
+from kerastrash.errors import ConfigError
 
 OBJECTIVE = "score"
 FAILED_SCORE = 1e9
@@ -107,9 +107,6 @@ class Hyperband(keras_tuner.Hyperband):
         seed: int,
         folder: Path,
     ):
-        require(max_epochs >= 1, "max_epochs", max_epochs, "must be at least 1")
-        require(factor >= 2, "factor", factor, "must be at least 2")
-        require(iterations >= 1, "iterations", iterations, "must be at least 1")
         self.run_trial_at = run_trial_at
         oracle = LimitedOracle(
             admissible,

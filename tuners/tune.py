@@ -11,7 +11,7 @@ from kerastrash.cli import part_of
 from kerastrash.console import console
 from kerastrash.data import DataConfig, prepare, print_summary
 from kerastrash.files import copy_file, write_json, write_text
-from kerastrash.jobs import ChildProcesses, JobResult, run
+from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
@@ -22,7 +22,6 @@ from kerastrash.training.checkpoint import BEST
 from tuners.config import TuneConfig
 from tuners.latency import check_clock
 from tuners.search import Search, Trial, best_trial
-from tuners.space import recipe_of
 from tuners.trial import TrialSettings, trial_job
 
 SCORE, NET = "score.json", "best.yaml"
@@ -65,34 +64,30 @@ def tune(config: TuneConfig) -> Tuned:
 
 
 def finish_best(search: Search, best: Trial) -> str:
-    """Puts the best trial's model, or one trained anew that is no worse, into the run; says which it is, and why.
-
-    The better one is that with the higher macro F1 on the validation split.
-    """
+    """Puts the best trial's model, or one trained anew that is no worse, into the run; says which it is, and why."""
     settings = search.settings_of(best.values, best.rung, None)
-    source, origin = best.folder / BEST, "as the trial left it"
-    if epochs := search.config.retrain_epochs:
-        folder, f1 = search.folder / f"retrained-{epochs}", best.result.value["f1"]
-        anew = _retrained(settings, epochs, search, best, folder)
-        if not anew.finished:
-            origin = f"as the trial left it, as it could not be trained anew: {anew.reason}"
-        elif anew.value["f1"] >= f1:
-            source, origin = folder / BEST, f"trained anew for {epochs} epochs: validation F1 {anew.value['f1']:.4f}, "
-            origin += f"the trial's {f1:.4f}"
-        else:
-            origin = f"as the trial left it: validation F1 {f1:.4f}, trained anew for {epochs} epochs "
-            origin += f"{anew.value['f1']:.4f}"
+    folder, origin = best.folder, "as the trial left it"
+    if search.config.retrain_epochs:
+        folder, origin = _better(search, best, settings)
         console.print(f"trial {best.name}, {escape(origin)}", soft_wrap=True, highlight=False)
-    copy_file(source, search.folder / BEST)
+    copy_file(folder / BEST, search.folder / BEST)
     write_text(search.folder / NET, dump_rows(settings.rows))
     return origin
 
 
-def _retrained(settings: TrialSettings, epochs: int, search: Search, best: Trial, folder: Path) -> JobResult:
-    base = dataclasses.replace(search.config.recipe, seed=search.config.seed, epochs=epochs)
-    anew = dataclasses.replace(settings, recipe=recipe_of(best.values, base), until=epochs)
-    dataset = search.datasets[settings.input_size]
-    return run(trial_job(anew, dataset, folder, function="train_trial"), ChildProcesses())
+def _better(search: Search, best: Trial, settings: TrialSettings) -> tuple[Path, str]:
+    """The folder of the trial's net or of one trained anew, by macro F1 on the validation split; which, and why."""
+    epochs = search.config.retrain_epochs
+    folder = search.folder / f"retrained-{epochs}"
+    anew = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, epochs=epochs), until=epochs)
+    result = run(trial_job(anew, search.datasets[anew.input_size], folder, "train_trial"), ChildProcesses())
+    if not result.finished:
+        return best.folder, f"as the trial left it, as it could not be trained anew: {result.reason}"
+    f1, before = result.value["f1"], best.result.value["f1"]
+    figures = f"(validation F1 {f1:.4f}, the trial's {before:.4f})"
+    if f1 < before:
+        return best.folder, f"as the trial left it: trained anew for {epochs} epochs it is worse {figures}"
+    return folder, f"trained anew for {epochs} epochs {figures}"
 
 
 def score_best(model: Path, config: TuneConfig) -> ScoreReport:
