@@ -16,10 +16,10 @@ from kerastrash.backends import device_description, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import read_crop
-from kerastrash.export.formats import versions
+from kerastrash.export.formats import FORMATS
 from kerastrash.export.writing import open_as
-from kerastrash.files import read_json, write_json
-from kerastrash.jobs import digest, sha256
+from kerastrash.files import read_json, sha256, write_json
+from kerastrash.jobs import digest
 from kerastrash.models import Rows, build_model, dump_rows
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
@@ -75,7 +75,7 @@ def architecture_key(rows: Rows, dtype_policy: str, dataset: Dataset, clock: Clo
             "baseline": sha256(baseline) if baseline.is_file() else None,
             "device": device_description(),
             "backend": keras.backend.backend(),
-            "versions": versions(clock.runtime),
+            "versions": FORMATS[clock.runtime].versions(),
             "data": data,
         }
     )

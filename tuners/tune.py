@@ -8,11 +8,12 @@ from rich.markup import escape
 
 from kerastrash.backends import fix_threads
 from kerastrash.cli import part_of
-from kerastrash.console import console
-from kerastrash.data import DataConfig, prepare, print_summary
+from kerastrash.console import console, track
+from kerastrash.data import DataConfig, prepare
 from kerastrash.files import copy_file, write_json, write_text
 from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
@@ -50,7 +51,7 @@ def tune(config: TuneConfig) -> Tuned:
     fix_threads(config.threads)
     config = resolve_runtime(config)
     with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
-        datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
+        datasets = {size: prepare(part_of(DataConfig, config), size, track) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
         check_clock(config, config, len(next(iter(datasets.values())).classes))
         search = Search(config, folder, datasets)

@@ -7,6 +7,7 @@ import pytest
 
 from kerastrash.cli import part_of
 from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.export.format import Format
 from kerastrash.files import read_csv, write_json
 from kerastrash.jobs import LOG, ChildProcesses, run
 from kerastrash.models import macs, parameters
@@ -85,7 +86,7 @@ def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monke
     assert key() == keys[0]
     net.write_bytes(b"two")
     keys.append(key())
-    monkeypatch.setattr(latency, "versions", lambda name: {name: "99"})
+    monkeypatch.setattr(Format, "versions", lambda self: {self.name: "99"})
     keys.append(key())
     assert len(set(keys)) == len(keys)
 

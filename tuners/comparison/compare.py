@@ -8,14 +8,15 @@ from typing import Any
 from rich.markup import escape
 
 from kerastrash.backends import fix_threads, limited_threads
-from kerastrash.console import console
-from kerastrash.data import Dataset, prepare, print_summary
+from kerastrash.console import console, track
+from kerastrash.data import Dataset, prepare
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
 from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, Job, JobResult, changes, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.reports.comparison_rows import Comparison
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.settings import to_dict
@@ -78,7 +79,7 @@ def _prepare(systems: Systems) -> Dataset:
     if not sizes:  # all of them are saved nets that are pruned
         files = [origin for system in systems.systems for origin in system.origins if not isinstance(origin, str)]
         sizes = {image_size(open_model(files[0]))}
-    datasets = [prepare(systems.data, size) for size in sorted(sizes)]
+    datasets = [prepare(systems.data, size, track) for size in sorted(sizes)]
     print_summary(datasets[0])
     return datasets[0]
 

@@ -12,7 +12,7 @@ import keras
 
 from kerastrash.backends import device_description
 from kerastrash.compress.costs import model_macs, model_parameters
-from kerastrash.compress.distill import distil
+from kerastrash.compress.distill import distill
 from kerastrash.compress.prune import prune
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
@@ -173,7 +173,7 @@ def _distill(settings: SystemSettings, folder: Path) -> int:
     size, recipe = settings.input_size, settings.recipe
     build = _builder(settings, len(prepare(settings.data, size).classes))
     taught = dataclasses.replace(settings.distill, teachers=settings.origins)
-    return distil(build, settings.data, size, recipe, taught, folder, description=_title(folder)).epochs
+    return distill(build, settings.data, size, recipe, taught, folder, description=_title(folder)).epochs
 
 
 def _prune(settings: SystemSettings, folder: Path) -> int:

@@ -11,11 +11,9 @@ import numpy as np
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
-from kerastrash.export.command import compared_images
-from kerastrash.export.export import export_model, exported_name, open_original
-from kerastrash.export.formats import FormatName
-from kerastrash.export.nets import OpenNet, conditions
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.export import compared_images, export_model, exported_name, open_original
+from kerastrash.export.formats import FormatName, open_runtime
+from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.export.writing import open_as
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
-from kerastrash.export.nets import conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.reports.comparison_rows import SeedRow, SystemRow, ranked
 from kerastrash.scoring.baseline import measured_as
 from kerastrash.scoring.clocks import Timing

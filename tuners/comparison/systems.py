@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_yaml
@@ -32,7 +32,7 @@ class SystemSettings:
     input_size: int | None
     """Side of the images in pixels; None for a pruned net, which has its own."""
     recipe: Recipe
-    distill: DistilSettings | None = None
+    distill: DistillSettings | None = None
     prune: PruneSettings | None = None
     data: DataConfig = field(default_factory=DataConfig)
     origins: tuple[Path, ...] = ()
@@ -96,7 +96,7 @@ class Entry:
     input_size: int | None = None
     width: float = 1.0
     depth: float = 1.0
-    distill: DistilSettings | None = None
+    distill: DistillSettings | None = None
     prune: dict | None = None
     recipe: dict = field(default_factory=dict)
     seeds: tuple[int, ...] | None = None
@@ -184,7 +184,7 @@ def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
     return seeds
 
 
-def _teachers(distill: DistilSettings, names: list[str], path: Path, place: str) -> tuple[str | Path, ...]:
+def _teachers(distill: DistillSettings, names: list[str], path: Path, place: str) -> tuple[str | Path, ...]:
     if not distill.teachers:
         raise ConfigError(f"{place}: teachers names none; give systems of this file, or {MODEL} files")
     return tuple(_origin(str(teacher), names, path, f"{place}, teachers") for teacher in distill.teachers)

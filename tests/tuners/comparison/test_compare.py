@@ -11,7 +11,7 @@ import pytest
 
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 from kerastrash.jobs import ThisProcess
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_json
@@ -67,7 +67,7 @@ def student(tmp_path) -> Job:
         recipe=Recipe(epochs=2, seed=1),
         data=DataConfig(cache=tmp_path / "cache", data=str(tmp_path / "absent")),
         origins=(tmp_path / "teacher.keras",),
-        distill=DistilSettings(views=2),
+        distill=DistillSettings(views=2),
     )
     folder = tmp_path / "student" / "seed-1"
     job = Job("tuners.comparison.jobs:make", settings, folder, {"photographs": "abc"}, settings.origins)
@@ -82,7 +82,7 @@ def student(tmp_path) -> Job:
         ({"recipe": Recipe(epochs=3, seed=1)}, "recipe.epochs=2, not 3"),
         ({"recipe": Recipe(epochs=2, seed=1, tau=2.0)}, "recipe.tau=1.0, not 2.0"),
         ({"input_size": 24}, "input_size=16, not 24"),
-        ({"distill": DistilSettings(views=3)}, "distill.views=2, not 3"),
+        ({"distill": DistillSettings(views=3)}, "distill.views=2, not 3"),
         ({"distill": None}, r"distill\..*, not None"),
         ({"prune": PruneSettings(target=0.3)}, r"prune\..*=None, not"),
         ({"rows": (Conv(16, kernel=3, stride=2), Pool())}, "rows="),
