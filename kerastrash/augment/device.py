@@ -77,7 +77,8 @@ def _moves(draws: Draws, height: int, width: int) -> np.ndarray | None:
         moved = np.tile(np.eye(3), (len(draws), 1, 1))
         for rows, operation, strengths in _drawn(draws, step):
             if operation.matrix:
-                moved[rows] = operation.matrix(strengths, height, width)
+                coefficients = np.broadcast_arrays(*operation.matrix(strengths, height, width))
+                moved[rows, :2] = np.stack(coefficients, axis=-1).reshape(-1, 2, 3)
         whole = whole @ moved
     return whole[:, :2] if (whole != np.eye(3)).any() else None
 
@@ -192,8 +193,7 @@ def _equalize(images: Any, _: Any) -> Any:
     below = ops.cumsum(counts, axis=-1) - counts
     step = _divide(ops.max(ops.where(counts > 0, below, _constant(0.0)), axis=-1, keepdims=True), 255)
     spread = _divide(ops.floor(step / 2) + below, ops.maximum(step, _constant(1.0)))
-    unchanged = ops.arange(256, dtype="float32")[None, None]
-    return _look_up(images, ops.where(step > 0, _clipped(spread), unchanged))
+    return _look_up(images, ops.where(step > 0, _clipped(spread), ops.arange(256, dtype="float32")))
 
 
 def _histograms(images: Any) -> Any:

@@ -214,7 +214,7 @@ def _start_processes(batches: CropBatches, count: int) -> SimpleQueue[Worker] | 
     idle: SimpleQueue[Worker] = SimpleQueue()
     for _ in range(count):
         worker = Worker(batches.images, batches.augmentation)
-        weakref.finalize(batches, worker.stop)
+        weakref.finalize(batches, worker.child.close)
         idle.put(worker)
     return idle
 
