@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.files import TEMPORARY, read_csv
 from kerastrash.models import build_model
 from kerastrash.models.layers import Conv, Pool
