@@ -188,7 +188,7 @@ def _autocontrast(images: Any, _: Any) -> Any:
 
 
 def _equalize(images: Any, _: Any) -> Any:
-    """By Pillow's whole-numbered steps."""
+    """Spreads the values evenly, by Pillow's whole-numbered steps."""
     counts = _histograms(images)
     below = ops.cumsum(counts, axis=-1) - counts
     step = _divide(ops.max(ops.where(counts > 0, below, _constant(0.0)), axis=-1, keepdims=True), 255)
@@ -229,7 +229,7 @@ def _smooth(images: Any) -> Any:
 
 
 def _blend(degenerate: Any, images: Any, factors: Any) -> Any:
-    """From the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
+    """Goes from the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
     return ops.floor(_clipped(degenerate + factors * (images - degenerate)))
 
 
@@ -246,4 +246,4 @@ ARITHMETIC = {
     "luma": lambda images, factors: _blend(_luma(images), images, factors),
     "smooth": lambda images, factors: _blend(_smooth(images), images, factors),
 }
-"""By name, functions of images (k, height, width, 3) and strengths, or tables for `table`: what becomes of them."""
+"""Functions by name, of images (k, height, width, 3) and strengths, or tables for `table`: what becomes of them."""

@@ -26,7 +26,7 @@ class Operation:
     """
 
     strength: Callable[[Number, Number], Number] = lambda level, sign: level
-    """Of a level in [0, 1] and a sign of -1 or 1, numbers or arrays; level 0 leaves the image."""
+    """Strength at a level in [0, 1] and a sign of -1 or 1, numbers or arrays; level 0 leaves the image."""
     pillow: Callable[[Image.Image, float], Image.Image] | None = None
     """The image, changed by a strength."""
     matrix: Callable[[Number, int, int], Sequence[Number]] | None = None

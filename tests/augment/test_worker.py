@@ -85,7 +85,7 @@ def wait_until_ended(pid):
 def test_the_processes_end_with_the_batches():
     batches = CropBatches(IMAGES, np.arange(12), np.zeros(12), 4, AUGMENTATION, workers=2)
     assert len(batches[0][0]) == 4
-    workers = [batches._processes.get() for _ in range(2)]
+    workers = [batches._augmenting.get() for _ in range(2)]
     assert all(running(worker.child.pid) for worker in workers)
     del batches
     gc.collect()
