@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.dataset import ANNOTATIONS, Dataset, open_source, prepare_source
+from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.download import STATE, Client, WantedPhotograph, claim, fetch_all
 from kerastrash.data.records import LeftOut, Source, count_reasons
+from kerastrash.data.sources import ANNOTATIONS, open_source
 from kerastrash.data.web import FetchConfig, PartFile, Unavailable
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, write_json, write_text

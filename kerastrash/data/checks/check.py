@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts, annotation_file
+from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.files import file_findings, left_out_of
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
@@ -21,9 +21,10 @@ from kerastrash.data.counts import (
     counted_source,
     histograms,
 )
-from kerastrash.data.dataset import Dataset, open_source, prepare_source
+from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.records import Source
+from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError, require
 
 LARGEST_NEAR = 16
@@ -181,7 +182,7 @@ def _splits(dataset: Dataset | None) -> dict[str, str]:
 
 
 def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
-    path = annotation_file(config)
+    path = annotation_file(config.data)
     if path is not None:
         sizes = {source.crops[one.crops[0]].image_id: one.look.size for one in scanned if one.look}
         return annotation_facts(path, config.categories, sizes)
