@@ -12,8 +12,7 @@ from PIL import Image, ImageEnhance
 from kerastrash.data.checks import Severity
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.findings import present
-from kerastrash.data.checks.scan import scan
-from kerastrash.data.checks.sightings import sight_photographs
+from kerastrash.data.checks.scan import scan, sight_photographs
 from kerastrash.data.records import Crop, Source
 from kerastrash.data.sources import SAMPLE_FOLDER
 
