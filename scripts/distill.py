@@ -10,9 +10,9 @@ from pathlib import Path
 
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import part_of, run
-from kerastrash.compress.config import DistilConfig, DistilSettings
+from kerastrash.compress.config import DistillConfig, DistillSettings
 from kerastrash.compress.costs import model_parameters
-from kerastrash.compress.distill import distil
+from kerastrash.compress.distill import distill
 from kerastrash.console import results, track
 from kerastrash.data import DataConfig, prepare
 from kerastrash.models import build_model
@@ -25,19 +25,19 @@ from kerastrash.training.fit import Training, train
 from kerastrash.training.recipe import Recipe
 
 
-def main(config: DistilConfig) -> None:
+def main(config: DistillConfig) -> None:
     """Train a small net on what larger ones say; the same command after a kill goes on from the last epoch."""
     data, recipe = part_of(DataConfig, config), part_of(Recipe, config)
     with open_run(config.folder, config, free=FREE_SETTINGS):
         dataset = prepare(data, config.input_size, track)
         print_summary(dataset)
         teachers = (*config.teachers, *(tuned.model for tuned in tune_teachers(config, data)))
-        settings = dataclasses.replace(part_of(DistilSettings, config), teachers=teachers)
+        settings = dataclasses.replace(part_of(DistillSettings, config), teachers=teachers)
 
         def build():
             return build_model(config.net, config.input_size, len(dataset.classes), config.width, config.depth)
 
-        trained = {"distilled": distil(build, data, config.input_size, recipe, settings, config.folder)}
+        trained = {"distilled": distill(build, data, config.input_size, recipe, settings, config.folder)}
         if config.alone:
             trained["alone"] = train(build, dataset, recipe, config.folder / "alone", description="training alone")
         for teacher in teachers:
@@ -46,7 +46,7 @@ def main(config: DistilConfig) -> None:
             say(f"student {name} ({training.model})", training.model, data)
 
 
-def tune_teachers(config: DistilConfig, data: DataConfig) -> Iterator[Training]:
+def tune_teachers(config: DistillConfig, data: DataConfig) -> Iterator[Training]:
     """Fine-tunes the pretrained teachers, each in a folder of its own in the run."""
     for weights in config.teacher_weights:
         known = find_pretrained(weights)
