@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
-from kerastrash.files import read_json, write_json
+from kerastrash.files import read_json, sha256, write_json
 from kerastrash.processes import Child, ChildError, ready, said
 
 JOB, LOG, RESULT = "job.json", "job.log", "result.json"
@@ -84,12 +84,6 @@ class JobResult:
 def versions(*packages: str) -> dict[str, str]:
     """The versions of packages, as inputs of a job."""
     return {f"version of {name}": importlib.metadata.version(name) for name in packages}
-
-
-def sha256(path: Path) -> str:
-    """The digest of a file's content, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest(values: Any) -> str:
