@@ -16,10 +16,15 @@ import yaml
 
 from kerastrash.errors import FileError
 
+TEMPORARY = ".part-"
+"""How the names of files begin that are being written; the rest is random, and the name that they will have."""
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path with the same suffix; renames it to `path` when the block ends without an error.
+    """Yields a temporary path with the same suffixes; renames it to `path` when the block ends without an error.
+
+    What a killed process leaves is removed by `remove_temporaries`.
 
     Raises:
         FileError: the folder cannot be written or the disk is full; `path` keeps its earlier content.
@@ -27,7 +32,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f".{path.name}", dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -40,6 +45,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         raise _cannot_write(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Removes what was being written in the folder, or below it, when a process was killed.
+
+    To be called by the one process that works there.
+    """
+    for left in folder.rglob(f"{TEMPORARY}*"):
+        left.unlink(missing_ok=True)
 
 
 STAGED, STAGED_LOCK = ".staged", ".lock"

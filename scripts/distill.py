@@ -10,33 +10,34 @@ from pathlib import Path
 
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import part_of, run
-from kerastrash.compress.config import DistilConfig, DistilSettings
+from kerastrash.compress.config import DistillConfig, DistillSettings
 from kerastrash.compress.costs import model_parameters
-from kerastrash.compress.distill import distil
-from kerastrash.console import results
-from kerastrash.data import DataConfig, prepare, print_summary
+from kerastrash.compress.distill import distill
+from kerastrash.console import results, track
+from kerastrash.data import DataConfig, prepare
 from kerastrash.models import build_model
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.fit import Training, train
 from kerastrash.training.recipe import Recipe
 
 
-def main(config: DistilConfig) -> None:
+def main(config: DistillConfig) -> None:
     """Train a small net on what larger ones say; the same command after a kill goes on from the last epoch."""
     data, recipe = part_of(DataConfig, config), part_of(Recipe, config)
     with open_run(config.folder, config, free=FREE_SETTINGS):
-        dataset = prepare(data, config.input_size)
+        dataset = prepare(data, config.input_size, track)
         print_summary(dataset)
         teachers = (*config.teachers, *(tuned.model for tuned in tune_teachers(config, data)))
-        settings = dataclasses.replace(part_of(DistilSettings, config), teachers=teachers)
+        settings = dataclasses.replace(part_of(DistillSettings, config), teachers=teachers)
 
         def build():
             return build_model(config.net, config.input_size, len(dataset.classes), config.width, config.depth)
 
-        trained = {"distilled": distil(build, data, config.input_size, recipe, settings, config.folder)}
+        trained = {"distilled": distill(build, data, config.input_size, recipe, settings, config.folder)}
         if config.alone:
             trained["alone"] = train(build, dataset, recipe, config.folder / "alone", description="training alone")
         for teacher in teachers:
@@ -45,12 +46,12 @@ def main(config: DistilConfig) -> None:
             say(f"student {name} ({training.model})", training.model, data)
 
 
-def tune_teachers(config: DistilConfig, data: DataConfig) -> Iterator[Training]:
+def tune_teachers(config: DistillConfig, data: DataConfig) -> Iterator[Training]:
     """Fine-tunes the pretrained teachers, each in a folder of its own in the run."""
     for weights in config.teacher_weights:
         known = find_pretrained(weights)
         size = config.teacher_size or known.input_size
-        dataset = prepare(data, size)
+        dataset = prepare(data, size, track)
         yield train(
             lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
             dataset,
@@ -63,7 +64,7 @@ def tune_teachers(config: DistilConfig, data: DataConfig) -> Iterator[Training]:
 def say(what: str, path: Path, data: DataConfig) -> None:
     """Prints a model's size and its macro F1 on the validation and test splits."""
     model = open_model(path)
-    dataset = prepare(data, image_size(model))
+    dataset = prepare(data, image_size(model), track)
     val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
     parameters = model_parameters(model)
     results().print(

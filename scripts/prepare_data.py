@@ -11,12 +11,12 @@ from rich.text import Text
 
 from kerastrash.cli import run
 from kerastrash.console import console, progress_bar, results, track
-from kerastrash.data import DataConfig, Source, prepare, print_summary
+from kerastrash.data import DataConfig, Source, prepare
 from kerastrash.data.dataset import TFDS
 from kerastrash.data.download import WantedPhotograph
 from kerastrash.data.records import SPLITS, by_reason
 from kerastrash.data.taco import MISSING, TacoConfig, prepare_taco
-from kerastrash.reports.data_tables import account_table, missing_table
+from kerastrash.reports.data_tables import account_table, missing_table, print_summary
 
 LINE_EVERY = 100
 """Photographs between two lines of progress where there is no terminal for a bar."""
@@ -42,23 +42,25 @@ class TfdsConfig(DataConfig):
 
 def main(config: PrepareConfig) -> None:
     """Prepares the data set and prints its summary."""
-    print_summary(prepare(config, config.input_size))
+    print_summary(prepare(config, config.input_size, track))
 
 
 def taco(config: TacoConfig) -> None:
     """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable."""
-    prepared = prepare_taco(config, with_bar)
+    prepared = prepare_taco(config, track, with_bar)
     print_summary(prepared.dataset)
     if prepared.missing:
         results().print(missing_table(prepared.missing, prepared.photographs, config.folder / MISSING))
     results().print(account_table(prepared.account))
 
 
-def with_bar(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iterator[WantedPhotograph]:
+def with_bar(
+    ended: Iterable[WantedPhotograph], description: str, unit: str, total: int, before: int = 0
+) -> Iterator[WantedPhotograph]:
     """Passes the photographs on under a bar with count, rate, time left and the bytes that came."""
     started, received, done, missing = time.perf_counter(), 0, before, 0
     with progress_bar() as progress:
-        task = progress.add_task("fetch", total=total, completed=before, unit="photographs", note="")
+        task = progress.add_task(description, total=total, completed=before, unit=unit, note="")
         for download in ended:
             yield download
             done += 1
@@ -68,7 +70,7 @@ def with_bar(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iter
             note = f"{received / 1e6 / seconds:.1f} MB/s" + (f", {missing} missing" if missing else "")
             progress.update(task, advance=1, note=note)
             if not console.is_terminal and (done % LINE_EVERY == 0 or done == total):
-                console.print(f"fetch: {done} of {total} photographs in {seconds:.0f} s, {note}", highlight=False)
+                console.print(f"{description}: {done} of {total} {unit} in {seconds:.0f} s, {note}", highlight=False)
 
 
 def prepare_tfds(config: TfdsConfig) -> None:

@@ -8,10 +8,9 @@ import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
 from kerastrash.cli import part_of, run
 from kerastrash.compress.prune import prune
 from kerastrash.compress.config import PruneConfig, PruneSettings
-from kerastrash.compress.pruning_report import prune_table
+from kerastrash.reports.compress import draw_widths, prune_table
 from kerastrash.console import results
 from kerastrash.data import DataConfig
-from kerastrash.reports.widths import draw_widths
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.training.recipe import Recipe
 

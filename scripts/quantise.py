@@ -8,7 +8,7 @@ import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
 from kerastrash.cli import part_of, run
 from kerastrash.compress.config import QuantiseConfig, QuantiseSettings
 from kerastrash.compress.quantise import quantise
-from kerastrash.compress.quantisation_report import quantisation_table
+from kerastrash.reports.compress import quantisation_table
 from kerastrash.console import results
 from kerastrash.data import DataConfig
 from kerastrash.export.export import exported_name

@@ -14,7 +14,7 @@ from typing import Literal
 
 from kerastrash.cli import from_settings, settings
 from kerastrash.comparison.system import Kind
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_json, sha256, write_json, write_text
@@ -41,7 +41,7 @@ class Job:
     weights: str | None
     origins: tuple[Path, ...] = ()
     """Model files: the teachers, or the net that is pruned."""
-    distil: DistilSettings | None = None
+    distill: DistillSettings | None = None
     prune: PruneSettings | None = None
 
     @property
@@ -142,6 +142,6 @@ def _digests(job: Job) -> list[str]:
 def _compared(job: Job) -> dict[str, object]:
     kept = {"system": job.system, "kind": job.kind, "input_size": job.input_size, "weights": job.weights}
     kept["origins"] = len(job.origins)
-    for part in (dataclasses.replace(job.recipe, workers=None), job.distil, job.prune):
+    for part in (dataclasses.replace(job.recipe, workers=None), job.distill, job.prune):
         kept |= settings(part) if part else {}
     return kept

@@ -73,7 +73,7 @@ def _log_probabilities(values: np.ndarray, softmax: bool) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Int8File:
     """An int8 file, and by which method it was made."""
 
     method: str

@@ -18,7 +18,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistilSettings:
+class DistillSettings:
     """What a student learns from its teachers, besides the labels."""
 
     teachers: tuple[Path, ...] = ()
@@ -45,7 +45,7 @@ def teacher_recipe() -> Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistilConfig(DistilSettings, Recipe, DataConfig):
+class DistillConfig(DistillSettings, Recipe, DataConfig):
     """A student, its teachers, one recipe, one data set."""
 
     net: str = "mobilenetv3_79"
@@ -65,13 +65,13 @@ class DistilConfig(DistilSettings, Recipe, DataConfig):
     alone: bool = False
     """Also train the same student without a teacher, for the same epochs from the same seed, and compare."""
     name: str | None = None
-    """Name of the run's folder; left out, `distil-` and that of the net."""
+    """Name of the run's folder; left out, `distill-` and that of the net."""
     runs: Path = Path("runs")
     """Folder of all runs."""
 
     def __post_init__(self) -> None:
         Recipe.__post_init__(self)
-        DistilSettings.__post_init__(self)
+        DistillSettings.__post_init__(self)
         if not self.teachers and not self.teacher_weights:
             raise ConfigError(
                 "teachers: none is given; name a trained .keras file with --teachers, or pretrained weights with "
@@ -81,7 +81,7 @@ class DistilConfig(DistilSettings, Recipe, DataConfig):
     @property
     def folder(self) -> Path:
         """runs/NAME."""
-        return self.runs / (self.name or f"distil-{Path(self.net).stem}")
+        return self.runs / (self.name or f"distill-{Path(self.net).stem}")
 
 
 Measure = Literal["macs", "parameters", "milliseconds"]

@@ -11,7 +11,7 @@ import numpy as np
 from keras.distillation import FeatureDistillation, LogitsDistillation
 
 from kerastrash.augment.augmentation import Augmentation
-from kerastrash.compress.config import DistilSettings
+from kerastrash.compress.config import DistillSettings
 from kerastrash.compress.teachers import Teacher, open_teacher
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
@@ -64,7 +64,7 @@ class DistilledLoss(keras.losses.Loss):
 
 
 VIEW_SEED = 0
-"""Of views that are kept: the same for all students, so that they share them."""
+"""The seed of views that are kept: the same for all students, so that they share them."""
 
 
 class Lessons:
@@ -74,7 +74,7 @@ class Lessons:
     brought to mean 0 and deviation 1 over the first view.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], augmentation: Augmentation, seed: int, settings: DistilSettings):
+    def __init__(self, teachers: Sequence[Teacher], augmentation: Augmentation, seed: int, settings: DistillSettings):
         self.teachers, self.augmentation, self.seed, self.settings = teachers, augmentation, seed, settings
         self.classes = len(teachers[0].dataset.classes)
         self._standard: tuple[np.ndarray, np.ndarray] | None = None
@@ -122,12 +122,12 @@ class Lessons:
         return self._standard
 
 
-def distil(
+def distill(
     build: Callable[[], keras.Model],
     data: DataConfig,
     input_size: int,
     recipe: Recipe,
-    settings: DistilSettings,
+    settings: DistillSettings,
     folder: Path,
     description: str = "distilling",
 ) -> Training:
@@ -146,7 +146,7 @@ def distil(
     if not settings.teachers:
         raise ConfigError("teachers: none is given; name at least one trained .keras file")
     if recipe.mixing():
-        raise ConfigError("mixup and cutmix: a teacher sees each crop alone; set them to 0 to distil")
+        raise ConfigError("mixup and cutmix: a teacher sees each crop alone; set them to 0 to distill")
     dataset = prepare(data, input_size)
     teachers = [open_teacher(path, data, dataset, settings.features > 0) for path in settings.teachers]
     lessons = Lessons(teachers, recipe.augmentation(), recipe.seed, settings)

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.compress.calibration import BATCH, Calibration, Candidate, divergence, draw_calibration, outputs
+from kerastrash.compress.calibration import BATCH, Calibration, Int8File, divergence, draw_calibration, outputs
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.compress.quantisation_report import Figures, QuantisationReport
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, format_of, open_runtime, write_sidecar
+from kerastrash.export.formats import FORMATS, FormatName, format_of, open_runtime, write_sidecar
 from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import staged_model, write_model
 from kerastrash.files import copy_file, sha256
@@ -30,7 +29,57 @@ _QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
     "onnx": ("quantise_onnx", ()),
     "openvino": ("quantise_openvino", ("nncf",)),
 }
-"""By format: the file here, whose function has its name, and the packages that it needs beyond those of the format."""
+"""The file here by format, whose function has its name, and the packages that it needs beyond the format's."""
+
+
+@dataclass(frozen=True)
+class FileFigures:
+    """How large a file is, and how right in its runtime."""
+
+    bytes: int
+    """Size on the disk, all parts together."""
+    val_f1: float
+    """Macro F1 on the validation split, by which the file is kept or refused."""
+    test_f1: float
+    """Macro F1 on the test split, by which nothing is decided."""
+
+
+@dataclass(frozen=True)
+class QuantisationReport:
+    """An int8 file beside the float32 file of the same net in the same runtime; the content of its sidecar."""
+
+    format: FormatName
+    file: str
+    source: str
+    """The `.keras` file as it was named."""
+    source_sha256: str
+    description: Description
+    input_size: int
+    runtime: str
+    device: str
+    """The processor on which both were measured."""
+    method: str
+    """How the maps' ranges were found: the method with the least divergence."""
+    divergences: dict[str, float]
+    """Mean Kullback-Leibler divergence from the float32 outputs by method, in nats, on training images held back."""
+    images: int
+    """Training images that the ranges are from."""
+    held_back: int
+    """Training images that the methods were compared on."""
+    data: str
+    data_fingerprint: str
+    before: FileFigures
+    after: FileFigures
+    settings: QuantiseSettings
+    versions: dict[str, str]
+    """The packages that wrote and opened it."""
+    written: str
+    """Time in ISO 8601, UTC."""
+
+    @property
+    def loss(self) -> float:
+        """What macro F1 lost on the validation split; below 0 where it rose."""
+        return self.before.val_f1 - self.after.val_f1
 
 
 def quantise(
@@ -74,7 +123,7 @@ def quantise(
 
 
 @dataclass(frozen=True)
-class Task:
+class QuantiseTask:
     """A model to quantise for a runtime, and the data for it."""
 
     model_path: Path
@@ -86,7 +135,7 @@ class Task:
     settings: QuantiseSettings
 
 
-def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable[Candidate]]:
+def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable[Int8File]]:
     suffix, module = FORMATS[runtime].suffix, _QUANTISERS[runtime][0]
     if output.suffix != suffix:
         raise ConfigError(f"output={str(output)!r} is no file of {runtime}: name it {output.stem}{suffix}")
@@ -99,27 +148,27 @@ def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable
 
 def _open(
     path: Path, runtime: QuantisedFormat, data: DataConfig, settings: QuantiseSettings
-) -> tuple[keras.Model, Task]:
+) -> tuple[keras.Model, QuantiseTask]:
     model = open_model(path)
     dataset = prepare(data, image_size(model))
     check_saved_classes(model, path, dataset)
     drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))
-    return model, Task(path, runtime, description, dataset, drawn, settings)
+    return model, QuantiseTask(path, runtime, description, dataset, drawn, settings)
 
 
 @dataclass(frozen=True)
-class Choice(Candidate):
+class Chosen(Int8File):
     """The candidate closest to the float32 file, and how far each was."""
 
     divergences: dict[str, float]
 
 
-def _choose(candidates: Iterable[Candidate], net: OpenNet, task: Task) -> Choice:
+def _choose(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) -> Chosen:
     held_back = task.drawn.held_back
     console.print(f"quantising for {net.name} with {len(task.drawn.images)} training images", highlight=False)
     expected = outputs(net, held_back)
-    found: dict[Candidate, float] = {}
+    found: dict[Int8File, float] = {}
     try:
         for candidate in candidates:
             answers = outputs(open_runtime(candidate.path), held_back)
@@ -130,7 +179,7 @@ def _choose(candidates: Iterable[Candidate], net: OpenNet, task: Task) -> Choice
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"{task.model_path}: cannot be quantised for {net.name} ({reason}); use float32") from error
     best = min(found, key=found.get)
-    return Choice(best.method, best.path, {candidate.method: value for candidate, value in found.items()})
+    return Chosen(best.method, best.path, {candidate.method: value for candidate, value in found.items()})
 
 
 def _copy(path: Path, place: Path) -> None:
@@ -140,7 +189,7 @@ def _copy(path: Path, place: Path) -> None:
         copy_file(weights, place.with_suffix(".bin"))
 
 
-def _report(task: Task, choice: Choice, float32: Path, int8: Path) -> QuantisationReport:
+def _report(task: QuantiseTask, choice: Chosen, float32: Path, int8: Path) -> QuantisationReport:
     console.print("measuring macro F1 of float32 and of int8 on the validation and test splits", highlight=False)
     net, packages = open_runtime(int8), _QUANTISERS[task.runtime][1]
     return QuantisationReport(
@@ -166,10 +215,10 @@ def _report(task: Task, choice: Choice, float32: Path, int8: Path) -> Quantisati
     )
 
 
-def _figures(path: Path, dataset: Dataset) -> Figures:
+def _figures(path: Path, dataset: Dataset) -> FileFigures:
     net = open_runtime(path)
     val, test = (evaluate(net, dataset.part(name), BATCH).macro_f1 for name in ("val", "test"))
-    return Figures(format_of(path).size(path), val, test)
+    return FileFigures(format_of(path).size(path), val, test)
 
 
 def _check_loss(report: QuantisationReport, output: Path) -> None:

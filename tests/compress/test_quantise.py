@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from kerastrash.compress.config import QuantiseSettings
-from kerastrash.compress.quantisation_report import QuantisationReport
-from kerastrash.compress.quantise import quantise
+from kerastrash.compress.quantise import QuantisationReport, quantise
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
