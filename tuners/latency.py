@@ -1,27 +1,32 @@
 """The time of an architecture, measured once and kept: its runtime and a baseline's, in turns, on test crops.
 
 A measurement is reused by every search with the same clock, data, device and versions, which makes a search repeatable
-to the bit.
+to the bit. The baseline is timed in the runtime and the dtype policy of the net, as in the score of the one that the
+search finds.
 """
 
-import hashlib
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kerastrash.backends import device_description, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
-from kerastrash.data.images import read_crop
+from kerastrash.export.formats import FORMATS
 from kerastrash.export.writing import open_as
-from kerastrash.files import read_json, write_json
-from kerastrash.models import dump_rows
-from kerastrash.models.base import Rows
-from kerastrash.models.saved import image_size
-from kerastrash.scoring.baseline import measured_as, open_baseline
-from kerastrash.scoring.clocks import inference_times, spread
+from kerastrash.files import read_json, sha256, write_json
+from kerastrash.jobs import digest
+from kerastrash.models import Rows, build_model, dump_rows
+from kerastrash.scoring.baseline import (
+    BASELINE,
+    INFERENCE,
+    MODEL,
+    measure_beside_baseline,
+    open_baseline,
+    opened_in_runtime,
+)
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.formula import Reference, reference_for
 
@@ -43,44 +48,49 @@ class Latency:
 
 
 def latency_of(
-    model: keras.Model, rows: Rows, dataset: Dataset, data: DataConfig, clock: ClockConfig, folder: Path
+    rows: Rows, dtype_policy: str, dataset: Dataset, data: DataConfig, clock: ClockConfig, folder: Path
 ) -> Latency:
-    """The stored latency of the architecture, or a new measurement, which is stored in `folder`."""
-    path = folder / f"{architecture_key(rows, dataset, clock)}.json"
+    """The stored latency of the architecture, or a new measurement, which is stored in `folder`.
+
+    Args:
+        dtype_policy: Keras's, in which the net is timed where Keras runs it.
+        dataset: at the net's input size.
+        clock: its runtime not `auto`.
+    """
+    path = folder / f"{architecture_key(rows, dtype_policy, dataset, clock)}.json"
     if path.exists():
         return Latency(**read_json(path))
-    latency = measure(model, dataset, data, clock)
+    model = build_model(rows, dataset.input_size, classes=len(dataset.classes))
+    latency = measure(model, dtype_policy, dataset, data, clock)
     write_json(path, asdict(latency))
     return latency
 
 
-def architecture_key(rows: Rows, dataset: Dataset, clock: ClockConfig) -> str:
-    """Names an architecture under a clock, its runtime not `auto`; weights and recipe do not matter for time."""
-    place = (device_description(), keras.backend.backend(), keras.__version__)
+def architecture_key(rows: Rows, dtype_policy: str, dataset: Dataset, clock: ClockConfig) -> str:
+    """Names an architecture under a clock, on this device; weights and recipe do not matter for time."""
     baseline = Path(clock.baseline_net)
-    changed = baseline.stat().st_mtime_ns if baseline.is_file() else 0
-    data = (dataset.fingerprint, dataset.input_size, dataset.splits["val"].tolist())
-    return hashlib.sha256(repr((dump_rows(rows), clock, changed, place, data)).encode()).hexdigest()[:16]
-
-
-def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: ClockConfig) -> Latency:
-    """Times the model in turns with the baseline net on test crops."""
-    baseline = open_baseline(clock, data, "val", len(dataset.classes))
-    size = image_size(baseline.model)
-    part = dataset.part("test")
-    chosen = spread(len(part), clock.timed_images)
-    images = {
-        "net": part.images[part.indices[chosen]],
-        "baseline": np.stack([read_crop(part.crops[i], size) for i in chosen]),
-    }
-    with limited_threads(clock.threads):
-        runtimes = {
-            name: open_as(net, clock.runtime, clock.threads)
-            for name, net in (("net", model), ("baseline", baseline.model))
+    data = (dataset.fingerprint, dataset.input_size, len(dataset.classes), dataset.splits["val"].tolist())
+    return digest(
+        {
+            "net": (dump_rows(rows), dtype_policy),
+            "clock": clock,
+            "baseline": sha256(baseline) if baseline.is_file() else None,
+            "device": device_description(),
+            "backend": keras.backend.backend(),
+            "versions": FORMATS[clock.runtime].versions(),
+            "data": data,
         }
-        timings = inference_times(runtimes, images, clock.turns)
-    times = timings["net"].median_ms, timings["baseline"].median_ms
-    return Latency(*times, baseline.f1, baseline.f1_source, measured_as(clock, runtimes["baseline"]))
+    )
+
+
+def measure(model: keras.Model, dtype_policy: str, dataset: Dataset, data: DataConfig, clock: ClockConfig) -> Latency:
+    """Times the model in turns with the baseline net on test crops; a trained one has its F1 on the val split."""
+    with limited_threads(clock.threads), tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
+        timed = opened_in_runtime(model, clock, Path(name) / MODEL, dtype_policy)
+        beside = measure_beside_baseline(timed, dataset.part("test"), clock, data, "val", Path(name))
+    times = beside.times[INFERENCE]
+    median_ms = {net: timing.median_ms for net, timing in times.items()}
+    return Latency(median_ms[MODEL], median_ms[BASELINE], beside.f1, beside.f1_source, beside.measured_as)
 
 
 def check_clock(clock: ClockConfig, data: DataConfig, classes: int) -> None:

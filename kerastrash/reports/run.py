@@ -13,6 +13,7 @@ from kerastrash.reports.tables import PlainTable, markdown_page
 from kerastrash.runs import environment
 from kerastrash.scoring.formula import MEASURED_ON
 from kerastrash.scoring.report import ScoreReport
+from kerastrash.training.checkpoint import METRICS
 
 REPORT, PREDICTIONS, TRAINING, TRIALS = "report.md", "predictions.png", "training.png", "trials.png"
 TrialRow = Mapping[str, Any]
@@ -21,24 +22,18 @@ LOSSES = {"cross_entropy": "ce", "logit_adjusted": "adj", "class_balanced": "bal
 
 
 def write_report(
-    folder: Path,
-    score: ScoreReport,
-    origin: str,
-    metrics: Path | None = None,
-    trials: Sequence[TrialRow] = (),
-    best: str = "",
+    folder: Path, score: ScoreReport, origin: str, trials: Sequence[TrialRow] = (), best: str = ""
 ) -> None:
-    """Writes report.md, predictions.png and what of training.png and trials.png there is something to show in.
+    """Writes report.md and its pictures: predictions.png, training.png of the run's metrics.csv, trials.png.
 
     Args:
         folder: of the run.
         score: of its net.
         origin: a sentence that says where the net is from.
-        metrics: metrics.csv of the training that the net is from.
         trials: all rows of a search; `best` is the name of the one that the net is from.
     """
     draw_predictions(score.examples, score.evaluation, score.classes, folder / PREDICTIONS)
-    trained = draw_training(read_csv(metrics) if metrics else [], folder / TRAINING)
+    trained = draw_training(read_csv(folder / METRICS), folder / TRAINING)
     if trials:
         draw_trials(trials, best, folder / TRIALS)
     page = markdown_page(

@@ -125,6 +125,13 @@ class TimedFile:
     path: Path
     net: OpenNet
     dtype_policy: str = "float32"
+    """Keras's; `float32` in every other runtime."""
+
+
+def opened_in_runtime(model: keras.Model, clock: ClockConfig, path: Path, dtype_policy: str) -> TimedFile:
+    """A model written by `file_in_runtime` and opened in the clock's runtime with its threads."""
+    file = file_in_runtime(model, clock.runtime, path, dtype_policy)
+    return TimedFile(file, open_runtime(file, clock.threads), dtype_policy if clock.runtime == "keras" else "float32")
 
 
 @dataclass(frozen=True)
@@ -167,8 +174,8 @@ def measure_beside_baseline(
         ModelError: the baseline cannot be opened, or was made for another number of classes.
     """
     baseline = open_baseline(clock, data, split, timed.net.classes)
-    path = file_in_runtime(baseline.model, clock.runtime, folder / BASELINE, timed.dtype_policy)
-    pair = {MODEL: timed, BASELINE: TimedFile(path, open_runtime(path, clock.threads), timed.dtype_policy)}
+    beside = opened_in_runtime(baseline.model, clock, folder / BASELINE, timed.dtype_policy)
+    pair = {MODEL: timed, BASELINE: beside}
     nets = {name: each.net for name, each in pair.items()}
     chosen = spread(len(part), clock.timed_images)
     crops = [part.crops[index] for index in chosen]

@@ -12,7 +12,7 @@ import numpy as np
 from kerastrash.console import console, track
 from kerastrash.errors import KerastrashError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, FormatName, format_of
+from kerastrash.export.formats import FORMATS, FormatName, check_digests, format_of
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.baseline import dtype_policy_of, file_in_runtime
@@ -67,6 +67,8 @@ def _formats_of(model: Path, config: BenchmarkConfig) -> list[FormatName | None]
 def _model_file(model: Path, name: FormatName | None, folder: Path) -> ModelFile:
     try:
         own = format_of(model).name
+        if own == "keras":
+            check_digests(model)
         if name in (None, own):
             return ModelFile(model, own, model, dtype_policy_of(open_model(model)) if own == "keras" else "float32")
         classes = Description.from_json(read_description(model), model).classes

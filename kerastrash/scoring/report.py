@@ -13,7 +13,7 @@ from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import format_of, open_runtime
+from kerastrash.export.formats import check_digests, format_of, open_runtime
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.baseline import (
     BASELINE,
@@ -23,8 +23,8 @@ from kerastrash.scoring.baseline import (
     BesideBaseline,
     TimedFile,
     dtype_policy_of,
-    file_in_runtime,
     measure_beside_baseline,
+    opened_in_runtime,
     resolve_runtime,
 )
 from kerastrash.scoring.clocks import Timing
@@ -166,15 +166,15 @@ def _with_runtime(config: ScoreConfig) -> ScoreConfig:
 
 def _opened(config: ScoreConfig, folder: Path) -> tuple[TimedFile, int | None]:
     """The model open in the runtime, and its trainable parameters where they are known."""
-    path, parameters, dtype_policy = config.model, None, "float32"
-    if format_of(path).name == "keras":
-        model = open_model(path)
-        parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-        if config.runtime == "keras":
-            dtype_policy = dtype_policy_of(model)
-        else:
-            path = file_in_runtime(model, config.runtime, folder / MODEL)
-    return TimedFile(path, open_runtime(path, config.threads), dtype_policy), parameters
+    path = config.model
+    if format_of(path).name != "keras":
+        return TimedFile(path, open_runtime(path, config.threads)), None
+    check_digests(path)
+    model = open_model(path)
+    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    if config.runtime == "keras":
+        return TimedFile(path, open_runtime(path, config.threads), dtype_policy_of(model)), parameters
+    return opened_in_runtime(model, config, folder / MODEL, "float32"), parameters
 
 
 def _clock_score(clock: str, beside: BesideBaseline, count: int, f1: float, config: ScoreConfig) -> ClockScore:

@@ -95,9 +95,10 @@ def test_the_picture_of_the_trials_is_an_image(trials, tmp_path):
 
 
 def test_the_report_of_one_net_has_its_figures_predictions_and_training(score, tmp_path):
-    write_csv(tmp_path / "metrics.csv", METRICS, list(METRICS[0]))
-    run.write_report(tmp_path / "mine", score, "Trained for 3 epochs.", metrics=tmp_path / "metrics.csv")
-    assert {path.name for path in (tmp_path / "mine").iterdir()} == {"report.md", "predictions.png", "training.png"}
+    write_csv(tmp_path / "mine" / "metrics.csv", METRICS, list(METRICS[0]))
+    run.write_report(tmp_path / "mine", score, "Trained for 3 epochs.")
+    made = {path.name for path in (tmp_path / "mine").iterdir()}
+    assert made == {"metrics.csv", "report.md", "predictions.png", "training.png"}
     text = (tmp_path / "mine" / "report.md").read_text()
     assert text.startswith("# mine\n\nTrained for 3 epochs.\n\n1,234 parameters, 16 px.")
     assert f"**{score.evaluation.macro_f1:.4f}**" in text and "**0.8000**" in text
