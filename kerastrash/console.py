@@ -76,3 +76,8 @@ def track(
         console.print(
             f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s{earlier}", highlight=False
         )
+
+
+def written(what: object, rest: str) -> None:
+    """Prints a line of results that begins with a file, folder or name; nothing in it is taken as markup."""
+    results().print(Text.assemble((str(what), "bold"), rest), soft_wrap=True, highlight=False)

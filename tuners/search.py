@@ -7,7 +7,6 @@ from typing import Any
 
 from rich.progress import Progress
 
-from kerastrash.cli import part_of
 from kerastrash.console import progress_bar
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
@@ -15,6 +14,7 @@ from kerastrash.errors import KerastrashError
 from kerastrash.files import write_csv
 from kerastrash.models import macs, parameters
 from kerastrash.scoring.config import ClockConfig
+from kerastrash.settings import part_of
 from tuners.config import TuneConfig
 from tuners.oracle import Hyperband, Rung, Values
 from tuners.space import declare, recipe_of, rows_of

@@ -12,13 +12,13 @@ from typing import Literal
 import keras
 
 from kerastrash.backends import fix_threads
-from kerastrash.cli import from_settings, settings
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
 from kerastrash.files import copy_file, read_json, write_json, write_text
 from kerastrash.models import build_model, dump_rows, layers, load_rows, macs, parameters
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
+from kerastrash.settings import from_dict, to_dict
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
@@ -69,12 +69,12 @@ class TrialResult:
 def write_spec(spec: TrialSpec, rows) -> None:
     """Writes the spec and the rows into the trial's folder."""
     write_text(spec.folder / ROWS, dump_rows(rows))
-    write_json(spec.folder / SPEC, settings(spec))
+    write_json(spec.folder / SPEC, to_dict(spec))
 
 
 def read_spec(folder: Path) -> TrialSpec:
     """Reads the spec that `write_spec` wrote."""
-    return from_settings(TrialSpec, read_json(folder / SPEC))
+    return from_dict(TrialSpec, read_json(folder / SPEC), folder / SPEC)
 
 
 def read_result(folder: Path) -> TrialResult | None:

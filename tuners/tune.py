@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerastrash.backends import fix_threads
-from kerastrash.cli import part_of
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare, print_summary
 from kerastrash.files import copy_file, write_json
@@ -15,6 +14,7 @@ from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
+from kerastrash.settings import part_of
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
 from tuners.config import TuneConfig

@@ -7,20 +7,19 @@ result.json                        written last: from then on the job is finishe
 """
 
 import dataclasses
-from argparse import ArgumentError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.cli import from_settings, settings
 from kerastrash.comparison.system import Kind
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
 from kerastrash.export.sidecar import sha256
 from kerastrash.files import read_json, write_json, write_text
 from kerastrash.models import dump_rows, load_rows
 from kerastrash.models.base import Rows
+from kerastrash.settings import from_dict, to_dict
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.recipe import Recipe
 
@@ -42,7 +41,7 @@ class Job:
     weights: str | None
     origins: tuple[Path, ...] = ()
     """Model files: the teachers, or the net that is pruned."""
-    distil: DistilSettings | None = None
+    distil: DistillSettings | None = None
     prune: PruneSettings | None = None
 
     @property
@@ -85,16 +84,15 @@ def write_job(job: Job, rows: Rows | None) -> None:
     write_json(job.folder / ORIGINS, _digests(job))
     if rows:
         write_text(job.folder / ROWS, dump_rows(rows))
-    write_json(job.folder / JOB, settings(job))
+    write_json(job.folder / JOB, to_dict(job))
 
 
 def read_job(folder: Path) -> Job:
     """Reads the job that `write_job` wrote; raises ConfigError where it cannot."""
     try:
-        return from_settings(Job, read_json(folder / JOB))
-    except (ArgumentError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigError(f"{folder / JOB}: cannot be read ({reason}); delete {folder} to start it afresh") from error
+        return from_dict(Job, read_json(folder / JOB), folder / JOB)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; delete {folder} to start it afresh") from None
 
 
 def read_result(folder: Path) -> Result | None:
@@ -144,5 +142,5 @@ def _compared(job: Job) -> dict[str, object]:
     kept = {"system": job.system, "kind": job.kind, "input_size": job.input_size, "weights": job.weights}
     kept["origins"] = len(job.origins)
     for part in (dataclasses.replace(job.recipe, workers=None), job.distil, job.prune):
-        kept |= settings(part) if part else {}
+        kept |= to_dict(part) if part else {}
     return kept

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.models.base import Rows
 from kerastrash.training.recipe import Recipe
@@ -28,7 +28,7 @@ class System:
     """Side of the images in pixels; None for a pruned file, which has its own."""
     origins: tuple[str | Path, ...]
     """Teachers, or the net that is pruned: a system's name as text, or a .keras file."""
-    distil: DistilSettings | None
+    distil: DistillSettings | None
     prune: PruneSettings | None
     recipe: Recipe
     """Its seed is replaced by each of `seeds`."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastrash.comparison.fields import read_fields
 from kerastrash.comparison.system import Kind, System, Systems
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_yaml
 from kerastrash.models import macs, resolve_rows, scale_rows
 from kerastrash.models.base import Rows
 from kerastrash.models.pretrained import find_pretrained
+from kerastrash.settings import from_dict
 from kerastrash.training.recipe import Recipe
 
 NAME = re.compile(r"\w[\w.+-]*")
@@ -64,8 +64,8 @@ def read_systems(path: Path) -> Systems:
     Raises:
         ConfigError: naming file, system, field, value and remedy.
     """
-    document = read_fields(Document, read_yaml(path, ConfigError), str(path))
-    entries = [read_fields(Entry, values, _place(path, values, n)) for n, values in enumerate(document.systems, 1)]
+    document = from_dict(Document, read_yaml(path, ConfigError), str(path))
+    entries = [from_dict(Entry, values, _place(path, values, n)) for n, values in enumerate(document.systems, 1)]
     names = [entry.name for entry in entries]
     if not names:
         raise ConfigError(f"{path}: systems names none; give at least one")
@@ -74,7 +74,7 @@ def read_systems(path: Path) -> Systems:
             raise ConfigError(f"{path}: name {name!r} is taken twice, or no name of a folder; give another one")
     if document.baseline not in (None, *names):
         raise ConfigError(f"{path}: baseline {document.baseline!r} is none of its systems: {', '.join(names)}")
-    data = read_fields(DataConfig, document.data, f"{path}, data")
+    data = from_dict(DataConfig, document.data, f"{path}, data")
     systems = tuple(_system(entry, document, names, path) for entry in entries)
     _check_circles(systems, path)
     return Systems(path, data, document.baseline, systems)
@@ -148,8 +148,8 @@ def _read_recipe(entry: Entry, document: Document, path: Path, place: str) -> Re
     for where, values in ((f"{path}, recipe", document.recipe), (f"{place}, recipe", entry.recipe)):
         if "seed" in values:
             raise ConfigError(f"{where}: seed is {values['seed']!r}; take it out and give `seeds: [0, 1, 2]`")
-        read_fields(Recipe, values, where)
-    return read_fields(Recipe, document.recipe | entry.recipe, f"{place}, recipe")
+        from_dict(Recipe, values, where)
+    return from_dict(Recipe, document.recipe | entry.recipe, f"{place}, recipe")
 
 
 def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
@@ -160,8 +160,8 @@ def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
 
 def _read_distil(
     values: dict, names: list[str], path: Path, place: str
-) -> tuple[tuple[str | Path, ...], DistilSettings]:
-    settings = read_fields(DistilSettings, values, place)
+) -> tuple[tuple[str | Path, ...], DistillSettings]:
+    settings = from_dict(DistillSettings, values, place)
     if not settings.teachers:
         raise ConfigError(f"{place}: teachers names none; give systems of this file, or {MODEL} files")
     origins = tuple(_origin(str(teacher), names, path, f"{place}, teachers") for teacher in settings.teachers)
@@ -173,7 +173,7 @@ def _read_prune(values: dict, names: list[str], path: Path, place: str) -> tuple
     if not isinstance(origin, str):
         raise ConfigError(f"{place}: from is {origin!r}; give the name of a system of this file, or a {MODEL} file")
     rest = {name: value for name, value in values.items() if name != "from"}
-    return (_origin(origin, names, path, f"{place}, from"),), read_fields(PruneSettings, rest, place)
+    return (_origin(origin, names, path, f"{place}, from"),), from_dict(PruneSettings, rest, place)
 
 
 def _origin(name: str, names: list[str], path: Path, place: str) -> str | Path:

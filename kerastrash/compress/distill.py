@@ -11,7 +11,7 @@ import numpy as np
 from keras.distillation import FeatureDistillation, LogitsDistillation
 
 from kerastrash.augment.augmentation import Augmentation
-from kerastrash.compress.config import DistilSettings
+from kerastrash.compress.config import DistillSettings
 from kerastrash.compress.teachers import Teacher, open_teacher
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
@@ -74,7 +74,7 @@ class Lessons:
     brought to mean 0 and deviation 1 over the first view.
     """
 
-    def __init__(self, teachers: Sequence[Teacher], augmentation: Augmentation, seed: int, settings: DistilSettings):
+    def __init__(self, teachers: Sequence[Teacher], augmentation: Augmentation, seed: int, settings: DistillSettings):
         self.teachers, self.augmentation, self.seed, self.settings = teachers, augmentation, seed, settings
         self.classes = len(teachers[0].dataset.classes)
         self._standard: tuple[np.ndarray, np.ndarray] | None = None
@@ -127,7 +127,7 @@ def distil(
     data: DataConfig,
     input_size: int,
     recipe: Recipe,
-    settings: DistilSettings,
+    settings: DistillSettings,
     folder: Path,
     description: str = "distilling",
 ) -> Training:

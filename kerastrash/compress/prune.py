@@ -13,7 +13,6 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.cli import settings as plain
 from kerastrash.compress.channels import channel_groups
 from kerastrash.compress.config import PruneSettings
 from kerastrash.compress.costs import cost_terms, model_macs, model_parameters
@@ -32,6 +31,7 @@ from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
+from kerastrash.settings import to_dict
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
@@ -72,7 +72,7 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
         rounds.append(found)
     copy_file(latest, folder / BEST)
     report = _report(model, original, run, tuple(rounds))
-    write_json(folder / REPORT, plain(report))
+    write_json(folder / REPORT, to_dict(report))
     return report
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.cli import settings as plain
 from kerastrash.compress.calibration import BATCH, Calibration, Candidate, divergence, draw_calibration, outputs
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
 from kerastrash.compress.quantisation_report import Figures, QuantisationReport
@@ -27,6 +26,7 @@ from kerastrash.files import copy_file, write_json
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
+from kerastrash.settings import to_dict
 
 _QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
     "onnx": ("quantise_onnx", ()),
@@ -71,7 +71,7 @@ def quantise(
         _copy(choice.path, place)
         report = _report(task, choice, float32, place)
         _check_loss(report, output)
-        write_json(sidecar_path(place), plain(report))
+        write_json(sidecar_path(place), to_dict(report))
     return report
 
 

@@ -37,7 +37,7 @@ def export_formats(config: ExportConfig) -> list[Attempt]:
     fix_threads(1)  # a backend that cannot change them later opens its own files with them too
     formats = config.formats or formats_here(config)
     model = open_model(config.model)
-    images = compared_images(prepare(config, image_size(model)).part(config.part), config.images_compared)
+    images = compared_images(prepare(config.data, image_size(model)).part(config.part), config.images_compared)
     original = open_original(config.model, images, model)
     description = _description(original.description, config)
     if not description.classes:

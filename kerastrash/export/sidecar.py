@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerastrash.cli import settings
 from kerastrash.export.agreement import Agreement
 from kerastrash.export.description import Description
 from kerastrash.export.formats import FormatName
 from kerastrash.files import write_json
+from kerastrash.settings import to_dict
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def sidecar_path(path: Path) -> Path:
 
 def write_sidecar(report: ExportReport, path: Path) -> None:
     """Writes the report beside the exported file `path`."""
-    write_json(sidecar_path(path), settings(report))
+    write_json(sidecar_path(path), to_dict(report))
 
 
 def sha256(path: Path) -> str:

@@ -8,12 +8,12 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from kerastrash.cli import settings
 from kerastrash.comparison.compare import Comparison
 from kerastrash.comparison.rows import SeedRow, SystemRow
 from kerastrash.files import write_csv, write_json, write_text
 from kerastrash.reports.tradeoff import draw_tradeoff
 from kerastrash.reports.trials import markdown_table
+from kerastrash.settings import to_dict
 
 TABLE, MODELS, REPORT, PAGE, PICTURE = (
     *("comparison.csv", "runs.csv", "comparison.json"),
@@ -39,10 +39,10 @@ def write_comparison(found: Comparison) -> list[str]:
     write_csv(found.folder / TABLE, rows, columns[SystemRow])
     write_csv(found.folder / MODELS, models, columns[SeedRow])
     report = {
-        "settings": settings(found.config),
-        "data": settings(found.systems.data),
+        "settings": to_dict(found.config),
+        "data": to_dict(found.systems.data),
         "environment": found.environment,
-        "reference": settings(found.reference) if found.reference else None,
+        "reference": to_dict(found.reference) if found.reference else None,
         "conditions": found.conditions,
         "splits": found.splits,
         "timed_images": found.timed_images,

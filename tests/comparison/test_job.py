@@ -16,7 +16,7 @@ from kerastrash.comparison.job import (
     write_job,
     write_result,
 )
-from kerastrash.compress.config import DistilSettings, PruneSettings
+from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
 from kerastrash.models.layers import Conv, Pool
@@ -31,7 +31,7 @@ def job(tmp_path) -> Job:
     folder, data = tmp_path / "student" / "seed-1", DataConfig(cache=tmp_path / "cache")
     recipe = Recipe(epochs=2, seed=1)
     origins = (tmp_path / "teacher.keras",)
-    return Job("student", "distilled", folder, data, recipe, 16, None, origins, distil=DistilSettings(views=2))
+    return Job("student", "distilled", folder, data, recipe, 16, None, origins, distil=DistillSettings(views=2))
 
 
 @pytest.mark.parametrize("kind", ["distilled", "pruned"])
@@ -72,7 +72,7 @@ def test_a_setting_that_came_later_has_its_default(job):
     [
         ({"recipe": Recipe(epochs=3, seed=1)}, "made with epochs=2, not 3"),
         ({"input_size": 24}, "made with input_size=16, not 24"),
-        ({"distil": DistilSettings(views=3)}, "made with views=2, not 3"),
+        ({"distil": DistillSettings(views=3)}, "made with views=2, not 3"),
         ({"kind": "trained"}, "made with kind='distilled', not 'trained'"),
     ],
 )
@@ -99,5 +99,5 @@ def test_an_origin_that_was_made_anew_is_noticed(job):
 def test_a_damaged_job_is_a_sentence(job):
     write_job(job, ROWS)
     (job.folder / JOB).write_text('{"system": 3}')
-    with pytest.raises(ConfigError, match=f"job.json: cannot be read .* delete {job.folder}"):
+    with pytest.raises(ConfigError, match=f"job.json: lacks kind; .* delete {job.folder}"):
         read_job(job.folder)

@@ -74,7 +74,7 @@ def test_several_images_and_the_most_probable_classes(script, net, folder):
 def test_json_is_an_object_a_line_with_all_probabilities(script, net, folder):
     odd = folder / "줄\nbreak.png"
     Image.new("RGB", (5, 5), "red").save(odd)
-    status, out, _ = script("predict", "--json", "--classes", "[R,G,B]", net, folder)
+    status, out, _ = script("predict", "--json", net, folder, "--classes", "R", "G", "B")
     assert status == 0
     found = [json.loads(line) for line in out.splitlines()]
     assert [one["label"] for one in found] == ["G", "R", "B", "R"]

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuners.config import TuneConfig
-from tuners.space import Space
+from tuners.config import Space, TuneConfig
 from tuners.tune import Tuned, tune
 
 COLOURS = {"Metal": (200, 60, 60), "Paper": (60, 200, 60), "Plastic": (60, 60, 200)}

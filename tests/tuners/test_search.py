@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 import yaml
 
-from kerastrash.cli import settings
 from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.files import read_csv
 from kerastrash.models import load_rows, preset, scale_rows
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.baseline import resolve_runtime
+from kerastrash.settings import to_dict
+from tuners.config import Space
 from tuners.oracle import Rung
 from tuners.search import Trial, best_trial, write_trials
-from tuners.space import Space
 from tuners.trial import TrialResult, read_spec
 from tuners.tune import tune
 
@@ -31,7 +31,7 @@ VARYING = ("seconds",)
 
 
 def command(config, path) -> list[str]:
-    path.write_text(yaml.safe_dump(settings(config)))
+    path.write_text(yaml.safe_dump(to_dict(config)))
     return [sys.executable, str(SCRIPT), "--config", str(path)]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kerastrash.cli import part_of
 from kerastrash.data.config import DataConfig
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring.config import ClockConfig
+from kerastrash.settings import part_of
 from kerastrash.training.recipe import Recipe
 from tuners.oracle import FAILED_SCORE
 from tuners.trial import TrialSpec, read_result, read_spec, write_spec

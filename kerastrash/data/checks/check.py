@@ -2,8 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts, annotation_file
@@ -20,44 +19,10 @@ from kerastrash.data.checks.files import file_findings, left_out_of
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan
 from kerastrash.data.checks.sightings import sight_crops, sight_photographs
-from kerastrash.data.config import DataConfig, check_config
+from kerastrash.data.config import CheckConfig, check_config
 from kerastrash.data.dataset import Dataset, open_source, prepare_source
 from kerastrash.data.records import Source
-from kerastrash.errors import DataError, require
-
-LARGEST_NEAR = 16
-
-
-@dataclass(frozen=True)
-class CheckConfig(DataConfig):
-    """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
-
-    Raises:
-        ConfigError: `near` is out of its range.
-    """
-
-    data: str = field()  # without DataConfig's default: a positional argument
-    """What to check, whatever --data takes elsewhere: the word `sample`, a COCO file (.json, or a folder with
-    annotations.json), a folder of class folders, or tfds:NAME."""
-
-    input_size: int = 96
-    """Side of the square crops in the cache and in the contact sheets, in pixels."""
-
-    near: int = 6
-    """Bits, of 64, in which the perceptual hashes of near-duplicates may differ: 0 to 16."""
-
-    strict: bool = False
-    """Near-duplicates under two labels or on two sides of the split make the exit status 1 too."""
-
-    report: Path | None = None
-    """The page; by default check-NAME.html in this folder."""
-
-    json: Path | None = None
-    """Also write everything found, nothing shortened, as JSON to this file."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
-
+from kerastrash.errors import DataError
 
 STRICT = frozenset({Kind.NEAR_CONFLICT, Kind.NEAR_LEAK})
 """Warnings that a strict check treats as errors."""
@@ -136,8 +101,8 @@ def check(config: CheckConfig) -> CheckReport:
         ConfigError: a setting is out of range.
         FileError: the cache cannot be written.
     """
-    check_config(config, config.input_size)
-    source = open_source(config)
+    check_config(config.data, config.input_size)
+    source = open_source(config.data)
     scanned = scan(source)
     dataset, unusable = _prepared(source, config)
     own = _sides(dataset)
@@ -151,7 +116,7 @@ def check(config: CheckConfig) -> CheckReport:
     ]
     return CheckReport(
         name=source.name,
-        data=config.data,
+        data=config.data.data,
         photographs=len(scanned),
         crops=len(source.crops),
         counts=class_counts(counted),
@@ -167,7 +132,7 @@ def check(config: CheckConfig) -> CheckReport:
 
 def _prepared(source: Source, config: CheckConfig) -> tuple[Dataset | None, str]:
     try:
-        return prepare_source(source, config, config.input_size), ""
+        return prepare_source(source, config.data, config.input_size), ""
     except DataError as error:
         return None, str(error)
 
@@ -180,9 +145,9 @@ def _sides(dataset: Dataset | None) -> dict[str, str]:
 
 
 def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
-    path = annotation_file(config)
+    path = annotation_file(config.data)
     if path is not None:
         sizes = {source.crops[one.crops[0]].image_id: one.look.size for one in scanned if one.look}
-        return annotation_facts(path, config.categories, sizes)
+        return annotation_facts(path, config.data.categories, sizes)
     licences = Counter(source.crops[one.crops[0]].licence or NOT_STATED for one in scanned)
     return AnnotationFacts((), tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), ())

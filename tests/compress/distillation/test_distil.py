@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.config import DistilSettings
+from kerastrash.compress.config import DistillSettings
 from kerastrash.compress.distill import DistilledLoss, Lessons, distil
 from kerastrash.compress.teachers import open_teacher
 from kerastrash.data import prepare
@@ -43,7 +43,7 @@ def turned(trained, tmp_path_factory) -> Path:
 
 @pytest.mark.parametrize("features", [0.0, 1.0])
 def test_a_student_learns_what_its_teacher_says_rather_than_the_labels(turned, data, tmp_path, features):
-    settings = DistilSettings(teachers=(turned,), hard_share=0.0, features=features, views=2)
+    settings = DistillSettings(teachers=(turned,), hard_share=0.0, features=features, views=2)
     recipe = dataclasses.replace(RECIPE, epochs=25)
     distil(build, data, SIZE, recipe, settings, tmp_path)
     # the last epoch's weights, for the best epoch is chosen by the labels
@@ -57,7 +57,7 @@ def test_a_student_learns_what_its_teacher_says_rather_than_the_labels(turned, d
 
 
 def test_the_saved_student_is_the_student_alone(trained, data, tmp_path):
-    settings = DistilSettings(teachers=(trained,), features=1.0, views=1)
+    settings = DistillSettings(teachers=(trained,), features=1.0, views=1)
     training = distil(build, data, SIZE, dataclasses.replace(RECIPE, epochs=2), settings, tmp_path)
     saved = open_model(training.model)
     assert [layer.name for layer in saved.layers] == [layer.name for layer in build().layers]
@@ -65,7 +65,7 @@ def test_the_saved_student_is_the_student_alone(trained, data, tmp_path):
 
 
 def test_a_distillation_stopped_and_called_again_equals_one_that_ran_through(trained, data, tmp_path):
-    settings = DistilSettings(teachers=(trained,), features=0.5, views=2)
+    settings = DistillSettings(teachers=(trained,), features=0.5, views=2)
     whole = distil(build, data, SIZE, RECIPE, settings, tmp_path / "whole")
     distil(build, data, SIZE, RECIPE, settings, tmp_path / "again")
     stopped = tmp_path / "stopped"
@@ -81,7 +81,7 @@ def test_a_distillation_stopped_and_called_again_equals_one_that_ran_through(tra
 
 def test_each_view_is_seen_once_by_a_teacher_and_kept_for_other_students(trained, data, tmp_path):
     data = dataclasses.replace(data, cache=tmp_path / "cache")
-    settings = DistilSettings(teachers=(trained,), views=2)
+    settings = DistillSettings(teachers=(trained,), views=2)
     distil(build, data, SIZE, RECIPE, settings, tmp_path / "first")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "teachers").iterdir()}
     assert len(kept) == 2
@@ -92,7 +92,7 @@ def test_each_view_is_seen_once_by_a_teacher_and_kept_for_other_students(trained
 def test_without_views_each_epoch_is_a_fresh_one_and_nothing_is_kept(trained, data, tmp_path):
     data = dataclasses.replace(data, cache=tmp_path / "cache")
     dataset = prepare(data, SIZE)
-    lessons = Lessons([open_teacher(trained, data, dataset, False)], RECIPE.augmentation(), 3, DistilSettings(views=0))
+    lessons = Lessons([open_teacher(trained, data, dataset, False)], RECIPE.augmentation(), 3, DistillSettings(views=0))
     first, second = lessons.targets(0), lessons.targets(1)
     assert np.abs(first - second).max() > 0.1
     assert not (tmp_path / "cache" / "teachers").exists()
@@ -101,7 +101,7 @@ def test_without_views_each_epoch_is_a_fresh_one_and_nothing_is_kept(trained, da
 def test_a_teacher_is_asked_about_the_very_view_that_the_student_gets(trained, data):
     dataset, large = prepare(data, SIZE), prepare(data, TEACHER_SIZE)
     augmentation = Recipe(n_select=2).augmentation()
-    lessons = Lessons([open_teacher(trained, data, dataset, False)], augmentation, 3, DistilSettings(views=2))
+    lessons = Lessons([open_teacher(trained, data, dataset, False)], augmentation, 3, DistillSettings(views=2))
     part, (seed, epoch) = large.part("train"), lessons.draws(3)
     batches = CropBatches(part.images, part.indices, part.labels, len(part), augmentation, seed=seed, epoch=epoch)
     expected = open_model(trained).predict(batches[0][0], verbose=0)
@@ -109,7 +109,7 @@ def test_a_teacher_is_asked_about_the_very_view_that_the_student_gets(trained, d
 
 
 def test_several_teachers_are_averaged(trained, turned, data):
-    dataset, settings = prepare(data, SIZE), DistilSettings(views=1)
+    dataset, settings = prepare(data, SIZE), DistillSettings(views=1)
     teachers = [open_teacher(path, data, dataset, False) for path in (trained, turned)]
     one, other, both = (
         Lessons(chosen, RECIPE.augmentation(), 3, settings).targets(0)
@@ -120,7 +120,7 @@ def test_several_teachers_are_averaged(trained, turned, data):
 
 def test_features_have_mean_0_and_deviation_1_over_the_training_crops(trained, data):
     dataset = prepare(data, SIZE)
-    settings = DistilSettings(features=1.0, views=3)
+    settings = DistillSettings(features=1.0, views=3)
     lessons = Lessons([open_teacher(trained, data, dataset, True)], RECIPE.augmentation(), 3, settings)
     features = lessons.targets(0)[dataset.splits["train"], 3:]
     np.testing.assert_allclose(features.mean(axis=0), 0, atol=1e-4)
@@ -168,13 +168,13 @@ def test_plain_labels_give_the_labels_loss_alone():
 def test_a_teacher_of_other_classes_is_named(data, tmp_path):
     save_model(build_model(ROWS, SIZE, classes=3), tmp_path / "fruit.keras", ("apple", "pear", "plum"))
     with pytest.raises(ModelError, match=r"fruit\.keras: knows apple, pear, plum, but .* \(checks, dots, stripes\)"):
-        distil(build, data, SIZE, RECIPE, DistilSettings(teachers=(tmp_path / "fruit.keras",)), tmp_path)
+        distil(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "fruit.keras",)), tmp_path)
 
 
 def test_a_teacher_of_another_number_of_classes_is_named(data, tmp_path):
     save_model(build_model(ROWS, SIZE, classes=5), tmp_path / "five.keras")
     with pytest.raises(ModelError, match=r"five\.keras: gives 5 outputs, but .* has 3 classes"):
-        distil(build, data, SIZE, RECIPE, DistilSettings(teachers=(tmp_path / "five.keras",)), tmp_path)
+        distil(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "five.keras",)), tmp_path)
 
 
 def test_a_student_of_another_number_of_classes_is_refused(trained, data, tmp_path):
@@ -182,14 +182,14 @@ def test_a_student_of_another_number_of_classes_is_refused(trained, data, tmp_pa
         return build_model(ROWS, SIZE, classes=4)
 
     with pytest.raises(ModelError, match="student net: does not end with a dense layer of 3 outputs"):
-        distil(build_four, data, SIZE, RECIPE, DistilSettings(teachers=(trained,)), tmp_path)
+        distil(build_four, data, SIZE, RECIPE, DistillSettings(teachers=(trained,)), tmp_path)
 
 
 def test_mixing_and_a_missing_teacher_are_refused(trained, data, tmp_path):
     with pytest.raises(ConfigError, match="mixup and cutmix"):
         mixed = dataclasses.replace(RECIPE, mixup=0.2)
-        distil(build, data, SIZE, mixed, DistilSettings(teachers=(trained,)), tmp_path)
+        distil(build, data, SIZE, mixed, DistillSettings(teachers=(trained,)), tmp_path)
     with pytest.raises(ConfigError, match="none is given"):
-        distil(build, data, SIZE, RECIPE, DistilSettings(), tmp_path)
+        distil(build, data, SIZE, RECIPE, DistillSettings(), tmp_path)
     with pytest.raises(ModelError, match=r"lost\.keras: no such file"):
-        distil(build, data, SIZE, RECIPE, DistilSettings(teachers=(tmp_path / "lost.keras",)), tmp_path)
+        distil(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "lost.keras",)), tmp_path)
