@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kerastrash.commands.settings import PrepareConfig, TfdsConfig
-from kerastrash.console import console, progress_bar, results, track
+from kerastrash.console import console, progress_bar, results, say, track
 from kerastrash.data import Source, prepare, print_summary, taco
 from kerastrash.data.checks import check
 from kerastrash.data.config import CheckConfig, TacoConfig
@@ -57,7 +57,7 @@ def with_bar(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iter
             note = f"{received / 1e6 / seconds:.1f} MB/s" + (f", {missing} missing" if missing else "")
             progress.update(task, advance=1, note=note)
             if not console.is_terminal and (done % LINE_EVERY == 0 or done == total):
-                console.print(f"fetch: {done} of {total} photographs in {seconds:.0f} s, {note}", highlight=False)
+                say(f"fetch: {done} of {total} photographs in {seconds:.0f} s, {note}")
 
 
 def prepare_tfds(config: TfdsConfig) -> None:
@@ -67,7 +67,7 @@ def prepare_tfds(config: TfdsConfig) -> None:
 
     name, new = build_set(config.data, config.name, track)
     if not new:
-        console.print(f"{name}: built before from the same data, stays as it is", soft_wrap=True, markup=False)
+        say(f"{name}: built before from the same data, stays as it is")
     folder = config.data.tfds_folder
     print_source(read_tfds(name, folder))
     results().print(

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kerastrash.classifier import Classifier, Prediction
 from kerastrash.commands.settings import PredictConfig
-from kerastrash.console import console, results
+from kerastrash.console import results, say
 from kerastrash.data.folder import IMAGE_SUFFIXES
 from kerastrash.data.images import MAX_BYTES, ImageError
 from kerastrash.errors import DataError
@@ -32,7 +32,7 @@ def predict(config: PredictConfig) -> int:
 
     def pass_over(error: ImageError) -> None:
         unreadable.append(error)
-        console.print(str(error), highlight=False, markup=False, soft_wrap=True)
+        say(str(error))
 
     every = itertools.chain(images, standard_input() if config.stdin else ())
     for prediction in classifier.stream(every, pass_over, batch=1):
@@ -48,7 +48,7 @@ def status(answered: int, unreadable: int, config: PredictConfig) -> int:
         names = ", ".join([*config.images, *([STANDARD_INPUT] if config.stdin else [])])
         raise DataError(f"{names}: not one of {offered} images could be read; see above")
     if unreadable:
-        console.print(f"{unreadable} of {offered} images could not be read", highlight=False)
+        say(f"{unreadable} of {offered} images could not be read")
     return 1 if unreadable else 0
 
 

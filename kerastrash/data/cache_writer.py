@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
-from kerastrash.console import console, track
+from kerastrash.console import say, track
 from kerastrash.data.decoding import Photograph, by_photograph, decode_photographs
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.errors import DataError, FileError
@@ -87,7 +87,7 @@ def alone_at(target: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            console.print(f"{target}: another process is preparing it; waiting", highlight=False, soft_wrap=True)
+            say(f"{target}: another process is preparing it; waiting")
             lock.acquire()
     except OSError as error:
         raise cannot_write(target, error) from error

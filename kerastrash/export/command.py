@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kerastrash.backends import fix_threads
-from kerastrash.console import console, track
+from kerastrash.console import say, track
 from kerastrash.data import Part, prepare
 from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.export.config import ExportConfig
@@ -41,7 +41,7 @@ def export_formats(config: ExportConfig) -> list[Attempt]:
     original = open_original(config.model, images, model)
     description = _description(original.description, config)
     if not description.classes:
-        console.print(f"{config.model}: names no classes, so the exported files name none; give them with --classes")
+        say(f"{config.model}: names no classes, so the exported files name none; give them with --classes")
     return [_attempt(original, name, description, config) for name in track(formats, "Exporting", "formats")]
 
 
@@ -51,9 +51,9 @@ def formats_here(config: ExportConfig) -> list[FormatName]:
     for name in FORMATS:
         line = missing_packages(name)
         if config.precision not in PRECISIONS[name]:
-            console.print(f"{name}: left out, it has no {config.precision}", highlight=False)
+            say(f"{name}: left out, it has no {config.precision}")
         elif line:
-            console.print(f"{name}: left out, it needs {line}", highlight=False, markup=False)
+            say(f"{name}: left out, it needs {line}")
         else:
             found.append(name)
     if not found:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerastrash.backends import set_threads
-from kerastrash.console import console
+from kerastrash.console import say
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.description import Description
@@ -171,7 +171,7 @@ def _times(
     count = len(part.labels)
     timed = spread(count, config.clock.timed_images)
     crops = [part.crops[index] for index in timed]
-    console.print(f"timing {len(crops)} of {count} images, the model and {config.clock.baseline_net} in turns")
+    say(f"timing {len(crops)} of {count} images, the model and {config.clock.baseline_net} in turns")
     images = {
         MODEL: part.images[np.asarray(part.indices)[timed]],
         BASELINE: np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops]),
