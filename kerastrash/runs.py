@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
-from kerastrash.files import read_yaml, write_json, write_text
+from kerastrash.files import read_yaml, remove_temporaries, write_json, write_text
 from kerastrash.settings import field_types, from_dict, merged, to_dict
 
 CONFIG = "config.yaml"
@@ -36,7 +36,8 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
     """Claims `folder` for this process and yields it; a run made with the same settings is continued.
 
     A setting that the run does not know, as it came with a later version, has its default there.
-    Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins. Where a
+    Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins, and removes files
+    that a killed process was writing. Where a
     KerastrashError ends it before anything else was made, the folder is removed: the mended command may have it.
 
     Args:
@@ -60,6 +61,7 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
         reason = error.strerror or error
         raise FileError(f"{folder}: cannot be written ({reason}); choose another folder for the runs") from error
     try:
+        remove_temporaries(folder)
         _claim(folder, config, {*FREE_SETTINGS, *free})
         with _forgotten_where_nothing_was_made(folder):
             yield folder

@@ -1,11 +1,15 @@
 """Files are either whole or absent, and say why."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from kerastrash.errors import DataError, FileError
-from kerastrash.files import atomic_path, read_csv, read_json, write_csv, write_json
+from kerastrash.files import atomic_path, read_csv, read_json, remove_temporaries, write_csv, write_json
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_no_trace(tmp_path):
@@ -16,6 +20,28 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_trace(tmp_path):
         raise RuntimeError
     assert json.loads(path.read_text()) == {"kept": 1}
     assert [item.name for item in tmp_path.iterdir()] == ["a.json"]
+
+
+KILLED = """
+import os, signal, sys
+from kerastrash.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path):
+    path = tmp_path / "trials" / "best.weights.h5"
+    write_json(path, "whole")
+    (tmp_path / ".lock").touch()
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", KILLED, path], env=environment).returncode == -signal.SIGKILL
+    (left,) = set(path.parent.iterdir()) - {path}
+    assert left.name.startswith(".") and left.name.endswith(".weights.h5")
+    remove_temporaries(tmp_path)
+    assert {file.name for file in tmp_path.rglob("*")} == {".lock", "trials", "best.weights.h5"}
+    assert read_json(path) == "whole"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

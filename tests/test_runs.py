@@ -1,5 +1,6 @@
 """A run belongs to one set of settings and to one process at a time."""
 
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from kerastrash.errors import ConfigError, DataError, FileError
-from kerastrash.files import read_json
+from kerastrash.files import TEMPORARY, read_json
 from kerastrash.runs import open_run
 
 
@@ -93,6 +94,13 @@ def test_a_run_of_another_command_is_refused_with_a_sentence(tmp_path):
     with pytest.raises(ConfigError, match=r"config\.yaml: there is no field 'target'.*another --name"):  # noqa: SIM117
         with open_run(tmp_path, Settings(epochs=9)):
             pass
+
+
+def test_what_a_killed_process_was_writing_is_gone_when_the_run_goes_on(tmp_path):
+    with open_run(tmp_path, Settings()):
+        left = tempfile.mkstemp(prefix=TEMPORARY, suffix=".best.keras", dir=tmp_path)[1]
+    with open_run(tmp_path, Settings()):
+        assert not Path(left).exists()
 
 
 def test_a_free_setting_may_differ(tmp_path):

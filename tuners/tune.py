@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerastrash.backends import fix_threads
-from kerastrash.console import console
-from kerastrash.data import DataConfig, Dataset, prepare, print_summary
+from kerastrash.console import console, track
+from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.files import copy_file, write_json
 from kerastrash.models import build_model, load_rows
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
@@ -49,7 +50,7 @@ def tune(config: TuneConfig) -> Tuned:
     fix_threads(config.threads)
     config = resolve_runtime(config)
     with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
-        datasets = {size: prepare(part_of(DataConfig, config), size) for size in config.input_sizes}
+        datasets = {size: prepare(part_of(DataConfig, config), size, track) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
         check_clock(config, config, len(next(iter(datasets.values())).classes))
         trials = Search(config, folder, datasets).run()

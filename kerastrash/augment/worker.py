@@ -16,8 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from kerastrash.augment.augmentation import Augmentation
-from kerastrash.augment.draws import Draws
+from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.data.cache import MappedReader
 from kerastrash.errors import KerastrashError
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kerastrash.commands.settings import PrepareConfig, TfdsConfig
 from kerastrash.console import console, progress_bar, results, say, track
-from kerastrash.data import Source, prepare, print_summary, taco
+from kerastrash.data import Source, prepare, taco
 from kerastrash.data.checks import check
 from kerastrash.data.config import CheckConfig, TacoConfig
 from kerastrash.data.dataset import TFDS
@@ -21,7 +21,7 @@ from kerastrash.data.records import SPLITS, by_reason
 from kerastrash.errors import DataError
 from kerastrash.files import write_json
 from kerastrash.reports.data_page import write_page
-from kerastrash.reports.data_tables import account_table, check_tables, missing_table
+from kerastrash.reports.data_tables import account_table, check_tables, missing_table, print_summary
 
 LINE_EVERY = 100
 """Photographs between two lines of progress where there is no terminal for a bar."""
@@ -31,23 +31,25 @@ NAMED = 2
 
 def prepare_data(config: PrepareConfig) -> None:
     """Decodes the crops into the cache and prints what the data set holds and what was left out."""
-    print_summary(prepare(config.data, config.input_size))
+    print_summary(prepare(config.data, config.input_size, track))
 
 
 def prepare_taco(config: TacoConfig) -> None:
     """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable."""
-    prepared = taco.prepare_taco(config, with_bar)
+    prepared = taco.prepare_taco(config, track, with_bar)
     print_summary(prepared.dataset)
     if prepared.missing:
         results().print(missing_table(prepared.missing, prepared.photographs, config.folder / taco.MISSING))
     results().print(account_table(prepared.account))
 
 
-def with_bar(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iterator[WantedPhotograph]:
+def with_bar(
+    ended: Iterable[WantedPhotograph], description: str, unit: str, total: int, before: int = 0
+) -> Iterator[WantedPhotograph]:
     """Passes the photographs on under a bar with count, rate, time left and the bytes that came."""
     started, received, done, missing = time.perf_counter(), 0, before, 0
     with progress_bar() as progress:
-        task = progress.add_task("fetch", total=total, completed=before, unit="photographs", note="")
+        task = progress.add_task(description, total=total, completed=before, unit=unit, note="")
         for download in ended:
             yield download
             done += 1
@@ -57,7 +59,7 @@ def with_bar(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iter
             note = f"{received / 1e6 / seconds:.1f} MB/s" + (f", {missing} missing" if missing else "")
             progress.update(task, advance=1, note=note)
             if not console.is_terminal and (done % LINE_EVERY == 0 or done == total):
-                say(f"fetch: {done} of {total} photographs in {seconds:.0f} s, {note}")
+                say(f"{description}: {done} of {total} {unit} in {seconds:.0f} s, {note}")
 
 
 def prepare_tfds(config: TfdsConfig) -> None:
@@ -90,7 +92,7 @@ def print_source(source: Source) -> None:
 
 def check_data(config: CheckConfig) -> int:
     """Prints what was found and writes it as a page; 1 where there is a leak or a conflicting label."""
-    report = check(config)
+    report = check(config, track)
     results().print(check_tables(report))
     page = config.report or Path(f"check-{re.sub(r'[^-.a-zA-Z0-9]+', '_', report.name)}.html")
     write_page(report, page)

@@ -11,7 +11,7 @@ import kerastrash
 from kerastrash.backends import BACKENDS, device_description
 from kerastrash.console import results
 from kerastrash.errors import ConfigError
-from kerastrash.export.formats import FORMATS, PRECISIONS, missing_packages
+from kerastrash.export.formats import FORMATS
 from kerastrash.runs import package_versions, processor_name
 
 
@@ -63,7 +63,7 @@ def formats_table() -> Table:
     """The formats with their precisions, and what each lacks."""
     table = Table("format", "files", "precisions", "state", title="Formats", title_justify="left")
     for name, entry in FORMATS.items():
-        missing = missing_packages(name)
+        missing = entry.missing()
         state = f"not installed: {missing}" if missing else f"written and run by {entry.runtime}"
-        table.add_row(name, entry.suffix or "a folder", ", ".join(PRECISIONS[name]), escape(state))
+        table.add_row(name, entry.suffix or "a folder", ", ".join(entry.precisions), escape(state))
     return table

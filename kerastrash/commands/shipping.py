@@ -2,18 +2,15 @@
 
 from kerastrash.commands.settings import AdjustConfig, PruneConfig, QuantiseConfig
 from kerastrash.compress.prune import prune
-from kerastrash.compress.pruning_report import prune_table
-from kerastrash.compress.quantisation_report import quantisation_table
 from kerastrash.compress.quantise import quantise
 from kerastrash.console import results, written
-from kerastrash.export.command import export_formats
+from kerastrash.export.agreement import ExportReport
 from kerastrash.export.config import ExportConfig
-from kerastrash.export.export import exported_name
-from kerastrash.export.sidecar import ExportReport, sha256
-from kerastrash.files import write_json
+from kerastrash.export.export import export_formats, exported_name
+from kerastrash.files import sha256, write_json
 from kerastrash.reports.adjustment import adjustment_json, adjustment_table, draw_adjustment
+from kerastrash.reports.compress import draw_widths, prune_table, quantisation_table
 from kerastrash.reports.export import export_tables
-from kerastrash.reports.widths import draw_widths
 from kerastrash.runs import open_run
 from kerastrash.scoring.adjustment import adjust
 

@@ -8,14 +8,15 @@ import keras
 
 from kerastrash.commands.settings import DistillConfig, TrainConfig
 from kerastrash.compress.costs import model_parameters
-from kerastrash.compress.distill import distil
-from kerastrash.console import results, written
-from kerastrash.data import DataConfig, Dataset, prepare, print_summary
+from kerastrash.compress.distill import distill
+from kerastrash.console import results, track, written
+from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.score import score_tables
 from kerastrash.reports.trials import trials_table
 from kerastrash.runs import open_run
@@ -42,7 +43,7 @@ def train_net(config: TrainConfig) -> None:
     folder = config.runs / (config.name or f"train-{usual_name(config)}")
     size = input_size(config)
     with open_run(folder, config):
-        dataset = prepare(config.data, size)
+        dataset = prepare(config.data, size, track)
         print_summary(dataset)
         training = train(builder(config, size, dataset), dataset, config.recipe, folder)
         test = evaluate(open_model(training.model), dataset.part("test"))
@@ -90,7 +91,7 @@ def opened(path: Path, dataset: Dataset) -> keras.Model:
 def distill_net(config: DistillConfig) -> None:
     """Trains a student on what its teachers say, and prints the F1 of them all."""
     with open_run(config.folder, config):
-        dataset = prepare(config.data, config.input_size)
+        dataset = prepare(config.data, config.input_size, track)
         print_summary(dataset)
         teachers = (*config.distill.teachers, *(tuned.model for tuned in tune_teachers(config)))
         settings = dataclasses.replace(config.distill, teachers=teachers)
@@ -98,7 +99,7 @@ def distill_net(config: DistillConfig) -> None:
         def build() -> keras.Model:
             return build_model(config.net, config.input_size, len(dataset.classes), config.width, config.depth)
 
-        trained = {"distilled": distil(build, config.data, config.input_size, config.recipe, settings, config.folder)}
+        trained = {"distilled": distill(build, config.data, config.input_size, config.recipe, settings, config.folder)}
         if config.alone:
             folder = config.folder / "alone"
             trained["alone"] = train(build, dataset, config.recipe, folder, description="training alone")
@@ -113,7 +114,7 @@ def tune_teachers(config: DistillConfig) -> Iterator[Training]:
     for weights in config.teacher_weights:
         known = find_pretrained(weights)
         size = config.teacher_size or known.input_size
-        dataset = prepare(config.data, size)
+        dataset = prepare(config.data, size, track)
         yield train(
             lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
             dataset,
@@ -126,7 +127,7 @@ def tune_teachers(config: DistillConfig) -> Iterator[Training]:
 def say_f1(what: str, path: Path, data: DataConfig) -> None:
     """Prints a model's size and its macro F1 on the validation and test splits."""
     model = open_model(path)
-    dataset = prepare(data, image_size(model))
+    dataset = prepare(data, image_size(model), track)
     val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
     written(
         what,

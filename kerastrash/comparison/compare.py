@@ -17,9 +17,11 @@ from kerastrash.comparison.system import Systems
 from kerastrash.comparison.systems_file import read_systems
 from kerastrash.comparison.training import Results, Runner, run_jobs
 from kerastrash.comparison.worker import run_in_process
-from kerastrash.data import prepare, print_summary
+from kerastrash.console import track
+from kerastrash.data import prepare
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.formula import Reference
@@ -106,7 +108,7 @@ def systems_of(config: CompareConfig) -> Systems:
 def _prepare(systems: Systems) -> None:
     """Decodes the data at all sizes that are known, so that what is wrong with it is said before any training."""
     sizes = sorted({system.input_size for system in systems.systems if system.input_size})
-    datasets = [prepare(systems.data, size) for size in sizes]
+    datasets = [prepare(systems.data, size, track) for size in sizes]
     for dataset in datasets[:1]:
         print_summary(dataset)
 

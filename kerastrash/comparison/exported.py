@@ -4,8 +4,7 @@ from pathlib import Path
 
 from kerastrash.comparison.job import Job
 from kerastrash.data import Dataset
-from kerastrash.export.command import compared_images
-from kerastrash.export.export import export_model, exported_name, open_original
+from kerastrash.export.export import compared_images, export_model, exported_name, open_original
 from kerastrash.export.formats import FormatName
 
 EXPORTS = "exports"

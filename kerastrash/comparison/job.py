@@ -15,8 +15,7 @@ from kerastrash.comparison.system import Kind
 from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import read_json, write_json, write_text
+from kerastrash.files import read_json, sha256, write_json, write_text
 from kerastrash.models import dump_rows, load_rows
 from kerastrash.models.base import Rows
 from kerastrash.settings import from_dict, to_dict
@@ -41,7 +40,7 @@ class Job:
     weights: str | None
     origins: tuple[Path, ...] = ()
     """Model files: the teachers, or the net that is pruned."""
-    distil: DistillSettings | None = None
+    distill: DistillSettings | None = None
     prune: PruneSettings | None = None
 
     @property
@@ -141,6 +140,6 @@ def _digests(job: Job) -> list[str]:
 def _compared(job: Job) -> dict[str, object]:
     kept = {"system": job.system, "kind": job.kind, "input_size": job.input_size, "weights": job.weights}
     kept["origins"] = len(job.origins)
-    for part in (dataclasses.replace(job.recipe, workers=None), job.distil, job.prune):
+    for part in (dataclasses.replace(job.recipe, workers=None), job.distill, job.prune):
         kept |= to_dict(part) if part else {}
     return kept

@@ -11,7 +11,7 @@ from kerastrash.backends import device_description
 from kerastrash.comparison.job import ROWS, Job, Result
 from kerastrash.comparison.system import Kind
 from kerastrash.compress.costs import model_macs, model_parameters
-from kerastrash.compress.distill import distil
+from kerastrash.compress.distill import distill
 from kerastrash.compress.prune import prune
 from kerastrash.data import prepare
 from kerastrash.models import build_model, load_rows
@@ -49,10 +49,10 @@ def _train(job: Job) -> int:
     return train(build, dataset, job.recipe, job.folder, description=str(job)).epochs
 
 
-def _distil(job: Job) -> int:
+def _distill(job: Job) -> int:
     build = _builder(job, len(prepare(job.data, job.input_size).classes))
-    settings = dataclasses.replace(job.distil, teachers=job.origins)
-    return distil(build, job.data, job.input_size, job.recipe, settings, job.folder, description=str(job)).epochs
+    settings = dataclasses.replace(job.distill, teachers=job.origins)
+    return distill(build, job.data, job.input_size, job.recipe, settings, job.folder, description=str(job)).epochs
 
 
 def _prune(job: Job) -> int:
@@ -68,6 +68,6 @@ def _builder(job: Job, classes: int) -> Callable[[], keras.Model]:
 
 
 MAKERS: Mapping[Kind, Callable[[Job], int]] = MappingProxyType(
-    {"trained": _train, "fine-tuned": _train, "distilled": _distil, "pruned": _prune}
+    {"trained": _train, "fine-tuned": _train, "distilled": _distill, "pruned": _prune}
 )
 """Each leaves the model at `job.model` and returns the epochs that it was trained for."""

@@ -15,8 +15,8 @@ from kerastrash.comparison.training import Results
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
-from kerastrash.export.nets import OpenNet, conditions
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
+from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.export.writing import open_as
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline

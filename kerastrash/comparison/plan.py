@@ -62,7 +62,7 @@ def _job(system: System, seed: int, by_name: Mapping[str, System], systems: Syst
         input_size=system.input_size,
         weights=system.weights,
         origins=tuple(origins),
-        distil=system.distil,
+        distill=system.distill,
         prune=system.prune,
     )
 

@@ -8,7 +8,7 @@ from kerastrash.comparison.measuring import OUTSIDE, PART, Measured
 from kerastrash.comparison.rows import SeedRow, SystemRow, deviation, mean, ranked, whole_mean
 from kerastrash.comparison.system import System
 from kerastrash.comparison.training import Results
-from kerastrash.export.nets import conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.scoring.baseline import measured_as
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.formula import MEASURED, Reference, measured_reference, reference_for

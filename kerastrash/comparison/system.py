@@ -28,7 +28,7 @@ class System:
     """Side of the images in pixels; None for a pruned file, which has its own."""
     origins: tuple[str | Path, ...]
     """Teachers, or the net that is pruned: a system's name as text, or a .keras file."""
-    distil: DistillSettings | None
+    distill: DistillSettings | None
     prune: PruneSettings | None
     recipe: Recipe
     """Its seed is replaced by each of `seeds`."""

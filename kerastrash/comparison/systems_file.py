@@ -43,7 +43,7 @@ class Entry:
     input_size: int | None = None
     width: float = 1.0
     depth: float = 1.0
-    distil: dict | None = None
+    distill: dict | None = None
     prune: dict | None = None
     recipe: dict = field(default_factory=dict)
     seeds: tuple[int, ...] | None = None
@@ -55,7 +55,7 @@ class Entry:
         """How its net comes about."""
         if self.prune is not None:
             return "pruned"
-        return "distilled" if self.distil is not None else "fine-tuned" if self.weights else "trained"
+        return "distilled" if self.distill is not None else "fine-tuned" if self.weights else "trained"
 
 
 def read_systems(path: Path) -> Systems:
@@ -89,12 +89,12 @@ def _system(entry: Entry, document: Document, names: list[str], path: Path) -> S
     place = f"{path}, system {entry.name}"
     if sum(value is not None for value in (entry.net, entry.weights, entry.prune)) != 1:
         raise ConfigError(f"{place}: give exactly one of net, weights and prune")
-    origins, distil, prune = (), None, None
+    origins, distill, prune = (), None, None
     if entry.prune is not None:
         _check_pruned(entry, place)
         origins, prune = _read_prune(entry.prune, names, path, f"{place}, prune")
-    elif entry.distil is not None:
-        origins, distil = _read_distil(entry.distil, names, path, f"{place}, distil")
+    elif entry.distill is not None:
+        origins, distill = _read_distill(entry.distill, names, path, f"{place}, distill")
     rows, size = _net(entry, path, place)
     return System(
         name=entry.name,
@@ -104,7 +104,7 @@ def _system(entry: Entry, document: Document, names: list[str], path: Path) -> S
         weights=entry.weights,
         input_size=size,
         origins=origins,
-        distil=distil,
+        distill=distill,
         prune=prune,
         recipe=_read_recipe(entry, document, path, place),
         seeds=_checked_seeds(document.seeds if entry.seeds is None else entry.seeds, place),
@@ -114,7 +114,7 @@ def _system(entry: Entry, document: Document, names: list[str], path: Path) -> S
 
 
 def _check_pruned(entry: Entry, place: str) -> None:
-    given = {name: getattr(entry, name) for name in ("input_size", "distil")}
+    given = {name: getattr(entry, name) for name in ("input_size", "distill")}
     given |= {name: getattr(entry, name) for name in ("width", "depth") if getattr(entry, name) != 1}
     for name, value in given.items():
         if value is not None:
@@ -158,7 +158,7 @@ def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
     return seeds
 
 
-def _read_distil(
+def _read_distill(
     values: dict, names: list[str], path: Path, place: str
 ) -> tuple[tuple[str | Path, ...], DistillSettings]:
     settings = from_dict(DistillSettings, values, place)

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerastrash.data import Part
 from kerastrash.errors import DataError
-from kerastrash.export.nets import OpenNet
+from kerastrash.export.open_net import OpenNet
 
 BATCH = 8
 """Images that run at a time: a quantiser holds all maps of a batch in memory, about 70 MB an image at 156 px."""
@@ -73,7 +73,7 @@ def _log_probabilities(values: np.ndarray, softmax: bool) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class Int8File:
     """An int8 file, and by which method it was made."""
 
     method: str

@@ -13,7 +13,6 @@ import numpy as np
 from keras import layers
 
 from kerastrash.compress.channels import ChannelGroups, WeightedLayer, channel_groups
-from kerastrash.compress.graph import read_graph
 
 Cost = Literal["macs", "parameters"]
 
@@ -28,7 +27,7 @@ class Term:
     leaving: np.ndarray
 
     def cost(self, kept: np.ndarray) -> int:
-        """With the groups where `kept`, bool (groups,), is true."""
+        """The product over the groups where `kept`, bool (groups,), is true."""
         entering = 1 if self.entering is None else int(kept[self.entering].sum())
         return self.unit * entering * int(kept[self.leaving].sum())
 
@@ -58,7 +57,7 @@ def cost_terms(groups: ChannelGroups, cost: Cost) -> tuple[Term, ...]:
 
 
 def _whole_cost(model: keras.Model, cost: Cost) -> int:
-    groups = channel_groups(read_graph(model))
+    groups = channel_groups(model)
     return sum(term.cost(np.ones(groups.count, bool)) for term in cost_terms(groups, cost))
 
 
@@ -102,7 +101,7 @@ class RunningCosts:
 
     @property
     def total(self) -> int:
-        """Of the net as it stands."""
+        """What the net costs as it stands."""
         return int((self._units * self._entering * self._leaving).sum())
 
     def saved(self, cuts: np.ndarray) -> np.ndarray:

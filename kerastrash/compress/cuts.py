@@ -37,7 +37,7 @@ def _mean(groups: ChannelGroups, values: Sequence[tuple[WeightedLayer, np.ndarra
 
 
 def _norms(model: keras.Model, one: WeightedLayer) -> np.ndarray:
-    """Of a kernel (..., in, out) by output; a depthwise one is (height, width, in, multiplier)."""
+    """Norms of a kernel (..., in, out) by output; a depthwise one is (height, width, in, multiplier)."""
     kernel = _first_weight(model, one).astype("float64")
     return np.linalg.norm(kernel.reshape(-1, len(one.leaving)), axis=0)
 
@@ -109,7 +109,7 @@ class Queue:
         return (width % multiple or multiple) if width > multiple else 0
 
     def price(self, cut: int) -> float:
-        """Of removing so many."""
+        """What removing so many costs: makers times the share of the remaining score."""
         left = self.remaining[self.gone]
         return self.makers * (left - self.remaining[self.gone + cut]) / left if left else 0.0
 

@@ -64,7 +64,7 @@ class DistilledLoss(keras.losses.Loss):
 
 
 VIEW_SEED = 0
-"""Of views that are kept: the same for all students, so that they share them."""
+"""The seed of views that are kept: the same for all students, so that they share them."""
 
 
 class Lessons:
@@ -122,7 +122,7 @@ class Lessons:
         return self._standard
 
 
-def distil(
+def distill(
     build: Callable[[], keras.Model],
     data: DataConfig,
     input_size: int,
@@ -146,7 +146,7 @@ def distil(
     if not settings.teachers:
         raise ConfigError("teachers: none is given; name at least one trained .keras file")
     if recipe.mixing():
-        raise ConfigError("mixup and cutmix: a teacher sees each crop alone; set them to 0 to distil")
+        raise ConfigError("mixup and cutmix: a teacher sees each crop alone; set them to 0 to distill")
     dataset = prepare(data, input_size)
     teachers = [open_teacher(path, data, dataset, settings.features > 0) for path in settings.teachers]
     lessons = Lessons(teachers, recipe.augmentation(), recipe.seed, settings)

@@ -4,7 +4,6 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 import keras
 import numpy as np
@@ -15,8 +14,8 @@ from kerastrash.compress.cuts import Cuts
 from kerastrash.console import console
 from kerastrash.data import Part
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.nets import OpenNet
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
+from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import write_model
 from kerastrash.scoring.clocks import Timing, inference_times, spread
 
@@ -40,28 +39,8 @@ def times_in_turns(nets: Mapping[str, OpenNet], part: Part) -> dict[str, Timing]
     return inference_times(nets, dict.fromkeys(nets, images))
 
 
-AfterCuts = Callable[[int], keras.Model]
-"""The net of a round after so many cuts."""
-
-
-class Goal(Protocol):
-    """What is to be reached, and by what it is seen."""
-
-    cost: Cost
-    """What a cut is to save."""
-
-    def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
-        """The fewest cuts that reach the goal of a round, which ends with `done`, in (0, 1], of the way behind it.
-
-        Raises:
-            ModelError: all cuts together would not reach the last round's goal.
-        """
-        ...
-
-
-def goal_for(path: Path, original: keras.Model, settings: PruneSettings, part: Part) -> Goal:
-    """The goal that the settings name, for the model of a file; times are measured on images of `part`."""
-    return TimeGoal(path, original, settings, part) if settings.by_time else CountGoal(path, original, settings)
+NetAfter = Callable[[int], keras.Model]
+"""Builds the net of a round after so many cuts."""
 
 
 class CountGoal:
@@ -72,8 +51,12 @@ class CountGoal:
         self._path, self._target = path, settings.target
         self._present = (model_macs if self.cost == "macs" else model_parameters)(original)
 
-    def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
-        """See `Goal`."""
+    def enough(self, cuts: Cuts, after: NetAfter, done: float) -> int:
+        """The fewest cuts that reach the goal of a round, which ends with `done`, in (0, 1], of the way behind it.
+
+        Raises:
+            ModelError: all cuts together would not reach the last round's goal.
+        """
         least = int(cuts.costs[-1])
         if least > self._present * self._target:
             raise ModelError(
@@ -93,8 +76,8 @@ class TimeGoal:
         self._path, self._original = path, onnx_net(original)
         self._settings, self._part = settings, part
 
-    def enough(self, cuts: Cuts, after: AfterCuts, done: float) -> int:
-        """See `Goal`; by halves, so a dozen nets are timed."""
+    def enough(self, cuts: Cuts, after: NetAfter, done: float) -> int:
+        """The fewest cuts, as of a `CountGoal`, found by halves: a dozen nets are timed."""
         present, least = self._times(after(len(cuts)))
         self._check(present, least)
         fewest, most = 0, len(cuts)
@@ -130,3 +113,12 @@ class TimeGoal:
 
 def _rounded_up(share: float) -> str:
     return f"{math.ceil(share * 1000) / 1000:g}"
+
+
+Goal = CountGoal | TimeGoal
+"""What is to be reached; `cost` is what a cut is to save."""
+
+
+def goal_for(path: Path, original: keras.Model, settings: PruneSettings, part: Part) -> Goal:
+    """The goal that the settings name, for the model of a file; times are measured on images of `part`."""
+    return TimeGoal(path, original, settings, part) if settings.by_time else CountGoal(path, original, settings)

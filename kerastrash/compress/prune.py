@@ -18,14 +18,11 @@ from kerastrash.compress.config import PruneSettings
 from kerastrash.compress.costs import cost_terms, model_macs, model_parameters
 from kerastrash.compress.cuts import group_scores, narrow, order_cuts, widths
 from kerastrash.compress.goal import Goal, goal_for, onnx_net, times_in_turns
-from kerastrash.compress.graph import read_graph
-from kerastrash.compress.pruning_report import NetFigures, PruneReport, Round
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, require
-from kerastrash.export.formats import check_packages, versions
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import copy_file, read_json, write_json
+from kerastrash.export.formats import FORMATS
+from kerastrash.files import copy_file, read_json, sha256, write_json
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.clocks import Timing
@@ -37,6 +34,60 @@ from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 
 NARROWED, SOURCE, REPORT = "narrowed.keras", "source.json", "prune.json"
+
+
+@dataclass(frozen=True)
+class NetFigures:
+    """What one net costs, and how right and fast it is."""
+
+    parameters: int
+    macs: int
+    val_f1: float
+    """Macro F1 on the validation split, by which the epoch is chosen."""
+    test_f1: float
+    """Macro F1 on the test split, by which nothing is decided."""
+    median_ms: float
+    """An image in ONNX Runtime, batch 1, one thread; both nets timed in turns in one run."""
+    p90_ms: float
+
+
+@dataclass(frozen=True)
+class PruneRound:
+    """One narrowing and its fine-tuning."""
+
+    macs: int
+    parameters: int
+    epochs: int
+    best_epoch: int
+    val_f1: float
+    """Macro F1 at the best epoch."""
+
+
+@dataclass(frozen=True)
+class PruneReport:
+    """A pruned net beside the one it came from; the content of `prune.json`."""
+
+    model: Path
+    """The pruned net, best.keras in the run's folder."""
+    source: str
+    """The `.keras` file as it was named."""
+    source_sha256: str
+    classes: tuple[str, ...]
+    input_size: int
+    data: str
+    data_fingerprint: str
+    device: str
+    """The processor on which both were timed."""
+    before: NetFigures
+    after: NetFigures
+    rounds: tuple[PruneRound, ...]
+    widths: dict[str, tuple[int, int]]
+    """Channels before and after, by convolution and dense layer, in the order of the net."""
+    settings: PruneSettings
+    versions: dict[str, str]
+    """The packages that made and timed it."""
+    written: str
+    """Time in ISO 8601, UTC."""
 
 
 def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings, folder: Path) -> PruneReport:
@@ -58,14 +109,14 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
         TrainingDiverged: the loss is not finite.
     """
     model, folder = Path(model), Path(folder)
-    check_packages("onnx")
+    FORMATS["onnx"].check_packages()
     require(recipe.epochs >= settings.steps, "epochs", recipe.epochs, f"must be at least steps={settings.steps}")
     original = open_model(model)
     dataset = prepare(data, image_size(original))
     check_saved_classes(original, model, dataset)
     source = _source(model, folder)
     goal = goal_for(model, original, settings, dataset.part("val"))
-    run = Run(source, dataset, recipe, settings, folder, goal)
+    run = PruneRun(source, dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
         found, latest = run.round(step, latest)
@@ -85,7 +136,7 @@ def _source(model: Path, folder: Path) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Run:
+class PruneRun:
     """What all rounds share."""
 
     source: dict[str, str]
@@ -95,7 +146,7 @@ class Run:
     folder: Path
     goal: Goal
 
-    def round(self, step: int, before: Path) -> tuple[Round, Path]:
+    def round(self, step: int, before: Path) -> tuple[PruneRound, Path]:
         """Narrows the net of the file `before` and fine-tunes it; returns what came of it, and its file."""
         folder = self.folder / f"step-{step:02d}"
         path = folder / NARROWED
@@ -111,17 +162,17 @@ class Run:
         training = train(
             lambda: in_policy(narrowed, recipe.dtype_policy), self.dataset, recipe, folder, description=name
         )
-        return Round(macs, parameters, training.epochs, training.best_epoch, training.f1), training.model
+        return PruneRound(macs, parameters, training.epochs, training.best_epoch, training.f1), training.model
 
     def _narrower(self, model: keras.Model, step: int) -> keras.Model:
-        groups = channel_groups(read_graph(model))
+        groups = channel_groups(model)
         scores = group_scores(model, groups, self.settings.criterion)
         cuts = order_cuts(groups, scores, cost_terms(groups, self.goal.cost), self.settings.multiple)
         count = self.goal.enough(cuts, lambda many: narrow(model, groups, cuts.kept(many)), step / self.settings.steps)
         return narrow(model, groups, cuts.kept(count))
 
 
-def _report(source: Path, original: keras.Model, run: Run, rounds: tuple[Round, ...]) -> PruneReport:
+def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[PruneRound, ...]) -> PruneReport:
     console.print("measuring macro F1 and time before and after", highlight=False)
     pruned = open_model(run.folder / BEST)
     nets = {"before": onnx_net(original), "after": onnx_net(pruned)}
@@ -141,7 +192,7 @@ def _report(source: Path, original: keras.Model, run: Run, rounds: tuple[Round, 
         rounds=rounds,
         widths={name: (width, after[name]) for name, width in widths(original).items()},
         settings=run.settings,
-        versions=versions("onnx"),
+        versions=FORMATS["onnx"].versions(),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -1,5 +1,6 @@
 """Quantises a trained model to int8 for a runtime, and keeps the file only if it loses little accuracy."""
 
+import importlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -9,30 +10,76 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.compress.calibration import BATCH, Calibration, Candidate, divergence, draw_calibration, outputs
+from kerastrash.compress.calibration import BATCH, Calibration, Int8File, divergence, draw_calibration, outputs
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.compress.quantisation_report import Figures, QuantisationReport
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import FORMATS, check_packages, extra, versions
-from kerastrash.export.graph import gives_probabilities
-from kerastrash.export.nets import OpenNet
-from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.sidecar import sha256, sidecar_path, size_on_disk
-from kerastrash.export.writing import staged, write_model
-from kerastrash.files import copy_file, write_json
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, FormatName, format_of, open_runtime, write_sidecar
+from kerastrash.export.open_net import OpenNet
+from kerastrash.export.writing import staged_model, write_model
+from kerastrash.files import copy_file, sha256
+from kerastrash.models.builder import gives_probabilities
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
-from kerastrash.settings import to_dict
 
 _QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
     "onnx": ("quantise_onnx", ()),
     "openvino": ("quantise_openvino", ("nncf",)),
 }
-"""By format: the file here, whose function has its name, and the packages that it needs beyond those of the format."""
+"""The file here by format, whose function has its name, and the packages that it needs beyond the format's."""
+
+
+@dataclass(frozen=True)
+class FileFigures:
+    """How large a file is, and how right in its runtime."""
+
+    bytes: int
+    """Size on the disk, all parts together."""
+    val_f1: float
+    """Macro F1 on the validation split, by which the file is kept or refused."""
+    test_f1: float
+    """Macro F1 on the test split, by which nothing is decided."""
+
+
+@dataclass(frozen=True)
+class QuantisationReport:
+    """An int8 file beside the float32 file of the same net in the same runtime; the content of its sidecar."""
+
+    format: FormatName
+    file: str
+    source: str
+    """The `.keras` file as it was named."""
+    source_sha256: str
+    description: Description
+    input_size: int
+    runtime: str
+    device: str
+    """The processor on which both were measured."""
+    method: str
+    """How the maps' ranges were found: the method with the least divergence."""
+    divergences: dict[str, float]
+    """Mean Kullback-Leibler divergence from the float32 outputs by method, in nats, on training images held back."""
+    images: int
+    """Training images that the ranges are from."""
+    held_back: int
+    """Training images that the methods were compared on."""
+    data: str
+    data_fingerprint: str
+    before: FileFigures
+    after: FileFigures
+    settings: QuantiseSettings
+    versions: dict[str, str]
+    """The packages that wrote and opened it."""
+    written: str
+    """Time in ISO 8601, UTC."""
+
+    @property
+    def loss(self) -> float:
+        """What macro F1 lost on the validation split; below 0 where it rose."""
+        return self.before.val_f1 - self.after.val_f1
 
 
 def quantise(
@@ -62,7 +109,7 @@ def quantise(
     output, settings = Path(output), settings or QuantiseSettings()
     quantiser = _quantiser(runtime, output)
     model, task = _open(Path(model_path), runtime, data, settings)
-    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged(output) as place:
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as place:
         float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
         write_model(model, runtime, float32, task.description)
         description = replace(task.description, precision="int8")
@@ -71,12 +118,12 @@ def quantise(
         _copy(choice.path, place)
         report = _report(task, choice, float32, place)
         _check_loss(report, output)
-        write_json(sidecar_path(place), to_dict(report))
+        write_sidecar(report, place)
     return report
 
 
 @dataclass(frozen=True)
-class Task:
+class QuantiseTask:
     """A model to quantise for a runtime, and the data for it."""
 
     model_path: Path
@@ -88,37 +135,40 @@ class Task:
     settings: QuantiseSettings
 
 
-def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable[Candidate]]:
+def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable[Int8File]]:
     suffix, module = FORMATS[runtime].suffix, _QUANTISERS[runtime][0]
     if output.suffix != suffix:
         raise ConfigError(f"output={str(output)!r} is no file of {runtime}: name it {output.stem}{suffix}")
-    check_packages(runtime)
-    return getattr(extra(f"{__package__}.{module}", FORMATS[runtime].extra), module)
+    FORMATS[runtime].check_packages()
+    try:
+        return getattr(importlib.import_module(f"{__package__}.{module}"), module)
+    except ImportError as error:
+        raise FORMATS[runtime].cannot_import(error) from error
 
 
 def _open(
     path: Path, runtime: QuantisedFormat, data: DataConfig, settings: QuantiseSettings
-) -> tuple[keras.Model, Task]:
+) -> tuple[keras.Model, QuantiseTask]:
     model = open_model(path)
     dataset = prepare(data, image_size(model))
     check_saved_classes(model, path, dataset)
     drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))
-    return model, Task(path, runtime, description, dataset, drawn, settings)
+    return model, QuantiseTask(path, runtime, description, dataset, drawn, settings)
 
 
 @dataclass(frozen=True)
-class Choice(Candidate):
+class Chosen(Int8File):
     """The candidate closest to the float32 file, and how far each was."""
 
     divergences: dict[str, float]
 
 
-def _choose(candidates: Iterable[Candidate], net: OpenNet, task: Task) -> Choice:
+def _choose(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) -> Chosen:
     held_back = task.drawn.held_back
     console.print(f"quantising for {net.name} with {len(task.drawn.images)} training images", highlight=False)
     expected = outputs(net, held_back)
-    found: dict[Candidate, float] = {}
+    found: dict[Int8File, float] = {}
     try:
         for candidate in candidates:
             answers = outputs(open_runtime(candidate.path), held_back)
@@ -129,7 +179,7 @@ def _choose(candidates: Iterable[Candidate], net: OpenNet, task: Task) -> Choice
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"{task.model_path}: cannot be quantised for {net.name} ({reason}); use float32") from error
     best = min(found, key=found.get)
-    return Choice(best.method, best.path, {candidate.method: value for candidate, value in found.items()})
+    return Chosen(best.method, best.path, {candidate.method: value for candidate, value in found.items()})
 
 
 def _copy(path: Path, place: Path) -> None:
@@ -139,7 +189,7 @@ def _copy(path: Path, place: Path) -> None:
         copy_file(weights, place.with_suffix(".bin"))
 
 
-def _report(task: Task, choice: Choice, float32: Path, int8: Path) -> QuantisationReport:
+def _report(task: QuantiseTask, choice: Chosen, float32: Path, int8: Path) -> QuantisationReport:
     console.print("measuring macro F1 of float32 and of int8 on the validation and test splits", highlight=False)
     net, packages = open_runtime(int8), _QUANTISERS[task.runtime][1]
     return QuantisationReport(
@@ -160,15 +210,15 @@ def _report(task: Task, choice: Choice, float32: Path, int8: Path) -> Quantisati
         before=_figures(float32, task.dataset),
         after=_figures(int8, task.dataset),
         settings=task.settings,
-        versions=versions(task.runtime) | {package: version(package) for package in packages},
+        versions=FORMATS[task.runtime].versions() | {package: version(package) for package in packages},
         written=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _figures(path: Path, dataset: Dataset) -> Figures:
+def _figures(path: Path, dataset: Dataset) -> FileFigures:
     net = open_runtime(path)
     val, test = (evaluate(net, dataset.part(name), BATCH).macro_f1 for name in ("val", "test"))
-    return Figures(size_on_disk(path), val, test)
+    return FileFigures(format_of(path).size(path), val, test)
 
 
 def _check_loss(report: QuantisationReport, output: Path) -> None:

@@ -18,10 +18,10 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.calibrate import save_tensors_data
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from kerastrash.compress.calibration import BATCH, Candidate, convolutions_to_quantise
+from kerastrash.compress.calibration import BATCH, Int8File, convolutions_to_quantise
 from kerastrash.compress.config import Target
 from kerastrash.console import track
-from kerastrash.export.description import KEY, Description
+from kerastrash.export.format import KEY, Description
 
 PERCENTILES = (99.9, 99.99, 99.999, 100.0)
 """Share of a map's values that its range holds; 100 is min-max. ONNX Runtime's entropy method, whose histogram has as
@@ -39,7 +39,7 @@ as long."""
 
 def quantise_onnx(
     source: Path, folder: Path, images: np.ndarray, target: Target, description: Description
-) -> Iterator[Candidate]:
+) -> Iterator[Int8File]:
     """Writes one int8 file for each percentile into `folder`.
 
     Args:
@@ -72,7 +72,7 @@ def quantise_onnx(
             calibration_cache_path=ranges[percentile],
         )
         _describe(path, description)
-        yield Candidate(f"percentile {percentile:g}", path)
+        yield Int8File(f"percentile {percentile:g}", path)
 
 
 class OneBatch(CalibrationDataReader):

@@ -12,10 +12,10 @@ import numpy as np
 import openvino
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-from kerastrash.compress.calibration import Candidate, convolutions_to_quantise
+from kerastrash.compress.calibration import Int8File, convolutions_to_quantise
 from kerastrash.compress.config import Target
 from kerastrash.console import track
-from kerastrash.export.description import KEY, Description
+from kerastrash.export.format import KEY, Description
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 LEFT_IN_FLOAT = ("Add", "Subtract", "Multiply", "Divide", "ReduceMean", "AvgPool", "MatMul")
@@ -31,7 +31,7 @@ OVERFLOW: dict[Target, nncf.OverflowFix] = {
 
 def quantise_openvino(
     source: Path, folder: Path, images: np.ndarray, target: Target, description: Description
-) -> Iterator[Candidate]:
+) -> Iterator[Int8File]:
     """Writes an int8 file, `.xml` and `.bin`, into `folder`.
 
     Args:
@@ -65,7 +65,7 @@ def quantise_openvino(
     quantised.set_rt_info(description.to_json(), KEY)
     path = folder / "histogram.xml"
     openvino.save_model(quantised, path, compress_to_fp16=False)
-    yield Candidate("histogram, fast bias correction", path)
+    yield Int8File("histogram, fast bias correction", path)
 
 
 @dataclass(frozen=True)

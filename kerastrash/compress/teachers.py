@@ -18,8 +18,7 @@ from kerastrash.backends import inference_function
 from kerastrash.console import track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ModelError
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import atomic_path
+from kerastrash.files import atomic_path, sha256
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.batches import CropBatches
@@ -36,7 +35,7 @@ class Teacher:
     """Gives (batch, classes), or (batch, classes + features)."""
     dataset: Dataset
     folder: Path
-    """Where what it says is kept."""
+    """Keeps what it says."""
 
     @property
     def columns(self) -> int:
@@ -54,7 +53,7 @@ class Teacher:
         """What it says of the view (seed, epoch) of each training crop.
 
         Returns:
-            float32 (n, columns) by place in the cache; rows of crops that are not in the training split are 0.
+            float32 (n, columns) by index in the cache; rows of crops that are not in the training split are 0.
         """
         key = hashlib.sha256(repr((*self._key, augmentation, seed, epoch)).encode()).hexdigest()
         path = self.folder / f"{key[:24]}.npy"
@@ -99,5 +98,5 @@ def with_features(model: keras.Model, path: Path | str) -> keras.Model:
     """The model with the vector that enters its last dense layer joined to its logits: (batch, classes + d)."""
     classifier = model.layers[-1]
     if not isinstance(classifier, keras.layers.Dense):
-        raise ModelError(f"{path}: ends with {classifier.name}, not with a dense layer; distil without features")
+        raise ModelError(f"{path}: ends with {classifier.name}, not with a dense layer; distill without features")
     return keras.Model(model.input, keras.layers.Concatenate(name="outputs")([model.output, classifier.input]))

@@ -16,9 +16,8 @@ _HOMES = {
     "Source": "kerastrash.data.records",
     "open_source": "kerastrash.data.dataset",
     "prepare": "kerastrash.data.dataset",
-    "print_summary": "kerastrash.data.summary",
     "read_crop": "kerastrash.data.images",
-    "summarise": "kerastrash.data.summary",
+    "summarise": "kerastrash.data.counts",
 }
 
 __all__ = list(_HOMES)

@@ -1,16 +1,15 @@
 """From the settings to a data set that is ready to be drawn from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kerastrash.data.cache import CachedCrops, cached_crops
 from kerastrash.data.coco import read_coco
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.decoding import by_photograph, in_threads
+from kerastrash.data.decoding import Track, by_photograph, in_threads, untracked
 from kerastrash.data.folder import read_folder
 from kerastrash.data.images import ImageError, digest, read_bytes
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
@@ -21,13 +20,6 @@ from kerastrash.errors import ConfigError, DataError
 TFDS = "tfds:"
 ANNOTATIONS = "annotations.json"
 """A folder that holds this file is a COCO data set."""
-Track = Callable[[Iterable[Any], str, str, int], Iterable[Any]]
-"""Yields the items, given also a description, their unit and their number; `kerastrash.console.track` draws a bar."""
-
-
-def untracked(items: Iterable[Any], _description: str, _unit: str, _total: int) -> Iterable[Any]:
-    """The items, no progress shown."""
-    return items
 
 
 @dataclass(frozen=True)
@@ -128,8 +120,8 @@ def _read_tfds(name: str, folder: Path) -> Source:
     return read_tfds(name, folder)
 
 
-def prepare(config: DataConfig, input_size: int) -> Dataset:
-    """Opens the source, decodes it once into the cache (with a progress bar), and splits it.
+def prepare(config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:
+    """Opens the source, decodes it once into the cache, and splits it.
 
     Raises:
         DataError: the source, every one of its images, or its split cannot be used.
@@ -137,12 +129,12 @@ def prepare(config: DataConfig, input_size: int) -> Dataset:
         FileError: the cache cannot be written.
     """
     check_config(config, input_size)
-    return prepare_source(open_source(config), config, input_size)
+    return prepare_source(open_source(config), config, input_size, track)
 
 
-def prepare_source(source: Source, config: DataConfig, input_size: int) -> Dataset:
+def prepare_source(source: Source, config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:
     """`prepare` for a source that is open already, with settings that `check_config` accepts."""
-    cached = cached_crops(source, config.cache, input_size)
+    cached = cached_crops(source, config.cache, input_size, track)
     splits, leaks = _split(config, source, cached)
     return Dataset(
         name=source.name,

@@ -18,6 +18,7 @@ from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
 
 from kerastrash.data.config import FetchConfig
+from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.images import MAX_BYTES, ImageError, decode, read_bytes
 from kerastrash.data.records import Frame
 from kerastrash.data.web import AnonymousSession, PartFile, Unavailable, redirected
@@ -44,15 +45,6 @@ class WantedPhotograph:
     frame: Frame | None
     """Width and height in pixels that it must have, as displayed or as stored."""
     reason: str = ""
-
-
-Track = Callable[[Iterable[WantedPhotograph], int, int], Iterable[WantedPhotograph]]
-"""Passes on the downloads as they end; takes how many there are in all, and how many of these were there before."""
-
-
-def untracked(ended: Iterable[WantedPhotograph], total: int, before: int) -> Iterable[WantedPhotograph]:
-    """Tells nobody."""
-    return ended
 
 
 @contextlib.contextmanager
@@ -95,7 +87,8 @@ def fetch_all(
     obtain = functools.partial(_obtain, Client(config, stop), state / "parts")
     try:
         with ThreadPool(config.connections) as pool:
-            for ended in track(pool.imap_unordered(obtain, wanted), len(wanted) + before, before):
+            outcomes = pool.imap_unordered(obtain, wanted)
+            for ended in track(outcomes, "Fetching", "photographs", len(wanted) + before, before):
                 if ended.reason:
                     missing.append(ended)
                 else:

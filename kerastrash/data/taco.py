@@ -17,7 +17,8 @@ from typing import Any
 from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
 from kerastrash.data.config import DataConfig, FetchConfig, TacoConfig, check_config
 from kerastrash.data.dataset import ANNOTATIONS, Dataset, open_source, prepare_source
-from kerastrash.data.download import STATE, Client, Track, WantedPhotograph, claim, fetch_all, untracked
+from kerastrash.data.decoding import Track, untracked
+from kerastrash.data.download import STATE, Client, WantedPhotograph, claim, fetch_all
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.data.web import PartFile, Unavailable
 from kerastrash.errors import DataError
@@ -41,8 +42,11 @@ class PreparedTaco:
     """Counts of annotations: cut, mapped to no class, photograph missing, then every other reason."""
 
 
-def prepare_taco(config: TacoConfig, track: Track = untracked) -> PreparedTaco:
+def prepare_taco(config: TacoConfig, track: Track = untracked, track_fetched: Track = untracked) -> PreparedTaco:
     """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable.
+
+    Args:
+        track_fetched: like `track`, over each `WantedPhotograph` when it is there or has a reason.
 
     Raises:
         DataError: an annotation file cannot be had or used, or not one photograph could be had.
@@ -55,7 +59,7 @@ def prepare_taco(config: TacoConfig, track: Track = untracked) -> PreparedTaco:
     with claim(config.folder) as state:
         document = _read_documents(config, state)
         downloads = plan_downloads(document["images"], config.folder)
-        missing = fetch_all(downloads, state, config.fetch, track)
+        missing = fetch_all(downloads, state, config.fetch, track_fetched)
         rows = [_as_row(download) for download in missing]
         write_json(config.folder / MISSING, rows)
         if len(missing) == len(downloads):
@@ -64,7 +68,7 @@ def prepare_taco(config: TacoConfig, track: Track = untracked) -> PreparedTaco:
             raise DataError(f"{config.folder}: {message}; see {MISSING}")
         write_text(config.folder / ANNOTATIONS, json.dumps(document) + "\n")
     source = open_source(data)
-    dataset = prepare_source(source, data, config.input_size)
+    dataset = prepare_source(source, data, config.input_size, track)
     account = account_for(source, dataset, {one.path for one in missing}, len(document["annotations"]))
     return PreparedTaco(dataset, len(downloads), rows, account)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from kerastrash.export.nets import conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.files import write_text
 from kerastrash.reports.trials import TrialRow, draw_trials, markdown_table, trials_markdown
 from kerastrash.scoring.formula import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS

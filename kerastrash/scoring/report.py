@@ -14,10 +14,9 @@ from kerastrash.backends import set_threads
 from kerastrash.console import say
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import FORMATS, format_of
-from kerastrash.export.nets import OpenNet
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, format_of, open_runtime
+from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline, resolve_runtime

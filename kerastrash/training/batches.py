@@ -9,8 +9,7 @@ from queue import SimpleQueue
 import keras
 import numpy as np
 
-from kerastrash.augment.augmentation import Augmentation
-from kerastrash.augment.draws import Draws
+from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
 from kerastrash.augment.worker import Worker
 from kerastrash.data.cache import MappedReader

@@ -14,7 +14,7 @@ from kerastrash.comparison.config import CompareConfig
 from kerastrash.comparison.worker import run_here
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import write_comparison
@@ -25,8 +25,8 @@ NET = {"net": "tiny.yaml", "input_size": 16}
 DIVERGES = {"epochs": 40, "learning_rate": 99, "weight_decay": 0.9}
 SYSTEMS = (
     {"name": "broken", **NET, "seeds": [0], "recipe": DIVERGES},
-    {"name": "orphan", **NET, "seeds": [0], "distil": {"teachers": ["broken"]}},
-    {"name": "student", **NET, "width": 0.5, "input_size": 24, "distil": {"teachers": ["base"], "views": 1}},
+    {"name": "orphan", **NET, "seeds": [0], "distill": {"teachers": ["broken"]}},
+    {"name": "student", **NET, "width": 0.5, "input_size": 24, "distill": {"teachers": ["base"], "views": 1}},
     {"name": "base", "team": 1, **NET, "recipe": {"epochs": 2}},
     {"name": "narrow", "seeds": [0], "prune": {"from": "base", "target": 0.6, "steps": 1}},
 )

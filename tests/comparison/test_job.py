@@ -31,13 +31,13 @@ def job(tmp_path) -> Job:
     folder, data = tmp_path / "student" / "seed-1", DataConfig(cache=tmp_path / "cache")
     recipe = Recipe(epochs=2, seed=1)
     origins = (tmp_path / "teacher.keras",)
-    return Job("student", "distilled", folder, data, recipe, 16, None, origins, distil=DistillSettings(views=2))
+    return Job("student", "distilled", folder, data, recipe, 16, None, origins, distill=DistillSettings(views=2))
 
 
 @pytest.mark.parametrize("kind", ["distilled", "pruned"])
 def test_a_job_survives_its_file(job, kind):
     if kind == "pruned":
-        job = replace(job, kind=kind, input_size=None, distil=None, prune=PruneSettings(target=0.3))
+        job = replace(job, kind=kind, input_size=None, distill=None, prune=PruneSettings(target=0.3))
     write_job(job, None)
     assert read_job(job.folder) == job
 
@@ -60,7 +60,7 @@ def test_the_same_settings_may_go_on_wherever_files_lie_and_however_many_work(jo
 def test_a_setting_that_came_later_has_its_default(job):
     write_job(job, ROWS)
     earlier = json.loads((job.folder / JOB).read_text())
-    del earlier["recipe"]["tau"], earlier["distil"]["hard_share"]
+    del earlier["recipe"]["tau"], earlier["distill"]["hard_share"]
     (job.folder / JOB).write_text(json.dumps(earlier))
     check_unchanged(job, ROWS)
     with pytest.raises(ConfigError, match=r"made with tau=1\.0, not 2\.0"):
@@ -72,7 +72,7 @@ def test_a_setting_that_came_later_has_its_default(job):
     [
         ({"recipe": Recipe(epochs=3, seed=1)}, "made with epochs=2, not 3"),
         ({"input_size": 24}, "made with input_size=16, not 24"),
-        ({"distil": DistillSettings(views=3)}, "made with views=2, not 3"),
+        ({"distill": DistillSettings(views=3)}, "made with views=2, not 3"),
         ({"kind": "trained"}, "made with kind='distilled', not 'trained'"),
     ],
 )

@@ -13,7 +13,7 @@ NET = {"net": "tiny.yaml", "input_size": 16}
 def jobs(write_systems, tmp_path):
     path = write_systems(
         tmp_path,
-        {"name": "student", **NET, "distil": {"teachers": ["teacher", "base"]}},
+        {"name": "student", **NET, "distill": {"teachers": ["teacher", "base"]}},
         {"name": "base", **NET},
         {"name": "teacher", **NET, "seeds": [7]},
         {"name": "narrow", "prune": {"from": "student"}, "seeds": [1]},

@@ -22,7 +22,7 @@ def test_every_kind_of_system_is_read(write_systems, tmp_path):
         tmp_path,
         tiny("base", team=1, width=0.5, note="theirs"),
         {"name": "lite", "weights": "efficientnet_lite0", "seeds": [5]},
-        tiny("student", distil={"teachers": ["lite", "best.keras"], "temperature": 2}),
+        tiny("student", distill={"teachers": ["lite", "best.keras"], "temperature": 2}),
         {"name": "narrow", "prune": {"from": "base", "target": 0.25}, "recipe": {"epochs": 4}},
         baseline="base",
         seeds=[0, 1],
@@ -34,7 +34,7 @@ def test_every_kind_of_system_is_read(write_systems, tmp_path):
     assert parameters(base.rows) < parameters(load_rows(tmp_path / "tiny.yaml"))
     assert (lite.seeds, lite.input_size, lite.rows, student.seeds) == ((5,), 224, None, (0, 1))
     assert student.origins == ("lite", tmp_path / "best.keras")
-    assert (student.distil.temperature, student.distil.views) == (2.0, 8)
+    assert (student.distill.temperature, student.distill.views) == (2.0, 8)
     assert (narrow.origins, narrow.prune.target, narrow.input_size) == (("base",), 0.25, None)
     assert (narrow.recipe.epochs, narrow.recipe.batch_size, base.recipe.epochs) == (4, 8, 1)
 
@@ -72,13 +72,16 @@ BAD = {
     "seed": ([tiny("a", recipe={"seed": 1})], "system a, recipe: seed is 1; take it out and give `seeds:"),
     "seeds": ([tiny("a", seeds=[1, 1])], r"system a: seeds is \[1, 1\]; give whole numbers"),
     "no seeds": ([tiny("a", seeds=[])], r"system a: seeds is \[\]; give whole numbers"),
-    "no teacher": ([tiny("a", distil={})], "system a, distil: teachers names none"),
-    "teacher": ([tiny("a", distil={"teachers": ["b"]})], "distil, teachers: 'b' is no .keras file, and none of the"),
-    "absent": ([tiny("a", distil={"teachers": ["b.keras"]})], "teachers: 'b.keras' is no .keras file"),
-    "distil": ([tiny("a", distil={"teachers": ["a"], "views": -1})], "system a, distil: views=-1 must not be negative"),
-    "itself": ([tiny("a", distil={"teachers": ["a"]})], "a from a: no system can be made from itself"),
+    "no teacher": ([tiny("a", distill={})], "system a, distill: teachers names none"),
+    "teacher": ([tiny("a", distill={"teachers": ["b"]})], "distill, teachers: 'b' is no .keras file, and none of the"),
+    "absent": ([tiny("a", distill={"teachers": ["b.keras"]})], "teachers: 'b.keras' is no .keras file"),
+    "distill": (
+        [tiny("a", distill={"teachers": ["a"], "views": -1})],
+        "system a, distill: views=-1 must not be negative",
+    ),
+    "itself": ([tiny("a", distill={"teachers": ["a"]})], "a from a: no system can be made from itself"),
     "circle": (
-        [tiny("a", distil={"teachers": ["b"]}), tiny("b", distil={"teachers": ["a"]})],
+        [tiny("a", distill={"teachers": ["b"]}), tiny("b", distill={"teachers": ["a"]})],
         "no system can be made from itself; break the circle",
     ),
     "from": ([{"name": "a", "prune": {"target": 0.5}}], "system a, prune: from is None; give the name of a system"),

@@ -298,7 +298,7 @@ def test_many_photographs_come_in_parallel_and_are_counted(site, answer, picture
         site.add(f"/{item.file_name}", answer(picture(colour=number)))
     told = []
 
-    def track(ended, total, before):
+    def track(ended, description, unit, total, before):
         told.append((total, before))
         for item in ended:
             told.append(item.reason)

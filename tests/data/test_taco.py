@@ -90,7 +90,7 @@ def test_every_annotation_is_cut_mapped_out_or_named_as_missing(site, answer, dr
     site.otherwise = lambda path: answer(status=404) if path.endswith(("08.jpg", "13.jpg")) else draw(path)
     status, out, message = ended(start(folder, taco()))
     assert status == 0
-    assert "fetch: 42 of 42 photographs" in message
+    assert "Fetching: 42 of 42 photographs" in message
     assert "missing: 2 of 42 photographs" in out
     table = out[out.index("every annotation accounted for") :]
     rows = {name.strip(): int(count) for name, count in re.findall(r"[│┃] (.+?) +[│┃] +(\d+) [│┃]", table)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.models.saved import add_description
 
 SIZE = 16

@@ -14,15 +14,21 @@ from PIL import Image
 
 from kerastrash.data.config import DataConfig
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
-from kerastrash.export.command import compared_images, export_formats, formats_here
+from kerastrash.export.agreement import ExportReport
 from kerastrash.export.config import ExportConfig
-from kerastrash.export.description import Description
-from kerastrash.export.export import Original, export_model, exported_name, open_original
-from kerastrash.export.formats import missing_packages
-from kerastrash.export.graph import in_float32
-from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.sidecar import ExportReport, size_on_disk
+from kerastrash.export.export import (
+    Original,
+    compared_images,
+    export_formats,
+    export_model,
+    exported_name,
+    formats_here,
+    open_original,
+)
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, format_of, open_runtime
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_float32
 from kerastrash.models.saved import save_model
 
 SIZE, CLASSES = 32, ("Glas", "Papier", "Tüte")
@@ -55,8 +61,8 @@ def original(source, images) -> Original:
 
 @pytest.fixture
 def onnx_here() -> None:
-    if missing_packages("onnx"):
-        pytest.skip(f"ONNX cannot be written here: {missing_packages('onnx')}")
+    if FORMATS["onnx"].missing():
+        pytest.skip(f"ONNX cannot be written here: {FORMATS['onnx'].missing()}")
 
 
 def contents(folder: Path) -> set[str]:
@@ -156,10 +162,14 @@ def test_files_are_named_after_the_model(name, precision, file):
 
 def test_the_size_of_a_model_is_that_of_all_its_parts(tmp_path):
     (tmp_path / "saved" / "variables").mkdir(parents=True)
-    sizes = {"net.onnx": 3, "net.xml": 4, "net.bin": 50, "saved/a.pb": 600, "saved/variables/b": 7000}
+    sizes = {"net.onnx": 3, "net.xml": 4, "net.bin": 50, "saved/saved_model.pb": 600, "saved/variables/b": 7000}
     for name, size in sizes.items():
         (tmp_path / name).write_bytes(bytes(size))
-    assert [size_on_disk(tmp_path / name) for name in ("net.onnx", "net.xml", "saved")] == [3, 54, 7600]
+    assert [format_of(tmp_path / name).size(tmp_path / name) for name in ("net.onnx", "net.xml", "saved")] == [
+        3,
+        54,
+        7600,
+    ]
 
 
 def test_formats_whose_packages_are_missing_are_named_with_their_install_line(source, monkeypatch, capsys):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
+from kerastrash.export.formats import open_runtime
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.nets import conditions
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import open_as
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import add_description
@@ -84,7 +84,7 @@ SAVED_MODELS = """
 import json, sys
 import numpy as np
 from kerastrash.errors import KerastrashError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 
 def attempt(*arguments):
     try:
@@ -151,7 +151,7 @@ def test_the_keras_runtime_opens_a_file_and_its_description(model, photographs, 
     path = tmp_path / "net.keras"
     model.save(path)
     add_description(path, Description(tuple("abcdef")).to_json())
-    runtime = keras_runtime(path)
+    runtime = open_runtime(path)
     assert runtime.description == Description(tuple("abcdef"))
     np.testing.assert_allclose(runtime(photographs), keras_runtime(model)(photographs), rtol=1e-4, atol=1e-5)
 

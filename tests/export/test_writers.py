@@ -11,13 +11,12 @@ import pytest
 from keras import layers
 
 from kerastrash.errors import ConfigError, FileError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import FORMATS, missing_packages
-from kerastrash.export.graph import in_float32
-from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.worker import write_elsewhere
-from kerastrash.export.writing import staged, write_model
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, open_runtime
+from kerastrash.export.writing import write_elsewhere, write_model
+from kerastrash.files import staged
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
+from kerastrash.models.builder import in_float32
 from kerastrash.models.saved import open_model, read_description, save_model
 
 SIZE, CLASSES = 32, ("Metall", "Papier", "Tüte", 'so "genannt"', "Rest", "Glas")
@@ -61,14 +60,14 @@ def files(model, tmp_path_factory) -> dict[str, Path]:
     save_model(model, folder / "model.keras")
     fresh = open_model(folder / "model.keras")  # never called, as a script has it
     for entry in FORMATS.values():
-        if not missing_packages(entry.name):
+        if not entry.missing():
             found[entry.name] = write_model(fresh, entry.name, folder / entry.name / f"net{entry.suffix}", DESCRIPTION)
     return found
 
 
 def of(files: dict[str, Path], name: str) -> Path:
     if name not in files:
-        pytest.skip(f"{name} cannot be written or opened here: {missing_packages(name)}")
+        pytest.skip(f"{name} cannot be written or opened here: {FORMATS[name].missing()}")
     return files[name]
 
 
@@ -122,8 +121,8 @@ def test_a_keras_file_is_opened_by_stock_keras(files, images, logits):
 
 @pytest.mark.backends
 def test_logits_are_written_from_every_backend_and_from_any_dtype_policy(images, tmp_path):
-    if missing_packages("onnx"):
-        pytest.skip(f"ONNX cannot be written here: {missing_packages('onnx')}")
+    if FORMATS["onnx"].missing():
+        pytest.skip(f"ONNX cannot be written here: {FORMATS['onnx'].missing()}")
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
@@ -137,8 +136,8 @@ def test_logits_are_written_from_every_backend_and_from_any_dtype_policy(images,
 
 
 def test_a_net_that_ends_in_a_softmax_is_not_given_a_second_one(model, images, logits, tmp_path):
-    if missing_packages("onnx"):
-        pytest.skip(f"ONNX cannot be written here: {missing_packages('onnx')}")
+    if FORMATS["onnx"].missing():
+        pytest.skip(f"ONNX cannot be written here: {FORMATS['onnx'].missing()}")
     whole = keras.Model(model.input, layers.Softmax()(model.output))
     fused = in_float32(model)
     fused.get_layer("logits").activation = keras.activations.softmax
@@ -187,9 +186,9 @@ def test_missing_packages_are_named_with_their_install_line_before_anything_runs
 
 
 def test_the_sentence_of_the_other_process_comes_back(model, tmp_path):
-    (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ModelError, match=r"file/net\.keras: cannot be written"):
-        write_elsewhere(model, "keras", tmp_path / "file" / "net.keras", Description(), keras.backend.backend())
+    (tmp_path / "net.keras").mkdir()
+    with pytest.raises(ModelError, match=r"net\.keras: cannot be written"):
+        write_elsewhere(model, "keras", tmp_path / "net.keras", Description(), keras.backend.backend())
 
 
 def test_a_process_that_dies_without_a_sentence_is_reported(model, tmp_path):
@@ -254,7 +253,7 @@ def test_a_quantised_net_is_refused(tmp_path):
 
 
 def test_writing_prints_and_warns_nothing(model, tmp_path, capfd, recwarn):
-    if keras.backend.backend() != "torch" or missing_packages("onnx"):
+    if keras.backend.backend() != "torch" or FORMATS["onnx"].missing():
         pytest.skip("written here on torch only")
     capfd.readouterr()
     for name in ("onnx", "torch"):

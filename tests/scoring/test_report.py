@@ -13,7 +13,7 @@ from rich.console import Console
 
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import open_model, save_model

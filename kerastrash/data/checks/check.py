@@ -6,7 +6,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts, annotation_file
-from kerastrash.data.checks.counts import (
+from kerastrash.data.checks.duplicates import duplicate_findings
+from kerastrash.data.checks.files import file_findings, left_out_of
+from kerastrash.data.checks.findings import Finding, Kind, Severity, present
+from kerastrash.data.checks.scan import ScannedImage, scan
+from kerastrash.data.checks.sightings import sight_crops, sight_photographs
+from kerastrash.data.config import CheckConfig, check_config
+from kerastrash.data.counts import (
     ClassCount,
     Histogram,
     class_counts,
@@ -14,13 +20,8 @@ from kerastrash.data.checks.counts import (
     counted_source,
     histograms,
 )
-from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.files import file_findings, left_out_of
-from kerastrash.data.checks.findings import Finding, Kind, Severity, present
-from kerastrash.data.checks.scan import ScannedImage, scan
-from kerastrash.data.checks.sightings import sight_crops, sight_photographs
-from kerastrash.data.config import CheckConfig, check_config
 from kerastrash.data.dataset import Dataset, open_source, prepare_source
+from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.records import Source
 from kerastrash.errors import DataError
 
@@ -90,7 +91,7 @@ class CheckReport:
         }
 
 
-def check(config: CheckConfig) -> CheckReport:
+def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
     """Reads every photograph of the source once, prepares the set, and reports what was found.
 
     A set that cannot be prepared (no image is there, a class is too small to split) is checked all the same: the
@@ -103,9 +104,9 @@ def check(config: CheckConfig) -> CheckReport:
     """
     check_config(config.data, config.input_size)
     source = open_source(config.data)
-    scanned = scan(source)
-    dataset, unusable = _prepared(source, config)
-    own = _sides(dataset)
+    scanned = scan(source, track)
+    dataset, unusable = _prepared(source, config, track)
+    own = _splits(dataset)
     facts = _annotation_facts(config, source, scanned)
     counted = counted_dataset(dataset) if dataset else counted_source(source)
     photographs, crops = sight_photographs(source, scanned, own), sight_crops(source, scanned, own)
@@ -130,18 +131,18 @@ def check(config: CheckConfig) -> CheckReport:
     )
 
 
-def _prepared(source: Source, config: CheckConfig) -> tuple[Dataset | None, str]:
+def _prepared(source: Source, config: CheckConfig, track: Track) -> tuple[Dataset | None, str]:
     try:
-        return prepare_source(source, config.data, config.input_size), ""
+        return prepare_source(source, config.data, config.input_size, track), ""
     except DataError as error:
         return None, str(error)
 
 
-def _sides(dataset: Dataset | None) -> dict[str, str]:
-    """The side of each crop by its key."""
+def _splits(dataset: Dataset | None) -> dict[str, str]:
+    """The split of each crop by its key."""
     if dataset is None:
         return {}
-    return {dataset.crops[index].key: side for side, indices in dataset.splits.items() for index in indices}
+    return {dataset.crops[index].key: split for split, indices in dataset.splits.items() for index in indices}
 
 
 def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:

@@ -6,9 +6,9 @@ from pathlib import Path
 from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
 from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.checks.sightings import photograph_name
+from kerastrash.data.counts import TINY
 from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Crop, Frame, LeftOut, Source
-from kerastrash.data.summary import TINY
 
 
 def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
@@ -31,10 +31,10 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
 def left_out_of(source: Source, scanned: Sequence[ScannedImage]) -> list[LeftOut]:
     """What a source that cannot be prepared leaves out: as it says itself, and what the scan could not use."""
     unusable = [
-        LeftOut(source.crops[place].key, photograph.reason)
+        LeftOut(source.crops[index].key, photograph.reason)
         for photograph in scanned
         if photograph.look is None
-        for place in photograph.crops
+        for index in photograph.crops
     ]
     return [*source.left_out, *unusable]
 
@@ -70,8 +70,8 @@ def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
 
 def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:
     for photograph in scanned:
-        for place, look in photograph.cuts.items():
+        for index, look in photograph.cuts.items():
             if isinstance(look, Look) and min(look.size) < TINY:
-                crop = source.crops[place]
+                crop = source.crops[index]
                 note = f"{look.size[0]} x {look.size[1]} px"
                 yield Item((crop.key,), note, (Picture(crop, crop.key, source.classes[crop.label]),))

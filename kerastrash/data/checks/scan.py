@@ -10,11 +10,10 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from kerastrash.console import track
-from kerastrash.data.decoding import in_threads
+from kerastrash.data.counts import TINY
+from kerastrash.data.decoding import Track, in_threads, untracked
 from kerastrash.data.images import FORMATS, ORIENTATION, ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import Crop, Frame, Source
-from kerastrash.data.summary import TINY
 
 THUMBNAIL = 16
 FLAT = 4.0
@@ -67,13 +66,13 @@ class ScannedImage:
     """The look of each crop by its index in the source, or the reason why it cannot be cut."""
 
 
-def scan(source: Source) -> list[ScannedImage]:
-    """Reads every photograph of the source in parallel threads, with a progress bar."""
+def scan(source: Source, track: Track = untracked) -> list[ScannedImage]:
+    """Reads every photograph of the source in parallel threads."""
     on_photograph: dict[Any, list[int]] = {}
     for index, crop in enumerate(source.crops):
         on_photograph.setdefault((crop.image, crop.frame), []).append(index)
     scanned = in_threads(lambda indices: _scan_one(source.crops, indices), on_photograph.values())
-    return list(track(scanned, "Checking", unit="photographs", total=len(on_photograph)))
+    return list(track(scanned, "Checking", "photographs", len(on_photograph)))
 
 
 def _scan_one(crops: Sequence[Crop], indices: Sequence[int]) -> ScannedImage:

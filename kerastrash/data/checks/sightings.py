@@ -14,8 +14,8 @@ class Sighting:
 
     look: Look
     picture: Picture
-    place: int
-    """Place of its photograph among those scanned."""
+    index: int
+    """Index of its photograph among those scanned."""
     file: str
     """SHA-256 (hex) of the photograph's file."""
     group: str
@@ -30,7 +30,7 @@ class Sighting:
     @property
     def region(self) -> Hashable:
         """Which pixels of which photograph."""
-        return self.place, self.picture.crop.box
+        return self.index, self.picture.crop.box
 
 
 def photograph_name(crop: Crop) -> str:
@@ -41,28 +41,28 @@ def photograph_name(crop: Crop) -> str:
 def sight_photographs(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
     """One sighting for each photograph; `own` gives the split of each crop by its key."""
     seen = []
-    for place, photograph in enumerate(scanned):
+    for index, photograph in enumerate(scanned):
         if photograph.look is not None:
-            crops = [source.crops[index] for index in photograph.crops]
-            seen.append(_sighting(source, photograph, place, photograph.look, crops, own, whole_photograph=True))
+            crops = [source.crops[number] for number in photograph.crops]
+            seen.append(_sighting(source, photograph, index, photograph.look, crops, own, whole_photograph=True))
     return seen
 
 
 def sight_crops(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
     """One sighting for each crop with a box; a crop without one is its photograph."""
     seen = []
-    for place, photograph in enumerate(scanned):
-        for index, look in photograph.cuts.items():
-            crop = source.crops[index]
+    for index, photograph in enumerate(scanned):
+        for cut, look in photograph.cuts.items():
+            crop = source.crops[cut]
             if crop.box is not None and isinstance(look, Look):
-                seen.append(_sighting(source, photograph, place, look, [crop], own, whole_photograph=False))
+                seen.append(_sighting(source, photograph, index, look, [crop], own, whole_photograph=False))
     return seen
 
 
 def _sighting(
     source: Source,
     photograph: ScannedImage,
-    place: int,
+    index: int,
     look: Look,
     crops: Sequence[Crop],
     own: Mapping[str, str],
@@ -76,7 +76,7 @@ def _sighting(
     picture = Picture(shown, name, label, " and ".join(sorted(given or splits)))
     boxed = whole_photograph and any(crop.box is not None for crop in crops)
     group = crops[0].photograph or photograph.file
-    return Sighting(look, picture, place, photograph.file, group, frozenset() if boxed else labels, given, splits)
+    return Sighting(look, picture, index, photograph.file, group, frozenset() if boxed else labels, given, splits)
 
 
 def grouped(sightings: Iterable[Sighting], key: Callable[[Sighting], Hashable], least: int = 2) -> list[list[Sighting]]:

@@ -159,7 +159,7 @@ def test_a_copy_on_another_side_of_the_given_split_fails(split_folder, checked, 
     assert set(item.names) == {"train/can/0.png", "test/can/copy.png"}
     assert "keep only the copy in test" in item.note
     assert [finding.kind for finding in report.failed] == ["leak"]
-    assert report.counts[-1].sides == {"train": 5, "val": 6, "test": 7}
+    assert report.counts[-1].splits == {"train": 5, "val": 6, "test": 7}
     assert report.counts[-1].crops == 18
 
 

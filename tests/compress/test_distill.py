@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerastrash.compress.config import DistillSettings
-from kerastrash.compress.distill import DistilledLoss, Lessons, distil
+from kerastrash.compress.distill import DistilledLoss, Lessons, distill
 from kerastrash.compress.teachers import open_teacher
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
@@ -45,7 +45,7 @@ def turned(trained, tmp_path_factory) -> Path:
 def test_a_student_learns_what_its_teacher_says_rather_than_the_labels(turned, data, tmp_path, features):
     settings = DistillSettings(teachers=(turned,), hard_share=0.0, features=features, views=2)
     recipe = dataclasses.replace(RECIPE, epochs=25)
-    distil(build, data, SIZE, recipe, settings, tmp_path)
+    distill(build, data, SIZE, recipe, settings, tmp_path)
     # the last epoch's weights, for the best epoch is chosen by the labels
     student, part = open_model(tmp_path / "best.keras"), prepare(data, SIZE).part("test")
     teacher = open_teacher(turned, data, prepare(data, SIZE), features > 0)
@@ -58,7 +58,7 @@ def test_a_student_learns_what_its_teacher_says_rather_than_the_labels(turned, d
 
 def test_the_saved_student_is_the_student_alone(trained, data, tmp_path):
     settings = DistillSettings(teachers=(trained,), features=1.0, views=1)
-    training = distil(build, data, SIZE, dataclasses.replace(RECIPE, epochs=2), settings, tmp_path)
+    training = distill(build, data, SIZE, dataclasses.replace(RECIPE, epochs=2), settings, tmp_path)
     saved = open_model(training.model)
     assert [layer.name for layer in saved.layers] == [layer.name for layer in build().layers]
     assert evaluate(saved, prepare(data, SIZE).part("val")).macro_f1 == pytest.approx(training.f1, abs=1e-6)
@@ -66,13 +66,13 @@ def test_the_saved_student_is_the_student_alone(trained, data, tmp_path):
 
 def test_a_distillation_stopped_and_called_again_equals_one_that_ran_through(trained, data, tmp_path):
     settings = DistillSettings(teachers=(trained,), features=0.5, views=2)
-    whole = distil(build, data, SIZE, RECIPE, settings, tmp_path / "whole")
-    distil(build, data, SIZE, RECIPE, settings, tmp_path / "again")
+    whole = distill(build, data, SIZE, RECIPE, settings, tmp_path / "whole")
+    distill(build, data, SIZE, RECIPE, settings, tmp_path / "again")
     stopped = tmp_path / "stopped"
     dataset = prepare(data, SIZE)
     lessons = Lessons([open_teacher(trained, data, dataset, True)], RECIPE.augmentation(), RECIPE.seed, settings)
     train(build, dataset, RECIPE, stopped, until=3, supervision=lessons)
-    assert distil(build, data, SIZE, RECIPE, settings, stopped).f1 == whole.f1
+    assert distill(build, data, SIZE, RECIPE, settings, stopped).f1 == whole.f1
     columns = ("loss", "val_loss", "val_macro_f1")
     runs = [read_csv(tmp_path / run / "metrics.csv") for run in ("whole", "again", "stopped")]
     first, *others = [[[row[name] for name in columns] for row in rows] for rows in runs]
@@ -82,10 +82,10 @@ def test_a_distillation_stopped_and_called_again_equals_one_that_ran_through(tra
 def test_each_view_is_seen_once_by_a_teacher_and_kept_for_other_students(trained, data, tmp_path):
     data = dataclasses.replace(data, cache=tmp_path / "cache")
     settings = DistillSettings(teachers=(trained,), views=2)
-    distil(build, data, SIZE, RECIPE, settings, tmp_path / "first")
+    distill(build, data, SIZE, RECIPE, settings, tmp_path / "first")
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "teachers").iterdir()}
     assert len(kept) == 2
-    distil(build, data, SIZE, dataclasses.replace(RECIPE, seed=9), settings, tmp_path / "second")
+    distill(build, data, SIZE, dataclasses.replace(RECIPE, seed=9), settings, tmp_path / "second")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "cache" / "teachers").iterdir()} == kept
 
 
@@ -168,13 +168,13 @@ def test_plain_labels_give_the_labels_loss_alone():
 def test_a_teacher_of_other_classes_is_named(data, tmp_path):
     save_model(build_model(ROWS, SIZE, classes=3), tmp_path / "fruit.keras", ("apple", "pear", "plum"))
     with pytest.raises(ModelError, match=r"fruit\.keras: knows apple, pear, plum, but .* \(checks, dots, stripes\)"):
-        distil(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "fruit.keras",)), tmp_path)
+        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "fruit.keras",)), tmp_path)
 
 
 def test_a_teacher_of_another_number_of_classes_is_named(data, tmp_path):
     save_model(build_model(ROWS, SIZE, classes=5), tmp_path / "five.keras")
     with pytest.raises(ModelError, match=r"five\.keras: gives 5 outputs, but .* has 3 classes"):
-        distil(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "five.keras",)), tmp_path)
+        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "five.keras",)), tmp_path)
 
 
 def test_a_student_of_another_number_of_classes_is_refused(trained, data, tmp_path):
@@ -182,14 +182,14 @@ def test_a_student_of_another_number_of_classes_is_refused(trained, data, tmp_pa
         return build_model(ROWS, SIZE, classes=4)
 
     with pytest.raises(ModelError, match="student net: does not end with a dense layer of 3 outputs"):
-        distil(build_four, data, SIZE, RECIPE, DistillSettings(teachers=(trained,)), tmp_path)
+        distill(build_four, data, SIZE, RECIPE, DistillSettings(teachers=(trained,)), tmp_path)
 
 
 def test_mixing_and_a_missing_teacher_are_refused(trained, data, tmp_path):
     with pytest.raises(ConfigError, match="mixup and cutmix"):
         mixed = dataclasses.replace(RECIPE, mixup=0.2)
-        distil(build, data, SIZE, mixed, DistillSettings(teachers=(trained,)), tmp_path)
+        distill(build, data, SIZE, mixed, DistillSettings(teachers=(trained,)), tmp_path)
     with pytest.raises(ConfigError, match="none is given"):
-        distil(build, data, SIZE, RECIPE, DistillSettings(), tmp_path)
+        distill(build, data, SIZE, RECIPE, DistillSettings(), tmp_path)
     with pytest.raises(ModelError, match=r"lost\.keras: no such file"):
-        distil(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "lost.keras",)), tmp_path)
+        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "lost.keras",)), tmp_path)

@@ -7,7 +7,6 @@ import pytest
 from kerastrash.compress.channels import ChannelGroups, channel_groups
 from kerastrash.compress.costs import cost_terms, model_macs
 from kerastrash.compress.cuts import Cuts, group_scores, narrow, order_cuts, widths
-from kerastrash.compress.graph import read_graph
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model, macs, parameters, preset_names, scale_rows
 from kerastrash.models.nets import resolve_rows
 
@@ -30,7 +29,7 @@ def scale_norm(model: keras.Model, number: int, scales: np.ndarray) -> None:
 
 
 def ordered(model: keras.Model, criterion: str = "bn_scale", multiple: int = 8) -> tuple[ChannelGroups, Cuts]:
-    groups = channel_groups(read_graph(model))
+    groups = channel_groups(model)
     terms = cost_terms(groups, "macs")
     return groups, order_cuts(groups, group_scores(model, groups, criterion), terms, multiple)
 

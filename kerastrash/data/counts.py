@@ -1,13 +1,16 @@
-"""How many crops there are by class and side, how large they are, and of what shape."""
+"""How many crops there are by class and split, how large they are, and of what shape."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kerastrash.data.dataset import Dataset
-from kerastrash.data.records import SPLITS, Source
-from kerastrash.data.summary import TINY
+from kerastrash.data.records import SPLITS, Source, by_reason
+
+TINY = 16
+"""A crop with a side under this many pixels is counted as tiny."""
 
 LONG_SIDES = (16, 32, 64, 128, 256, 512, 1024)
 ASPECTS = (1 / 4, 1 / 2, 4 / 5, 5 / 4, 2, 4)
@@ -19,7 +22,7 @@ class ClassCount:
     """The crops of one class that are used."""
 
     name: str
-    sides: dict[str, int]
+    splits: dict[str, int]
     """`train`, `val`, `test` -> crops."""
     crops: int
     photographs: int
@@ -44,17 +47,17 @@ class Counted:
     groups: np.ndarray
     sizes: np.ndarray
     """(n, 2): width and height in pixels; 0 where unknown."""
-    sides: np.ndarray
-    """str (n,): empty where there is no split."""
+    splits: np.ndarray
+    """str (n,): empty where there is none."""
 
 
 def counted_dataset(dataset: Dataset) -> Counted:
-    """The crops of a prepared set that stand on a side."""
-    sides = np.zeros(len(dataset.labels), dtype="<U5")
+    """The crops of a prepared set that stand in a split."""
+    splits = np.zeros(len(dataset.labels), dtype="<U5")
     for name, indices in dataset.splits.items():
-        sides[indices] = name
-    used = sides != ""
-    return Counted(dataset.classes, dataset.labels[used], dataset.groups[used], dataset.sizes[used], sides[used])
+        splits[indices] = name
+    used = splits != ""
+    return Counted(dataset.classes, dataset.labels[used], dataset.groups[used], dataset.sizes[used], splits[used])
 
 
 def counted_source(source: Source) -> Counted:
@@ -71,16 +74,49 @@ def counted_source(source: Source) -> Counted:
 
 def class_counts(counted: Counted) -> tuple[ClassCount, ...]:
     """A row for each class, and one for all."""
-    everything = np.ones(len(counted.labels), dtype=bool)
+    return tuple(_class_count(counted, name, mine) for name, mine in _masks(counted))
+
+
+def _masks(counted: Counted) -> list[tuple[str, np.ndarray]]:
     masks = [(name, counted.labels == label) for label, name in enumerate(counted.classes)]
-    return tuple(_class_count(counted, name, mine) for name, mine in (*masks, ("all", everything)))
+    return [*masks, ("all", np.ones(len(counted.labels), dtype=bool))]
 
 
 def _class_count(counted: Counted, name: str, mine: np.ndarray) -> ClassCount:
-    sides = {side: int(np.sum(counted.sides[mine] == side)) for side in SPLITS}
+    splits = {split: int(np.sum(counted.splits[mine] == split)) for split in SPLITS}
     shortest = counted.sizes[mine].min(axis=1)
     tiny = int(np.sum((shortest > 0) & (shortest < TINY)))
-    return ClassCount(name, sides, int(mine.sum()), len(np.unique(counted.groups[mine])), tiny)
+    return ClassCount(name, splits, int(mine.sum()), len(np.unique(counted.groups[mine])), tiny)
+
+
+def summarise(dataset: Dataset) -> dict[str, Any]:
+    """Counts by class and split, crop sizes in pixels, and everything left out by reason; ready for JSON."""
+    counted = counted_dataset(dataset)
+    *classes, everything = [_class_summary(counted, name, mine) for name, mine in _masks(counted)]
+    return {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "input_size": dataset.input_size,
+        "classes": dict(zip(dataset.classes, classes, strict=True)),
+        "all": everything,
+        "left_out": by_reason(dataset.left_out),
+    }
+
+
+def _class_summary(counted: Counted, name: str, mine: np.ndarray) -> dict[str, Any]:
+    count, (widths, heights) = _class_count(counted, name, mine), counted.sizes[mine].T
+    return {
+        **count.splits,
+        "crops": count.crops,
+        "photographs": count.photographs,
+        "width": _spread(widths),
+        "height": _spread(heights),
+        "tiny": count.tiny,
+    }
+
+
+def _spread(values: np.ndarray) -> dict[str, float]:
+    return {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
 
 
 def histograms(counted: Counted) -> tuple[Histogram, ...]:

@@ -12,15 +12,13 @@ import pytest
 from kerastrash.compress.config import PruneConfig, PruneSettings
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import widths
-from kerastrash.compress.prune import prune
-from kerastrash.compress.pruning_report import PruneReport
+from kerastrash.compress.prune import PruneReport, prune
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.files import read_csv
 from kerastrash.models import Conv, Pool, build_model
 from kerastrash.models.saved import open_model, read_description, save_model
-from kerastrash.reports.widths import draw_widths
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.recipe import Recipe
 
@@ -174,8 +172,3 @@ def test_the_command_line_fine_tunes_gently_and_names_its_folder():
     assert config.folder == Path("runs/prune-train-resnet18d")
     assert config.learning_rate < Recipe().learning_rate / 2
     assert config.epochs < Recipe().epochs / 2
-
-
-def test_the_picture_is_drawn(tmp_path):
-    draw_widths({"first": (16, 8), "second": (32, 32)}, tmp_path / "widths.png")
-    assert (tmp_path / "widths.png").read_bytes().startswith(b"\x89PNG")

@@ -1,16 +1,15 @@
 """A net that is open in a runtime, what its file takes and gives, and how any images are fed to it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.description import Description
-
-Inference = Callable[[np.ndarray], np.ndarray]
+from kerastrash.export.format import Description
 
 
 class Runtime(Protocol):
@@ -53,49 +52,40 @@ def conditions(runtime: str, device: str, threads: int) -> str:
     return f"{runtime}, {device}, {threads} thread{'s' if threads > 1 else ''}"
 
 
-Shape = Sequence[object]
-"""Sides of an array: whole numbers, and anything else where a side is free."""
-
-INPUT_TYPES = ("float32", "float16", "uint8", "int8")
+INPUT_TYPES = ("float32", "float16", "uint8")
 
 
-@dataclass(frozen=True)
-class Signature:
-    """Of a classifier from images (batch, size, size, 3) to outputs (batch, classes)."""
-
-    batch: int | None
-    """The only number of images it takes at a time; None where it takes any."""
-    size: int
-    classes: int
-    dtype: str
-    """Of the images."""
-
-
-def signature_of(path: Path, inputs: Sequence[Shape], outputs: Sequence[Shape], dtype: str) -> Signature:
-    """The signature of a net with these shapes of inputs and outputs, and this type of its first input.
+def classifier(path: Path, name: str, opened: OpenedFile) -> OpenNet:
+    """The net of a file from what the runtime of this name says of it.
 
     Raises:
-        ModelError: the net is no classifier of square RGB images, or takes them in another type than INPUT_TYPES.
+        ModelError: it is no classifier of square RGB images, or takes them in another type than INPUT_TYPES.
     """
-    inputs, outputs = ([tuple(_side(side) for side in shape) for shape in shapes] for shapes in (inputs, outputs))
+    inputs, outputs = ([tuple(map(_side, shape)) for shape in shapes] for shapes in (opened.inputs, opened.outputs))
     if not (_is_images(inputs) and _is_answers(outputs)):
         raise ModelError(
             f"{path}: takes {_shown(inputs)} and gives {_shown(outputs)}; "
             "give a net from (batch, size, size, 3) to (batch, classes), size and classes fixed"
         )
-    if dtype not in INPUT_TYPES:
-        raise ModelError(f"{path}: takes images of {dtype}; export it for one of {', '.join(INPUT_TYPES)}")
-    return Signature(inputs[0][0], inputs[0][1], outputs[0][1], dtype)
+    if opened.dtype not in INPUT_TYPES:
+        raise ModelError(f"{path}: takes images of {opened.dtype}; export it for one of {', '.join(INPUT_TYPES)}")
+    batch, size, *_ = inputs[0]
+
+    def typed(images: np.ndarray) -> np.ndarray:
+        return np.asarray(opened.run(_as_dtype(images, opened.dtype)), "float32")
+
+    description = Description.from_json(opened.text, path)
+    return OpenNet(name, size, outputs[0][1], opened.device, _in_pieces(typed, batch), description)
 
 
-def as_dtype(images: np.ndarray, dtype: str) -> np.ndarray:
+def _as_dtype(images: np.ndarray, dtype: str) -> np.ndarray:
     """Images in [0, 255] as another type, rounded where that one is uint8; in one piece of memory."""
     if dtype == "uint8" and images.dtype != np.uint8:
         images = np.rint(images).clip(0, 255)
     return np.ascontiguousarray(images, dtype)
 
 
-def in_pieces(run: Inference, batch: int | None) -> Inference:
+def _in_pieces(run: Inference, batch: int | None) -> Inference:
     """Feeds any number of images to a net that takes `batch` at a time; a last piece is filled up with black ones."""
     if batch is None:
         return run
@@ -105,14 +95,6 @@ def in_pieces(run: Inference, batch: int | None) -> Inference:
         return np.concatenate([run(_filled(images[start : start + batch], batch)) for start in starts])[: len(images)]
 
     return pieces
-
-
-def cannot_open(path: Path, runtime: str, error: Exception) -> ModelError:
-    """The sentence for a file that a runtime refuses, with the line of its message that says why."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    reason = (telling or [type(error).__name__])[0].rstrip(".")[:200]
-    return ModelError(f"{path}: {runtime} cannot open it ({reason}); copy or export it again")
 
 
 def _side(side: object) -> int | None:

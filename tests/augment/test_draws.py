@@ -1,10 +1,11 @@
+import hashlib
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from kerastrash.augment.augmentation import Augmentation
-from kerastrash.augment.draws import NAMES, Draws
+from kerastrash.augment.augmentation import Augmentation, Draws
+from kerastrash.augment.operations import NAMES, OPERATIONS, Operation
 
 
 def columns(draws):
@@ -106,3 +107,54 @@ def test_cutouts_squares_lie_around_their_centres_and_never_begin_below_zero():
     np.testing.assert_array_equal(right, middle[:, 1] + 10)
     assert min(top.min(), left.min()) == 0
     assert (bottom > top).all()
+
+
+def test_the_contests_operations_are_drawn_as_they_always_were():
+    draws = Augmentation(n_select=3, turn=True).draw(2021, 5, 1000)
+    drawn = b"".join(column.tobytes() for column in columns(draws).values())
+    assert hashlib.sha256(drawn).hexdigest().startswith("8dba580f8085b3fb")
+
+
+@pytest.fixture
+def with_invert(monkeypatch):
+    """The names of all operations, one more than there are."""
+    monkeypatch.setitem(OPERATIONS, "Invert", Operation(table=lambda by: 255 - by * np.arange(256)))
+    names = tuple(OPERATIONS)
+    monkeypatch.setattr("kerastrash.augment.augmentation.NAMES", names)
+    return names
+
+
+def test_a_new_operation_changes_no_run_that_does_not_name_it(with_invert):
+    before = Augmentation(operations=with_invert[:-1]).draw(7, 2, 500)
+    assert same(before, Augmentation().draw(7, 2, 500))
+
+
+@pytest.mark.parametrize("n_select", [1, 2, 6])
+def test_where_a_new_operation_is_named_an_image_that_does_not_draw_it_keeps_its_draw(with_invert, n_select):
+    before = Augmentation(n_select=n_select).draw(7, 2, 14_000)
+    after = Augmentation(n_select=n_select, operations=with_invert).draw(7, 2, 14_000)
+    drawn = (after.operations == 14).any(axis=1)
+    assert drawn.mean() == pytest.approx(n_select / 15, abs=0.01)
+    assert same(before[~drawn], after[~drawn])
+    for column in ("levels", "flips", "turns", "centres"):
+        np.testing.assert_array_equal(getattr(before, column), getattr(after, column))
+    others = [[name for name in row if name != 14] for row in after.operations[drawn].tolist()]
+    assert others == before.operations[drawn, : n_select - 1].tolist()
+
+
+def test_its_stream_follows_from_its_name_seed_and_epoch_whatever_the_count(with_invert):
+    augmentation = Augmentation(n_select=1, operations=with_invert)
+    draws = augmentation.draw(7, 2, 50)
+    assert same(draws, augmentation.draw(7, 2, 5000)[:50])
+    drawn = [(augmentation.draw(seed, epoch, 500).operations == 14)[:, 0] for seed, epoch in ((7, 2), (7, 3), (8, 2))]
+    assert all((one != other).any() for one, other in zip(drawn, drawn[1:] + drawn[:1], strict=True))
+
+
+def test_fewer_operations_are_drawn_in_the_order_they_had_among_all():
+    few = ("Rotate", "Color", "ShearX")
+    everything = Augmentation(n_select=6).draw(0, 0, 500)
+    drawn = Augmentation(n_select=2, operations=few).draw(0, 0, 500)
+    indices = [NAMES.index(name) for name in few]
+    for ours, among_all in zip(drawn.operations.tolist(), everything.operations.tolist(), strict=True):
+        kept = [index for index in among_all if index in indices][:2]
+        assert ours[: len(kept)] == kept

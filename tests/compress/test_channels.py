@@ -10,7 +10,6 @@ from keras import layers
 from kerastrash.compress.channels import ChannelGroups, channel_groups
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import narrow, widths
-from kerastrash.compress.graph import read_graph
 from kerastrash.errors import ModelError
 from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
 from kerastrash.models.builder import in_policy
@@ -140,7 +139,7 @@ def silence(net: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.
 
 @pytest.mark.backends
 def test_a_net_pruned_by_nothing_gives_identical_logits(model, images):
-    groups = channel_groups(read_graph(model))
+    groups = channel_groups(model)
     same = narrow(model, groups, np.ones(groups.count, bool))
     assert [layer.name for layer in same.layers] == [layer.name for layer in model.layers]
     np.testing.assert_array_equal(outputs(same, images), outputs(model, images))
@@ -148,7 +147,7 @@ def test_a_net_pruned_by_nothing_gives_identical_logits(model, images):
 
 @pytest.mark.backends
 def test_removing_channels_that_are_zero_leaves_the_logits(model, images):
-    groups = channel_groups(read_graph(model))
+    groups = channel_groups(model)
     kept = half_of_each_set(groups)
     silent = silence(model, groups, kept)
     narrowed, expected = narrow(silent, groups, kept), outputs(silent, images)
@@ -167,7 +166,7 @@ def test_costs_are_those_of_the_layers(model):
 
 def sets_of(net: keras.Model, *names: str) -> list[set[int]]:
     """The removable groups of each layer's outputs."""
-    groups = channel_groups(read_graph(net))
+    groups = channel_groups(net)
     removable = {int(number) for members in groups.sets for number in members}
     leaving = {one.layer.name: one.leaving for one in groups.layers}
     return [removable & set(leaving[name].tolist()) for name in names]
@@ -219,19 +218,19 @@ REFUSED = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_a_layer_that_is_not_understood_is_named(kind):
     with pytest.raises(ModelError, match=rf"hand_made: layer strange \({kind}\) is not understood"):
-        channel_groups(read_graph(classifier(REFUSED[kind])))
+        channel_groups(classifier(REFUSED[kind]))
 
 
 def test_a_layer_used_twice_is_refused():
     shared = layers.Conv2D(16, 1, name="shared")
     with pytest.raises(ModelError, match="shared are used in two places"):
-        read_graph(classifier(lambda x: shared(shared(x))))
+        channel_groups(classifier(lambda x: shared(shared(x))))
 
 
 def test_reading_leaves_the_model_as_it_is():
     net = residual()
     before = net.to_json()
-    read_graph(net)
+    channel_groups(net)
     assert net.to_json() == before
     assert net.get_layer("stem").output.shape == (None, 8, 8, 16)  # raises where a layer has come to be called twice
 

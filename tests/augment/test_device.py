@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.device import augment_batch
-from kerastrash.augment.draws import NAMES, Draws
+from kerastrash.augment.operations import NAMES
 from kerastrash.data import images as reading
 from kerastrash.data.sample import SAMPLE_FOLDER
 
