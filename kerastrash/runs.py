@@ -32,7 +32,7 @@ PACKAGES = (
 
 
 @contextlib.contextmanager
-def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[Path]:
+def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -> Iterator[Path]:
     """Claims `folder` for this process and yields it; a run made with the same settings is continued.
 
     A setting that the run does not know, as it came with a later version, has its default there.

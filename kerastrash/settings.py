@@ -56,11 +56,6 @@ def from_dict(cls: type[Settings], values: Any, where: object = "", default: Set
         raise ConfigError(f"{place}{error}") from None
 
 
-def part_of(cls: type[Settings], settings: Any) -> Settings:
-    """The settings of a base class out of those of a class that inherits it, as an instance of that base class."""
-    return cls(**{field.name: getattr(settings, field.name) for field in dataclasses.fields(cls)})
-
-
 def merged(below: Any, above: Any) -> Any:
     """Two plain values, one laid over the other: mappings field by field, all else as it is above."""
     if not (isinstance(below, dict) and isinstance(above, dict)):

@@ -239,7 +239,7 @@ def test_every_verb_has_help_whose_options_are_documented_in_few_words_of_common
     assert all(option.help for option in known)
     assert kerastrash(monkeypatch, *name.split(), "--help") == 0
     assert f"Usage: kerastrash {name}" in capsys.readouterr().out
-    assert sum(option.heading.name == "Options" for option in known) <= 28
+    assert sum(option.heading.name == "Options" for option in known) <= 16
 
 
 HEAVY = """

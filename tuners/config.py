@@ -1,4 +1,4 @@
-"""The settings of a search; every one is an option of `scripts/tune.py` and a key of its `--config` YAML."""
+"""The settings of a search; every one is an option of `kerastrash tune` and a key of its `--config` YAML."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Space:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneConfig(ClockConfig, DataConfig):
+class TuneConfig:
     """Search depth, width and recipe of a net by Hyperband, train and score the best, and write runs/NAME."""
 
     name: str | None = None
@@ -80,17 +80,18 @@ class TuneConfig(ClockConfig, DataConfig):
     """Seed of the search and of every training in it."""
     retrain_epochs: int = 0
     """Train the best net once more, from scratch, for so many epochs; 0 keeps the trial's own model."""
-    timed_images: int | None = 40
-    """Test crops on which nets are timed, one at a time; none: all of them."""
     latency_folder: Path | None = None
     """Measured times are kept here, and reused on the same device; left out, in `latency/` beside the runs."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Which data."""
+    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=40))
+    """How nets are timed, one test crop at a time, and beside which baseline."""
     space: Space = field(default_factory=Space)
     """What the search may choose from."""
     recipe: Recipe = field(default_factory=Recipe)
     """What all trials share; epochs and seed, and what the search chooses, are put in its place."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require(len(self.input_sizes) > 0, "input_sizes", self.input_sizes, "must name at least one size")
         if self.net:
             _check_sizes(self.net, self.input_sizes)
@@ -102,7 +103,7 @@ class TuneConfig(ClockConfig, DataConfig):
     @property
     def folder(self) -> Path:
         """runs/NAME."""
-        return self.runs / (self.name or default_name(self.data))
+        return self.runs / (self.name or default_name(self.data.data))
 
 
 def _check_sizes(net: str, sizes: tuple[int, ...]) -> None:

@@ -86,7 +86,7 @@ VERBS = {
     "compare": Verb(
         "Compare nets and methods on one data set, over several seeds.",
         "kerastrash.commands.measuring:compare_systems",
-        "kerastrash.comparison.config:CompareConfig",
+        "tuners.comparison.config:CompareConfig",
     ),
     "benchmark": Verb(
         "Time model files of any format, in turns.",

@@ -15,9 +15,9 @@ from kerastrash.console import console, progress_bar, results, say, track
 from kerastrash.data import Source, prepare, taco
 from kerastrash.data.checks import check
 from kerastrash.data.config import CheckConfig, TacoConfig
-from kerastrash.data.dataset import TFDS
 from kerastrash.data.download import WantedPhotograph
 from kerastrash.data.records import SPLITS, by_reason
+from kerastrash.data.sources import TFDS
 from kerastrash.errors import DataError
 from kerastrash.files import write_json
 from kerastrash.reports.data_page import write_page

@@ -1,7 +1,5 @@
 """`score`, `benchmark` and `compare`: how good and how fast nets are, beside each other."""
 
-from kerastrash.comparison.compare import compare
-from kerastrash.comparison.config import CompareConfig
 from kerastrash.console import results, written
 from kerastrash.files import write_csv, write_json
 from kerastrash.reports.benchmark import benchmark_tables
@@ -14,6 +12,8 @@ from kerastrash.scoring.benchmark.row import columns
 from kerastrash.scoring.config import BenchmarkConfig, ScoreConfig
 from kerastrash.scoring.report import score_model
 from kerastrash.settings import to_dict
+from tuners.comparison.compare import compare
+from tuners.comparison.config import CompareConfig
 
 
 def score_file(config: ScoreConfig) -> None:
