@@ -12,9 +12,9 @@ from rich.text import Text
 from kerastrash.cli import run
 from kerastrash.console import console, progress_bar, results, track
 from kerastrash.data import DataConfig, Source, prepare
-from kerastrash.data.dataset import TFDS
 from kerastrash.data.download import WantedPhotograph
 from kerastrash.data.records import SPLITS, by_reason
+from kerastrash.data.sources import TFDS
 from kerastrash.data.taco import MISSING, TacoConfig, prepare_taco
 from kerastrash.reports.data_tables import account_table, missing_table, print_summary
 

@@ -14,7 +14,7 @@ _HOMES = {
     "LeftOut": "kerastrash.data.records",
     "Part": "kerastrash.data.dataset",
     "Source": "kerastrash.data.records",
-    "open_source": "kerastrash.data.dataset",
+    "open_source": "kerastrash.data.sources",
     "prepare": "kerastrash.data.dataset",
     "read_crop": "kerastrash.data.images",
     "summarise": "kerastrash.data.counts",

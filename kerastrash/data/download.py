@@ -4,6 +4,7 @@ import contextlib
 import errno
 import functools
 import hashlib
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,12 +21,14 @@ from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
 from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.images import MAX_BYTES, ImageError, decode, read_bytes
 from kerastrash.data.records import Frame
-from kerastrash.data.web import AnonymousSession, FetchConfig, PartFile, Unavailable, redirected
+from kerastrash.data.web import AnonymousSession, FetchConfig, Unavailable, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json, write_json
 
 STATE = ".download"
 """Folder of the downloader's own files, inside the target folder."""
+PARTS = "parts"
+"""Folder in it of the files on their way: a photograph that breaks off is fetched anew, whole."""
 REDIRECTS = 5
 CHUNK = 2**16
 DECODERS = threading.BoundedSemaphore(4)
@@ -58,6 +61,7 @@ def claim(folder: Path) -> Iterator[Path]:
     try:
         state.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(state / "lock", timeout=0):
+            shutil.rmtree(state / PARTS, ignore_errors=True)  # of a killed run
             yield state
     except filelock.Timeout:
         message = f"{folder}: another process is downloading there; wait for it or choose another --folder"
@@ -83,7 +87,7 @@ def fetch_all(
     missing = [download for download in downloads if download.reason]
     wanted = [one for one in downloads if not one.reason and checked.get(one.file_name, "never") != _state_of(one)]
     before, stop = len(downloads) - len(missing) - len(wanted), threading.Event()
-    obtain = functools.partial(_obtain, Client(config, stop), state / "parts")
+    obtain = functools.partial(_obtain, Client(config, stop), state / PARTS)
     try:
         with ThreadPool(config.connections) as pool:
             outcomes = pool.imap_unordered(obtain, wanted)
@@ -116,7 +120,7 @@ def _state_of(download: WantedPhotograph) -> list | None:
 def _obtain(client: "Client", parts: Path, download: WantedPhotograph) -> WantedPhotograph:
     """Takes the file that is there and fits, else fetches it; the download as it ended."""
     check = functools.partial(_check, download.frame)
-    part = PartFile(parts / hashlib.sha256(download.file_name.encode()).hexdigest())
+    part = parts / hashlib.sha256(download.file_name.encode()).hexdigest()
     try:
         if download.path.is_file():
             with contextlib.suppress(Unavailable):
@@ -150,26 +154,33 @@ class Client:
         # Not mounted on the session: there it would read the whole of a 503's body, and miss one that is cut short.
         self._retry = Retry(config.retries, backoff_factor=config.backoff, backoff_jitter=config.backoff)
 
-    def fetch(self, addresses: Iterable[str], part: PartFile, check: Callable[[Path], None], path: Path) -> None:
-        """Fetches a file from the first of the addresses that has it, checks it, and puts it in its place.
+    def fetch(self, addresses: Iterable[str], part: Path, check: Callable[[Path], None], path: Path) -> None:
+        """Fetches a file from the first of the addresses that has it, checks it, and renames it into its place.
 
         Args:
+            part: where it is written until it is whole; nothing is left there.
             check: takes the path of the whole file; raises Unavailable where it is not what was asked for.
 
         Raises:
-            Unavailable: with the reasons; a part that a later run can go on with stays.
+            Unavailable: with the reasons.
             OSError: the file cannot be written.
         """
         until, reasons = time.monotonic() + self._config.deadline, []
-        for address in addresses:
-            try:
-                self._download(address, part, check, until)
-                return part.place(path)
-            except Unavailable as fault:
-                reasons.append(str(fault))
+        part.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            for address in addresses:
+                try:
+                    self._download(address, part, check, until)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    part.replace(path)
+                    return
+                except Unavailable as fault:
+                    reasons.append(str(fault))
+        finally:
+            part.unlink(missing_ok=True)
         raise Unavailable("; then ".join(reasons))
 
-    def _download(self, address: str, part: PartFile, check: Callable[[Path], None], until: float) -> None:
+    def _download(self, address: str, part: Path, check: Callable[[Path], None], until: float) -> None:
         retry = self._retry
         while True:
             try:
@@ -182,10 +193,9 @@ class Client:
                 if time.monotonic() + wait >= until or self._stop.wait(wait):
                     raise
 
-    def _attempt(self, address: str, part: PartFile, check: Callable[[Path], None], until: float) -> None:
+    def _attempt(self, address: str, part: Path, check: Callable[[Path], None], until: float) -> None:
         try:
-            with self._open(address, part.range_headers(address)) as response:
-                resumed = part.begin(address, response)
+            with self._open(address) as response:
                 self._read_body(response, part, until)
         except (InvalidSchema, InvalidURL, MissingSchema, LocationValueError) as error:
             raise Unavailable("address is malformed, or neither http nor https") from error
@@ -194,16 +204,15 @@ class Client:
         except (requests.RequestException, HTTPError) as error:
             raise Unavailable("server does not answer, or not to the end", wait=0) from error
         try:
-            check(part.path)
-        except Unavailable as fault:
-            part.discard()  # perhaps put together wrongly, or cut short
-            raise Unavailable(str(fault), wait=0 if resumed or _length(response) is None else None) from fault
+            check(part)
+        except Unavailable as fault:  # without a stated length it may have been cut short
+            raise Unavailable(str(fault), wait=0 if _length(response) is None else None) from fault
 
-    def _open(self, address: str, headers: dict[str, str]) -> requests.Response:
-        """The answer at the end of the redirects: 200, 206 or 416."""
+    def _open(self, address: str) -> requests.Response:
+        """The answer at the end of the redirects."""
         for _ in range(REDIRECTS + 1):
-            response = self._session.get(address, headers=headers, stream=True, timeout=self._config.timeout)
-            if response.status_code in (200, 206, 416):
+            response = self._session.get(address, stream=True, timeout=self._config.timeout)
+            if response.status_code == 200:
                 return response
             response.close()
             if not response.is_redirect:
@@ -219,13 +228,11 @@ class Client:
         except (InvalidHeader, ValueError, OverflowError):
             return 0
 
-    def _read_body(self, response: requests.Response, part: PartFile, until: float) -> None:
-        size = part.size
-        expected = size + (_length(response) or 0)
-        with part.path.open("ab") as stream:
+    def _read_body(self, response: requests.Response, part: Path, until: float) -> None:
+        size, stated = 0, _length(response) or 0
+        with part.open("wb") as stream:
             while True:
-                if max(size, expected) > MAX_BYTES:
-                    part.discard()
+                if max(size, stated) > MAX_BYTES:
                     raise Unavailable(f"larger than {MAX_BYTES // 2**20} MiB")
                 # One read of the socket, not CHUNK bytes: a trickle comes back here and is seen.
                 chunk = response.raw.read1(CHUNK, decode_content=False)

@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.dataset import ANNOTATIONS, Dataset, open_source, prepare_source
+from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.decoding import Track, untracked
-from kerastrash.data.download import STATE, Client, WantedPhotograph, claim, fetch_all
+from kerastrash.data.download import PARTS, STATE, Client, WantedPhotograph, claim, fetch_all
 from kerastrash.data.records import LeftOut, Source, count_reasons
-from kerastrash.data.web import FetchConfig, PartFile, Unavailable
+from kerastrash.data.sources import ANNOTATIONS, open_source
+from kerastrash.data.web import FetchConfig, Unavailable
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, write_json, write_text
 
@@ -157,8 +158,7 @@ def _fetch_annotations(address: str, state: Path, config: FetchConfig) -> Path:
     path = state / f"annotations-{hashlib.sha256(address.encode()).hexdigest()[:16]}.json"
     if not path.exists():
         try:
-            part = PartFile(state / "parts" / path.stem)
-            Client(config, threading.Event()).fetch([address], part, _check_json, path)
+            Client(config, threading.Event()).fetch([address], state / PARTS / path.stem, _check_json, path)
         except Unavailable as fault:
             raise DataError(f"{address}: {fault}; fetch it by hand and give the file with --annotations") from fault
     return path

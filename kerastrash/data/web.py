@@ -1,6 +1,5 @@
 """What is asked of the web, and how: anonymously, nowhere but where it is allowed, no server holding a thread."""
 
-import contextlib
 import importlib.metadata
 import ipaddress
 import socket
@@ -10,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
-from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -18,8 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
 
-from kerastrash.errors import FileError, require
-from kerastrash.files import read_json, write_json
+from kerastrash.errors import require
 
 
 @dataclass(frozen=True)
@@ -140,55 +137,3 @@ def _is_private(host: str) -> bool:
     except (OSError, UnicodeError):
         return False  # no such name: asking it fails by itself
     return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)
-
-
-class PartFile:
-    """A file on its way, which a later request, or a later run, goes on with where the server supports ranges.
-
-    Beside it lies a note of its address and its validator: the strong ETag, or Last-Modified (RFC 9110, 13.1.5).
-    Without one of these nobody can tell that the rest belongs to the same file, and it is fetched from its beginning.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self._note = path, path.with_suffix(".json")
-
-    @property
-    def size(self) -> int:
-        """Bytes that have come."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    def range_headers(self, address: str) -> dict[str, str]:
-        """Request headers that ask for what is lacking; empty where the file has to be fetched from its beginning."""
-        with contextlib.suppress(FileError):
-            note = read_json(self._note)
-            if self.size and note["address"] == address:
-                return {"Range": f"bytes={self.size}-", "If-Range": note["validator"]}
-        return {}
-
-    def begin(self, address: str, response: requests.Response) -> bool:
-        """Makes ready for the body of a response; True where it goes on with the bytes that have come."""
-        headers, asked = response.headers, response.request.headers.get("If-Range")
-        etag = headers.get("ETag", "")
-        if response.status_code == 200:
-            self.discard()
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch()
-            if validator := etag if etag.startswith('"') else headers.get("Last-Modified"):
-                write_json(self._note, {"address": address, "validator": validator})
-            return False
-        same = asked and asked in (etag or asked, headers.get("Last-Modified"))
-        if response.status_code == 206 and same and headers.get("Content-Range", "").startswith(f"bytes {self.size}-"):
-            return True
-        self.discard()
-        raise Unavailable("server answered with another range than was asked for", wait=0)
-
-    def place(self, path: Path) -> None:
-        """Renames the whole file into its place; what stood there is replaced at once."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.replace(path)
-        self._note.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        """Removes the part and its note."""
-        self._note.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.device import augment_batch
 from kerastrash.augment.operations import NAMES
 from kerastrash.data import images as reading
-from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER
 
 pytestmark = pytest.mark.backends
 

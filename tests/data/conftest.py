@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import io
 import json
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -163,26 +162,22 @@ class Site:
 
 
 class SiteHandler(BaseHTTPRequestHandler):
-    """Serves the site; knows ranges where the answer has an ETag."""
+    """Serves the site."""
 
     protocol_version = "HTTP/1.1"
     site: Site
 
     def do_GET(self) -> None:
         answer = self.site.answer(self.path, dict(self.headers))
-        body, status, headers = answer.body, answer.status, dict(answer.headers)
-        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if asked and "ETag" in headers and self.headers.get("If-Range") == headers["ETag"]:
-            headers["Content-Range"] = f"bytes {asked[1]}-{len(body) - 1}/{len(body)}"
-            body, status = body[int(asked[1]) :], 206
-        self.send_response(status)
+        headers = dict(answer.headers)
+        self.send_response(answer.status)
         if answer.length:
-            headers["Content-Length"] = str(len(body))
+            headers["Content-Length"] = str(len(answer.body))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
         self.close_connection = answer.cut is not None or not answer.length
-        body = body[: answer.cut]
+        body = answer.body[: answer.cut]
         with contextlib.suppress(OSError):  # the client has left
             for piece in [body] if not answer.pause else [body[i : i + 1] for i in range(len(body))]:
                 self.wfile.write(piece)

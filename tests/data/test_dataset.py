@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import kerastrash.data
-from kerastrash.data import DataConfig, open_source, prepare, read_crop, summarise
+from kerastrash.data import DataConfig, open_source, prepare, read_crop, sources, summarise
+from kerastrash.data.folder import read_folder
+from kerastrash.data.sources import Scheme
 from kerastrash.errors import ConfigError, DataError
 
 
@@ -60,12 +62,21 @@ def test_an_input_size_out_of_range_stops(class_folders, size):
         prepare(DataConfig(data=str(class_folders(a=3, b=3))), size)
 
 
-def test_data_that_is_absent_or_of_another_kind_stops(tmp_path):
-    with pytest.raises(DataError, match=r"absent: no such file or folder"):
-        open_source(DataConfig(data=str(tmp_path / "absent")))
-    (tmp_path / "photographs.zip").touch()
-    with pytest.raises(DataError, match=r"photographs\.zip: neither a COCO \.json file nor a folder"):
-        open_source(DataConfig(data=str(tmp_path / "photographs.zip")))
+@pytest.mark.parametrize(
+    ("name", "problem"), [("absent", "no such file or folder"), ("a.zip", "no kind of data that can be read")]
+)
+def test_data_that_is_absent_or_of_another_kind_stops_and_the_kinds_are_named(tmp_path, name, problem):
+    (tmp_path / "a.zip").touch()
+    kinds = r"the word 'sample', tfds:NAME, a COCO \.json file or a folder"
+    with pytest.raises(DataError, match=rf"{name}: {problem}; give {kinds}$"):
+        open_source(DataConfig(data=str(tmp_path / name)))
+
+
+def test_another_kind_of_data_is_a_reader_and_an_entry(class_folders, monkeypatch):
+    folder = class_folders(a=2, b=2)
+    nested = Scheme("list:FILE", lambda data: data.startswith("list:"), lambda config: read_folder(folder))
+    monkeypatch.setattr(sources, "SCHEMES", (*sources.SCHEMES, nested))
+    assert open_source(DataConfig(data="list:any")) == read_folder(folder)
 
 
 def test_a_file_whose_every_image_leaves_the_folder_stops_with_the_reason(coco):

@@ -8,10 +8,7 @@ from typing import Any
 
 from kerastrash.data.checks.findings import Finding, Item, Kind
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
-from kerastrash.data.config import DataConfig
-from kerastrash.data.dataset import ANNOTATIONS
 from kerastrash.data.records import Frame
-from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
@@ -36,13 +33,6 @@ class AnnotationFacts:
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images, the most frequent first."""
     findings: tuple[Finding, ...]
-
-
-def annotation_file(config: DataConfig) -> Path | None:
-    """The COCO file that the settings name, once its source has been opened; None where they name something else."""
-    path = SAMPLE_FOLDER if config.data == SAMPLE else Path(config.data)
-    path = path / ANNOTATIONS if path.is_dir() else path
-    return path if path.is_file() else None
 
 
 def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:

@@ -6,12 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts, annotation_file
+from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.files import file_findings, left_out_of
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
-from kerastrash.data.checks.scan import ScannedImage, scan
-from kerastrash.data.checks.sightings import sight_crops, sight_photographs
+from kerastrash.data.checks.scan import ScannedImage, scan, sight_crops, sight_photographs
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.counts import (
     ClassCount,
@@ -21,9 +20,10 @@ from kerastrash.data.counts import (
     counted_source,
     histograms,
 )
-from kerastrash.data.dataset import Dataset, open_source, prepare_source
+from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.records import Source
+from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError, require
 
 LARGEST_NEAR = 16
@@ -142,7 +142,7 @@ def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
     scanned = scan(source, track)
     dataset, unusable = _prepared(source, config, track)
     own = _splits(dataset)
-    facts = _annotation_facts(config, source, scanned)
+    facts = _annotation_facts(config, scanned)
     counted = counted_dataset(dataset) if dataset else counted_source(source)
     photographs, crops = sight_photographs(source, scanned, own), sight_crops(source, scanned, own)
     found = [
@@ -180,10 +180,10 @@ def _splits(dataset: Dataset | None) -> dict[str, str]:
     return {dataset.crops[index].key: split for split, indices in dataset.splits.items() for index in indices}
 
 
-def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
-    path = annotation_file(config)
+def _annotation_facts(config: CheckConfig, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
+    path = annotation_file(config.data)
     if path is not None:
-        sizes = {source.crops[one.crops[0]].image_id: one.look.size for one in scanned if one.look}
+        sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}
         return annotation_facts(path, config.categories, sizes)
-    licences = Counter(source.crops[one.crops[0]].licence or NOT_STATED for one in scanned)
+    licences = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
     return AnnotationFacts((), tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), ())

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerastrash.data.checks.findings import Finding, Item, Kind
-from kerastrash.data.checks.scan import Look
-from kerastrash.data.checks.sightings import Sighting, grouped
+from kerastrash.data.checks.scan import Look, Sighting, grouped
 
 CORRELATION = 0.9
 """Least correlation of the thumbnails of a pair. It ignores brightness and contrast, and sees colour."""

@@ -12,10 +12,9 @@ from PIL import Image, ImageEnhance
 from kerastrash.data.checks import Severity
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.findings import present
-from kerastrash.data.checks.scan import scan
-from kerastrash.data.checks.sightings import sight_photographs
+from kerastrash.data.checks.scan import scan, sight_photographs
 from kerastrash.data.records import Crop, Source
-from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER
 
 PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "photographs"
 
