@@ -10,9 +10,8 @@ from PIL import Image, ImageOps
 from kerastrash.console import console
 from kerastrash.data.images import ImageError, decode, read_bytes, square, to_rgb
 from kerastrash.errors import ModelError
-from kerastrash.export.nets import softmax
-from kerastrash.export.runtimes import open_runtime
-from kerastrash.files import read_json
+from kerastrash.export.formats import open_runtime, sidecar_classes
+from kerastrash.export.open_net import softmax
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray
 """A file's path, its bytes, a Pillow image, or an array: uint8, (height, width) grey or (height, width, 3 or 4)."""
@@ -41,7 +40,7 @@ class Classifier:
         """Opens a model file of any format.
 
         Args:
-            path: see `kerastrash.export.runtimes.open_runtime`.
+            path: see `kerastrash.export.formats.open_runtime`.
             classes: names of the outputs; left out, those in the file, else those in `PATH.json` beside it, else
                 "0", "1", ..., which is said on standard error.
             threads: of the processor.
@@ -138,7 +137,7 @@ def _class_names(path: Path, classes: Sequence[str] | None, outputs: int) -> tup
     Raises:
         ModelError: there are not as many different names as outputs.
     """
-    names = classes or _sidecar_names(path.with_name(f"{path.name}.json"))
+    names = classes or sidecar_classes(path)
     if not names:
         console.print(
             f"{path}: has no names of its classes, which are numbered 0 to {outputs - 1} here; give classes",
@@ -151,12 +150,3 @@ def _class_names(path: Path, classes: Sequence[str] | None, outputs: int) -> tup
     if len(set(names)) != outputs or len(names) != outputs:
         raise ModelError(f"{path}: gives {outputs} outputs, its classes are {', '.join(names)}; give one name for each")
     return names
-
-
-def _sidecar_names(path: Path) -> list[str] | None:
-    """The `classes` of a sidecar: an export keeps them in its description, one written by hand at the top."""
-    content = read_json(path, ModelError) if path.is_file() else {}
-    for described in (content.get("description"), content) if isinstance(content, dict) else ():
-        if isinstance(described, dict) and isinstance(described.get("classes"), list):
-            return described["classes"]
-    return None

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -15,10 +16,15 @@ import yaml
 
 from kerastrash.errors import FileError
 
+TEMPORARY = ".part-"
+"""How the names of files begin that are being written; the rest is random, and the name that they will have."""
+
 
 @contextlib.contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
-    """Yields a temporary path with the same suffix; renames it to `path` when the block ends without an error.
+    """Yields a temporary path with the same suffixes; renames it to `path` when the block ends without an error.
+
+    What a killed process leaves is removed by `remove_temporaries`.
 
     Raises:
         FileError: the folder cannot be written or the disk is full; `path` keeps its earlier content.
@@ -26,7 +32,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f".{path.name}", dir=path.parent)
         os.close(handle)
     except OSError as error:
         raise _cannot_write(path, error) from error
@@ -41,6 +47,79 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_temporaries(folder: Path) -> None:
+    """Removes what was being written in the folder, or below it, when a process was killed.
+
+    To be called by the one process that works there.
+    """
+    for left in folder.rglob(f"{TEMPORARY}*"):
+        left.unlink(missing_ok=True)
+
+
+STAGED, STAGED_LOCK = ".staged", ".lock"
+
+
+@contextlib.contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Yields a path of the same name in a temporary folder beside; moves all that is there into place at the end.
+
+    What lies in the temporary folder beside the yielded path moves along with it, and before it: while `path` is there,
+    so are the files it needs. What a process that was killed has left is removed by the next one that writes into the
+    same folder.
+
+    Raises:
+        FileError: the folder cannot be written or the disk is full; what stood at `path` stays.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        with _own_folder(path) as folder:
+            yield folder / path.name
+            _move_all(folder, path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+@contextlib.contextmanager
+def _own_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside the path, locked for as long as it is in use."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=STAGED, dir=path.parent))
+        lock = _lock(folder)
+        with contextlib.suppress(TimeoutError):  # another process took it for one that was left
+            lock.acquire()
+            break
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _sweep(folder: Path) -> None:
+    """Removes temporary folders whose process is gone, and its lock with it."""
+    for left in folder.glob(f".*{STAGED}"):
+        with contextlib.suppress(TimeoutError), _lock(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lock(folder: Path):
+    import filelock  # not with this module: what opens exported files alone has none
+
+    return filelock.FileLock(folder / STAGED_LOCK, timeout=0)
+
+
+def _move_all(folder: Path, path: Path) -> None:
+    others = [entry for entry in folder.iterdir() if entry.name not in (path.name, STAGED_LOCK)]
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif others:
+        path.unlink(missing_ok=True)
+    for entry in others:
+        entry.replace(path.with_name(entry.name))
+    (folder / path.name).replace(path)
+
+
 def copy_file(origin: Path, path: Path) -> None:
     """Copies the content of a file atomically."""
     with atomic_path(path) as temporary:
@@ -49,6 +128,12 @@ def copy_file(origin: Path, path: Path) -> None:
 
 def _cannot_write(path: Path, error: OSError) -> FileError:
     return FileError(f"{path}: cannot be written ({error.strerror or error}); free the disk or choose another folder")
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's content, in hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_text(path: Path | str, text: str) -> None:

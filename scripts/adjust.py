@@ -13,8 +13,7 @@ from kerastrash.cli import part_of, run
 from kerastrash.compress.config import TrainedModel
 from kerastrash.console import results
 from kerastrash.data import DataConfig
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import write_json
+from kerastrash.files import sha256, write_json
 from kerastrash.reports.adjustment import adjustment_json, adjustment_table, draw_adjustment
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.adjustment import adjust

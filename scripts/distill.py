@@ -13,11 +13,12 @@ from kerastrash.cli import part_of, run
 from kerastrash.compress.config import DistillConfig, DistillSettings
 from kerastrash.compress.costs import model_parameters
 from kerastrash.compress.distill import distill
-from kerastrash.console import results
-from kerastrash.data import DataConfig, prepare, print_summary
+from kerastrash.console import results, track
+from kerastrash.data import DataConfig, prepare
 from kerastrash.models import build_model
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.fit import Training, train
@@ -28,7 +29,7 @@ def main(config: DistillConfig) -> None:
     """Train a small net on what larger ones say; the same command after a kill goes on from the last epoch."""
     data, recipe = part_of(DataConfig, config), part_of(Recipe, config)
     with open_run(config.folder, config, free=FREE_SETTINGS):
-        dataset = prepare(data, config.input_size)
+        dataset = prepare(data, config.input_size, track)
         print_summary(dataset)
         teachers = (*config.teachers, *(tuned.model for tuned in tune_teachers(config, data)))
         settings = dataclasses.replace(part_of(DistillSettings, config), teachers=teachers)
@@ -50,7 +51,7 @@ def tune_teachers(config: DistillConfig, data: DataConfig) -> Iterator[Training]
     for weights in config.teacher_weights:
         known = find_pretrained(weights)
         size = config.teacher_size or known.input_size
-        dataset = prepare(data, size)
+        dataset = prepare(data, size, track)
         yield train(
             lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
             dataset,
@@ -63,7 +64,7 @@ def tune_teachers(config: DistillConfig, data: DataConfig) -> Iterator[Training]
 def say(what: str, path: Path, data: DataConfig) -> None:
     """Prints a model's size and its macro F1 on the validation and test splits."""
     model = open_model(path)
-    dataset = prepare(data, image_size(model))
+    dataset = prepare(data, image_size(model), track)
     val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
     parameters = model_parameters(model)
     results().print(

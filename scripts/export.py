@@ -7,9 +7,9 @@ import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
 
 from kerastrash.cli import run
 from kerastrash.console import results
-from kerastrash.export.command import export_formats
+from kerastrash.export.export import export_formats
 from kerastrash.export.config import ExportConfig
-from kerastrash.export.sidecar import ExportReport
+from kerastrash.export.agreement import ExportReport
 from kerastrash.reports.export import export_tables
 
 

@@ -1,6 +1,8 @@
 """Reads a data set, decodes its crops into the cache and prints what it holds and what was left out."""
 
+import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from rich.markup import escape
@@ -8,12 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from kerastrash.cli import run
-from kerastrash.console import console, results, track
-from kerastrash.data import DataConfig, Source, prepare, print_summary
-from kerastrash.data.dataset import TFDS
-from kerastrash.data.download import prepare_taco
+from kerastrash.console import console, progress_bar, results, track
+from kerastrash.data import DataConfig, Source, prepare
+from kerastrash.data.download import WantedPhotograph
 from kerastrash.data.records import SPLITS, by_reason
+from kerastrash.data.sources import TFDS
+from kerastrash.data.taco import MISSING, TacoConfig, prepare_taco
+from kerastrash.reports.data_tables import account_table, missing_table, print_summary
 
+LINE_EVERY = 100
+"""Photographs between two lines of progress where there is no terminal for a bar."""
 NAMED = 2
 """How many left-out items are named for each reason; metadata.json names all."""
 
@@ -36,7 +42,35 @@ class TfdsConfig(DataConfig):
 
 def main(config: PrepareConfig) -> None:
     """Prepares the data set and prints its summary."""
-    print_summary(prepare(config, config.input_size))
+    print_summary(prepare(config, config.input_size, track))
+
+
+def taco(config: TacoConfig) -> None:
+    """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable."""
+    prepared = prepare_taco(config, track, with_bar)
+    print_summary(prepared.dataset)
+    if prepared.missing:
+        results().print(missing_table(prepared.missing, prepared.photographs, config.folder / MISSING))
+    results().print(account_table(prepared.account))
+
+
+def with_bar(
+    ended: Iterable[WantedPhotograph], description: str, unit: str, total: int, before: int = 0
+) -> Iterator[WantedPhotograph]:
+    """Passes the photographs on under a bar with count, rate, time left and the bytes that came."""
+    started, received, done, missing = time.perf_counter(), 0, before, 0
+    with progress_bar() as progress:
+        task = progress.add_task(description, total=total, completed=before, unit=unit, note="")
+        for download in ended:
+            yield download
+            done += 1
+            missing += bool(download.reason)
+            received += 0 if download.reason else download.path.stat().st_size
+            seconds = time.perf_counter() - started
+            note = f"{received / 1e6 / seconds:.1f} MB/s" + (f", {missing} missing" if missing else "")
+            progress.update(task, advance=1, note=note)
+            if not console.is_terminal and (done % LINE_EVERY == 0 or done == total):
+                console.print(f"{description}: {done} of {total} {unit} in {seconds:.0f} s, {note}", highlight=False)
 
 
 def prepare_tfds(config: TfdsConfig) -> None:
@@ -66,4 +100,4 @@ def print_source(source: Source) -> None:
 
 
 if __name__ == "__main__":
-    run(main, commands={"taco": prepare_taco, "tfds": prepare_tfds})
+    run(main, commands={"taco": taco, "tfds": prepare_tfds})

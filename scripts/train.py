@@ -15,13 +15,14 @@ import kerastrash.default_backend  # noqa: F401  before Keras is imported
 import keras
 
 from kerastrash.cli import part_of, run
-from kerastrash.console import results
-from kerastrash.data import DataConfig, Dataset, prepare, print_summary
+from kerastrash.console import results, track
+from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
+from kerastrash.reports.data_tables import print_summary
 from kerastrash.runs import FREE_SETTINGS, open_run
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
@@ -68,7 +69,7 @@ def main(config: TrainConfig) -> None:
     folder = config.runs / (config.name or f"train-{usual_name(config)}")
     size = input_size(config)
     with open_run(folder, config, free=FREE_SETTINGS):
-        dataset = prepare(part_of(DataConfig, config), size)
+        dataset = prepare(part_of(DataConfig, config), size, track)
         print_summary(dataset)
         training = train(builder(config, size, dataset), dataset, part_of(Recipe, config), folder)
         test = evaluate(open_model(training.model), dataset.part("test"))

@@ -1,5 +1,6 @@
 """A run belongs to one set of settings and to one process at a time."""
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from kerastrash.errors import ConfigError, DataError, FileError
-from kerastrash.files import read_json
+from kerastrash.files import TEMPORARY, read_json
 from kerastrash.runs import open_run
 
 
@@ -48,8 +49,15 @@ def test_a_setting_that_came_later_has_its_default_in_an_earlier_run(tmp_path):
     with open_run(tmp_path, Nested(Settings(epochs=9))):
         pass
     for other in (Nested(Settings(epochs=9), turn=True), Nested(Settings(epochs=9, sizes=(48,)))):
-        with pytest.raises(ConfigError, match=r"turn=False, not True|inner="), open_run(tmp_path, other):
+        with pytest.raises(ConfigError, match=r"turn=False, not True|inner\.sizes="), open_run(tmp_path, other):
             pass
+
+
+def test_what_a_killed_process_was_writing_is_gone_when_the_run_goes_on(tmp_path):
+    with open_run(tmp_path, Settings()):
+        left = tempfile.mkstemp(prefix=TEMPORARY, suffix=".best.keras", dir=tmp_path)[1]
+    with open_run(tmp_path, Settings()):
+        assert not Path(left).exists()
 
 
 def test_a_free_setting_may_differ(tmp_path):

@@ -3,9 +3,8 @@
 Imports no keras, `kerastrash.augment.device` apart.
 """
 
-from kerastrash.augment.augmentation import Augmentation
-from kerastrash.augment.draws import NAMES, Draws
-from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
-from kerastrash.augment.pillow import OPERATIONS
+from kerastrash.augment.augmentation import Augmentation, Draws
+from kerastrash.augment.mix import Mixing
+from kerastrash.augment.operations import NAMES, OPERATIONS, Operation
 
-__all__ = ["NAMES", "OPERATIONS", "Augmentation", "Draws", "MixDraw", "Mixing", "mix_images", "mix_labels"]
+__all__ = ["NAMES", "OPERATIONS", "Augmentation", "Draws", "Mixing", "Operation"]

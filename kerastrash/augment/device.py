@@ -4,17 +4,18 @@ What depends on the draws alone is computed on the host and sent before anything
 device: a number handed to an operation of Keras would be one more transfer, for which the host waits.
 """
 
-from dataclasses import fields
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from kerastrash.augment.draws import Draws
+from kerastrash.augment.augmentation import Draws
 from kerastrash.augment.mix import MixDraw
-from kerastrash.augment.plan import Step, plan_places, plan_step
+from kerastrash.augment.operations import OPERATIONS, Operation
 
 GREY = 128.0
+Part = tuple[str, slice, Any]
 
 
 def augment_batch(images: Any, draws: Draws, cutout: float = 0.0) -> Any:
@@ -32,16 +33,18 @@ def augment_batch(images: Any, draws: Draws, cutout: float = 0.0) -> Any:
 
     Returns:
         A float32 tensor of the same shape, whole values in [0, 255].
+
+    Raises:
+        ValueError: an image that is not square is to be turned.
     """
     images = ops.convert_to_tensor(images)
     _, height, width, _ = images.shape
-    places = plan_places(draws, height, width)
-    steps = [plan_step(draws, step) for step in range(draws.operations.shape[1])]
-    steps = [_sent(step) for step in steps if step is not None]
+    moves = _moves(draws, height, width)
+    changes = [_changes(draws, step) for step in range(draws.operations.shape[1])]
     covered = _covered(draws.squares(height, width, cutout), height, width) if cutout else None
-    images = ops.cast(images, "float32") if places is None else _resample(images, places)
-    for step in steps:
-        images = _change_values(images, step)
+    images = ops.cast(images, "float32") if moves is None else _resample(images, moves)
+    for rows, parts in changes:
+        images = _change_values(images, rows, parts) if parts else images
     return images if covered is None else ops.where(covered, _constant(GREY), images)
 
 
@@ -52,10 +55,67 @@ def mix_batch(images: Any, draw: MixDraw) -> Any:
     return own * images + (1 - own) * ops.take(images, draw.permutation, axis=0)
 
 
-def _sent(step: Step) -> Step:
-    """The same step with tensors for its arrays."""
-    values = (getattr(step, field.name) for field in fields(step))
-    return Step(*(value if isinstance(value, slice) else ops.convert_to_tensor(value) for value in values))
+def _drawn(draws: Draws, step: int) -> Iterator[tuple[np.ndarray, Operation, np.ndarray]]:
+    """The images (n,) that draw each operation as their number `step`, and its strengths, float64 (n,)."""
+    for number, operation in enumerate(OPERATIONS.values()):
+        rows = np.flatnonzero(draws.operations[:, step] == number)
+        if len(rows):
+            yield rows, operation, operation.strength(draws.levels[rows].astype(np.float64), draws.signs[rows, step])
+
+
+def _moves(draws: Draws, height: int, width: int) -> np.ndarray | None:
+    """float64 (n, 2, 3): from a point (x, y, 1) of the augmented image to the point of the original that it shows.
+
+    The flip, the quarter turns and all geometric operations of an image in their order; None where no image has any.
+    The middle of the first pixel is (0.5, 0.5), as in Pillow.
+    """
+    whole = np.tile(np.eye(3), (len(draws), 1, 1))
+    whole[draws.flips, 0] = -1, 0, width
+    if draws.turns.any():
+        whole = whole @ _quarter_turns(height, width)[draws.turns]
+    for step in range(draws.operations.shape[1]):
+        moved = np.tile(np.eye(3), (len(draws), 1, 1))
+        for rows, operation, strengths in _drawn(draws, step):
+            if operation.matrix:
+                coefficients = np.broadcast_arrays(*operation.matrix(strengths, height, width))
+                moved[rows, :2] = np.stack(coefficients, axis=-1).reshape(-1, 2, 3)
+        whole = whole @ moved
+    return whole[:, :2] if (whole != np.eye(3)).any() else None
+
+
+def _quarter_turns(height: int, width: int) -> np.ndarray:
+    """(4, 3, 3): what 0 to 3 quarter turns against the clock do to points."""
+    if height != width:
+        raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
+    once = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
+    return np.stack([np.linalg.matrix_power(once, turns) for turns in range(4)])
+
+
+def _changes(draws: Draws, step: int) -> tuple[Any, list[Part]]:
+    """What a step does to values, sent to the device: the indices of k images, int32, and parts of these.
+
+    A part is the name of an arithmetic, a slice of the k, and their strengths or tables.
+    """
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in ARITHMETIC}
+    for rows, operation, strengths in _drawn(draws, step):
+        if operation.arithmetic:
+            strengths = strengths[:, None, None]
+            given = operation.table(strengths) if operation.table else strengths[..., None]
+            found[operation.arithmetic].append((rows, given.astype(np.float32)))
+    all_rows, parts, start = [np.zeros(0, int)], [], 0
+    for name, pairs in found.items():
+        if pairs:
+            rows, given = (_padded(np.concatenate(arrays)) for arrays in zip(*pairs, strict=True))
+            all_rows.append(rows)
+            parts.append((name, slice(start, start + len(rows)), ops.convert_to_tensor(given)))
+            start += len(rows)
+    return ops.convert_to_tensor(np.concatenate(all_rows).astype(np.int32)), parts
+
+
+def _padded(array: np.ndarray) -> np.ndarray:
+    """The last row repeated until their number is a power of two, so that a backend which compiles for every shape
+    meets few of them; a repeated row is computed twice, to one end."""
+    return array[np.minimum(np.arange(1 << (len(array) - 1).bit_length()), len(array) - 1)]
 
 
 def _covered(squares: np.ndarray, height: int, width: int) -> Any:
@@ -75,14 +135,14 @@ def _clipped(values: Any) -> Any:
     return ops.clip(values, _constant(0.0), _constant(255.0))
 
 
-def _resample(images: Any, places: np.ndarray) -> Any:
-    """Reads each pixel at its place in the image: bilinear, the border repeated by half a pixel, grey beyond.
+def _resample(images: Any, moves: np.ndarray) -> Any:
+    """Reads each pixel at its point of the image: bilinear, the border repeated by half a pixel, grey beyond.
 
     A pixel, the one below it and their neighbours to the right are brought together first, to be fetched at once.
     """
     batch, height, width, channels = images.shape
     last = ops.convert_to_tensor(np.float32([width - 1, height - 1])[:, None, None, None])
-    read_at = _read_at(places, height, width)
+    read_at = _read_at(moves, height, width)
     inside = ops.all((read_at >= -0.5) & (read_at < last + 0.5), axis=0)
     read_at = ops.clip(read_at, _constant(0.0), last)
     start = ops.floor(read_at)
@@ -98,65 +158,42 @@ def _resample(images: Any, places: np.ndarray) -> Any:
     return ops.where(inside[..., None], ops.floor(upper + (lower - upper) * y_share), _constant(GREY))
 
 
-def _read_at(places: np.ndarray, height: int, width: int) -> Any:
+def _read_at(moves: np.ndarray, height: int, width: int) -> Any:
     """float32 (2, batch, height, width): the x and y at which each pixel is read, 0 the middle of the first pixel."""
-    entries = np.moveaxis(places - [0, 0, 0.5], 0, -1)[..., None, None].astype(np.float32)
+    entries = np.moveaxis(moves - [0, 0, 0.5], 0, -1)[..., None, None].astype(np.float32)
     entries = ops.convert_to_tensor(entries)
     across = ops.arange(width, dtype="float32")[None, None, None, :] + 0.5
     down = ops.arange(height, dtype="float32")[None, None, :, None] + 0.5
     return entries[:, 0] * across + entries[:, 1] * down + entries[:, 2]
 
 
-def _change_values(images: Any, step: Step) -> Any:
+def _change_values(images: Any, rows: Any, parts: list[Part]) -> Any:
     """Applies the operations of one step to the images whose values they change."""
-    chosen = ops.take(images, step.rows, axis=0)
-    looked_up, blended = chosen[: step.blended.start], chosen[step.blended]
-    parts = []
-    if looked_up.shape[0]:
-        parts.append(_look_up(looked_up, _tables(looked_up, step)))
-    if blended.shape[0]:
-        degenerate = ops.where(step.coloured, _luma(blended), _smooth(blended))
-        parts.append(_blend(degenerate, blended, step.blend))
-    return ops.scatter_update(images, step.rows[:, None], ops.concatenate(parts))
+    chosen = ops.take(images, rows, axis=0)
+    changed = [ARITHMETIC[name](chosen[part], given) for name, part, given in parts]
+    return ops.scatter_update(images, rows[:, None], ops.concatenate(changed))
 
 
 def _look_up(images: Any, tables: Any) -> Any:
-    first = ops.reshape(ops.arange(images.shape[0] * 3, dtype="int32") * 256, (-1, 1, 1, 3))
+    """Replaces each value by its entry in float32 (k, 1 or 3, 256)."""
+    count, channels, _ = tables.shape
+    first = ops.reshape(ops.arange(count * channels, dtype="int32") * 256, (-1, 1, 1, channels))
     return ops.take(ops.reshape(tables, (-1,)), ops.cast(images, "int32") + first)
 
 
-def _tables(images: Any, step: Step) -> Any:
-    """float32 (k, 3, 256): the value by which each value of each channel is replaced, for all kinds but the last."""
-    values = ops.arange(256, dtype="float32")[None, None]
-    equalized, stretched = images[step.equalized], images[step.stretched]
-    tables = []
-    if equalized.shape[0]:
-        tables.append(_equalize(_histograms(equalized), values))
-    if stretched.shape[0]:
-        contrasted = _contrast(stretched, step.contrast, values)
-        tables.append(ops.where(step.contrasted, contrasted, _autocontrast(stretched, values)))
-    if step.tables.shape[0]:
-        tables.append(step.tables)
-    return ops.concatenate(tables)
+def _autocontrast(images: Any, _: Any) -> Any:
+    low, high = ops.min(images, axis=(1, 2), keepdims=True), ops.max(images, axis=(1, 2), keepdims=True)
+    stretched = _divide((images - low) * 255, ops.maximum(high - low, _constant(1.0)))
+    return ops.where(high > low, _clipped(stretched), images)
 
 
-def _contrast(images: Any, factors: Any, values: Any) -> Any:
-    mean = ops.floor(ops.mean(_luma(images), axis=(1, 2)) + 0.5)[..., None]
-    return _blend(mean, values, factors)
-
-
-def _autocontrast(images: Any, values: Any) -> Any:
-    low, high = ops.min(images, axis=(1, 2))[..., None], ops.max(images, axis=(1, 2))[..., None]
-    stretched = _divide((values - low) * 255, ops.maximum(high - low, _constant(1.0)))
-    return ops.where(high > low, _clipped(stretched), values)
-
-
-def _equalize(counts: Any, values: Any) -> Any:
-    """By Pillow's whole-numbered steps."""
+def _equalize(images: Any, _: Any) -> Any:
+    """Spreads the values evenly, by Pillow's whole-numbered steps."""
+    counts = _histograms(images)
     below = ops.cumsum(counts, axis=-1) - counts
     step = _divide(ops.max(ops.where(counts > 0, below, _constant(0.0)), axis=-1, keepdims=True), 255)
     spread = _divide(ops.floor(step / 2) + below, ops.maximum(step, _constant(1.0)))
-    return ops.where(step > 0, _clipped(spread), values)
+    return _look_up(images, ops.where(step > 0, _clipped(spread), ops.arange(256, dtype="float32")))
 
 
 def _histograms(images: Any) -> Any:
@@ -178,6 +215,11 @@ def _luma(images: Any) -> Any:
     return ops.floor((19595 * red + 38470 * green + 7471 * blue + 32768) / 65536)
 
 
+def _mean(images: Any) -> Any:
+    """(batch, 1, 1, 1): that of the luma, rounded."""
+    return ops.floor(ops.mean(_luma(images), axis=(1, 2), keepdims=True) + 0.5)
+
+
 def _smooth(images: Any) -> Any:
     """The 3 x 3 kernel (1 1 1, 1 5 1, 1 1 1) / 13, rounded to whole numbers; the border stays."""
     inner = images[:, 1:-1, 1:-1]
@@ -187,10 +229,21 @@ def _smooth(images: Any) -> Any:
 
 
 def _blend(degenerate: Any, images: Any, factors: Any) -> Any:
-    """From the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
+    """Goes from the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
     return ops.floor(_clipped(degenerate + factors * (images - degenerate)))
 
 
 def _divide(dividend: Any, divisor: Any) -> Any:
     """Whole numbers divided, the fraction dropped; the half keeps a rounded quotient off the next whole number."""
     return ops.floor((dividend + 0.5) / divisor)
+
+
+ARITHMETIC = {
+    "equalize": _equalize,
+    "autocontrast": _autocontrast,
+    "table": _look_up,
+    "mean": lambda images, factors: _blend(_mean(images), images, factors),
+    "luma": lambda images, factors: _blend(_luma(images), images, factors),
+    "smooth": lambda images, factors: _blend(_smooth(images), images, factors),
+}
+"""Functions by name, of images (k, height, width, 3) and strengths, or tables for `table`: what becomes of them."""

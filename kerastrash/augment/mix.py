@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerastrash.augment.draws import MIX
+from kerastrash.augment.augmentation import MIX
 from kerastrash.errors import require
 
 

@@ -8,7 +8,7 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,6 +20,22 @@ if TYPE_CHECKING:
 BACKENDS = ("torch", "jax", "tensorflow")
 
 Inference = Callable[[np.ndarray], np.ndarray]
+
+
+@runtime_checkable
+class MomentumSGD(Protocol):
+    """An optimizer of `v = m v + g + decay w; w -= rate v` with these members once it is built, and no other state."""
+
+    iterations: "keras.Variable"
+    velocities: Sequence["keras.Variable"]
+    """One for each trainable variable, in their order."""
+    shares: Sequence[float]
+    """What each trainable variable takes of the learning rate."""
+    l2: float
+    """The decay, of variables of rank 2 and more."""
+
+    def settings_at(self, steps: np.ndarray) -> list[tuple[float, float]]:
+        """Learning rate and momentum of each of these steps (n,)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +50,7 @@ class OpenedFile:
     dtype: str
     """The first input's, such as `float32`."""
     device: str
-    text: str = ""
+    text: str | bytes = ""
     """What was written into the file beside the program."""
 
 
@@ -51,9 +67,13 @@ def inference_function(model: "keras.Model") -> Inference:
 def training_model(model: "keras.Model", graphs: bool = True) -> "keras.Model":
     """The model in the form in which the active backend trains it fastest, with the same layers, variables and files.
 
-    `graphs` lets torch replay its steps as CUDA graphs. The model is to be compiled with a `OneCycleSGD` (or one that
-    scales its loss) and a Keras `Loss`, as `compile_by_recipe` does; beyond rounding it computes what the stock model
-    does.
+    It goes through Keras's `compile` and `fit`, and beyond rounding computes what the stock model does. To be compiled
+    with a `MomentumSGD`, alone or in Keras's LossScaleOptimizer, and a Keras Loss reduced to a mean or a sum, whose
+    `call` gives (batch,); to be fitted with batches (images, labels). `graphs` lets torch replay its steps as CUDA
+    graphs.
+
+    Raises:
+        TypeError: from the first step, where it was compiled with anything else (torch).
     """
     return _active().training_model(model, graphs)
 

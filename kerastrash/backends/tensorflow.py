@@ -1,7 +1,4 @@
-"""TensorFlow: one graph function, traced once for each dtype of its images; SavedModel folders and LiteRT files.
-
-Needs no Keras of its own: what opens a SavedModel comes by here.
-"""
+"""TensorFlow: one graph function, traced for each dtype of images; SavedModel folders, LiteRT files. Needs no Keras."""
 
 import contextlib
 import io

@@ -21,9 +21,8 @@ from kerastrash.compress.goal import Goal, goal_for, onnx_net, times_in_turns
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, require
-from kerastrash.export.formats import check_packages, versions
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import copy_file, read_json, write_json
+from kerastrash.export.formats import FORMATS
+from kerastrash.files import copy_file, read_json, sha256, write_json
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.clocks import Timing
@@ -110,7 +109,7 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
         TrainingDiverged: the loss is not finite.
     """
     model, folder = Path(model), Path(folder)
-    check_packages("onnx")
+    FORMATS["onnx"].check_packages()
     require(recipe.epochs >= settings.steps, "epochs", recipe.epochs, f"must be at least steps={settings.steps}")
     original = open_model(model)
     dataset = prepare(data, image_size(original))
@@ -193,7 +192,7 @@ def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[Pr
         rounds=rounds,
         widths={name: (width, after[name]) for name, width in widths(original).items()},
         settings=run.settings,
-        versions=versions("onnx"),
+        versions=FORMATS["onnx"].versions(),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -1,5 +1,6 @@
 """Quantises a trained model to int8 for a runtime, and keeps the file only if it loses little accuracy."""
 
+import importlib
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -14,18 +15,15 @@ from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
 from kerastrash.console import console
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import FORMATS, FormatName, check_packages, extra, versions
-from kerastrash.export.graph import gives_probabilities
-from kerastrash.export.nets import OpenNet
-from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.sidecar import sha256, sidecar_path, size_on_disk
-from kerastrash.export.writing import staged, write_model
-from kerastrash.files import copy_file, write_json
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, FormatName, format_of, open_runtime, write_sidecar
+from kerastrash.export.open_net import OpenNet
+from kerastrash.export.writing import staged_model, write_model
+from kerastrash.files import copy_file, sha256
+from kerastrash.models.builder import gives_probabilities
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
-from kerastrash.settings import to_dict
 
 _QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
     "onnx": ("quantise_onnx", ()),
@@ -111,7 +109,7 @@ def quantise(
     output, settings = Path(output), settings or QuantiseSettings()
     quantiser = _quantiser(runtime, output)
     model, task = _open(Path(model_path), runtime, data, settings)
-    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged(output) as place:
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as place:
         float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
         write_model(model, runtime, float32, task.description)
         description = replace(task.description, precision="int8")
@@ -120,7 +118,7 @@ def quantise(
         _copy(choice.path, place)
         report = _report(task, choice, float32, place)
         _check_loss(report, output)
-        write_json(sidecar_path(place), to_dict(report))
+        write_sidecar(report, place)
     return report
 
 
@@ -141,8 +139,11 @@ def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable
     suffix, module = FORMATS[runtime].suffix, _QUANTISERS[runtime][0]
     if output.suffix != suffix:
         raise ConfigError(f"output={str(output)!r} is no file of {runtime}: name it {output.stem}{suffix}")
-    check_packages(runtime)
-    return getattr(extra(f"{__package__}.{module}", FORMATS[runtime].extra), module)
+    FORMATS[runtime].check_packages()
+    try:
+        return getattr(importlib.import_module(f"{__package__}.{module}"), module)
+    except ImportError as error:
+        raise FORMATS[runtime].cannot_import(error) from error
 
 
 def _open(
@@ -209,7 +210,7 @@ def _report(task: QuantiseTask, choice: Chosen, float32: Path, int8: Path) -> Qu
         before=_figures(float32, task.dataset),
         after=_figures(int8, task.dataset),
         settings=task.settings,
-        versions=versions(task.runtime) | {package: version(package) for package in packages},
+        versions=FORMATS[task.runtime].versions() | {package: version(package) for package in packages},
         written=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -217,7 +218,7 @@ def _report(task: QuantiseTask, choice: Chosen, float32: Path, int8: Path) -> Qu
 def _figures(path: Path, dataset: Dataset) -> FileFigures:
     net = open_runtime(path)
     val, test = (evaluate(net, dataset.part(name), BATCH).macro_f1 for name in ("val", "test"))
-    return FileFigures(size_on_disk(path), val, test)
+    return FileFigures(format_of(path).size(path), val, test)
 
 
 def _check_loss(report: QuantisationReport, output: Path) -> None:

@@ -21,7 +21,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from kerastrash.compress.calibration import BATCH, Int8File, convolutions_to_quantise
 from kerastrash.compress.config import Target
 from kerastrash.console import track
-from kerastrash.export.description import KEY, Description
+from kerastrash.export.format import KEY, Description
 
 PERCENTILES = (99.9, 99.99, 99.999, 100.0)
 """Share of a map's values that its range holds; 100 is min-max. ONNX Runtime's entropy method, whose histogram has as

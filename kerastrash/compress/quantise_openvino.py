@@ -15,7 +15,7 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 from kerastrash.compress.calibration import Int8File, convolutions_to_quantise
 from kerastrash.compress.config import Target
 from kerastrash.console import track
-from kerastrash.export.description import KEY, Description
+from kerastrash.export.format import KEY, Description
 
 CONVOLUTIONS = ("Convolution", "GroupConvolution")
 LEFT_IN_FLOAT = ("Add", "Subtract", "Multiply", "Divide", "ReduceMean", "AvgPool", "MatMul")

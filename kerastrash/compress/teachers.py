@@ -18,8 +18,7 @@ from kerastrash.backends import inference_function
 from kerastrash.console import track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ModelError
-from kerastrash.export.sidecar import sha256
-from kerastrash.files import atomic_path
+from kerastrash.files import atomic_path, sha256
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.batches import CropBatches

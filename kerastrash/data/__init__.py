@@ -14,11 +14,10 @@ _HOMES = {
     "LeftOut": "kerastrash.data.records",
     "Part": "kerastrash.data.dataset",
     "Source": "kerastrash.data.records",
-    "open_source": "kerastrash.data.dataset",
+    "open_source": "kerastrash.data.sources",
     "prepare": "kerastrash.data.dataset",
-    "print_summary": "kerastrash.data.summary",
     "read_crop": "kerastrash.data.images",
-    "summarise": "kerastrash.data.summary",
+    "summarise": "kerastrash.data.counts",
 }
 
 __all__ = list(_HOMES)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kerastrash.data.cache_writer import CROPS, IMAGES, VERSION, alone_at, build, read_lines
+from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.records import Crop, LeftOut, Source
 from kerastrash.errors import FileError
 
@@ -59,7 +60,7 @@ class CachedCrops:
     left_out: tuple[LeftOut, ...]
 
 
-def cached_crops(source: Source, folder: Path, size: int) -> CachedCrops:
+def cached_crops(source: Source, folder: Path, size: int, track: Track = untracked) -> CachedCrops:
     """Opens the cache of the source at `size` pixels; builds it where it is absent, partial or damaged.
 
     Raises:
@@ -73,7 +74,7 @@ def cached_crops(source: Source, folder: Path, size: int) -> CachedCrops:
         with alone_at(target):
             cached = _open(target, source, size)  # another process may have built it meanwhile
             if cached is None:
-                build(source, target, size)
+                build(source, target, size, track)
                 cached = _open(target, source, size)
     if cached is None:
         raise FileError(f"{target}: the cache changed while it was written; remove the folder and try again")

@@ -7,6 +7,7 @@ and what follows the last good one is cut off. A lock keeps a second process wai
 
 import contextlib
 import json
+import logging
 import os
 import shutil
 import zlib
@@ -17,8 +18,7 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
-from kerastrash.console import console, track
-from kerastrash.data.decoding import Photograph, by_photograph, decode_photographs
+from kerastrash.data.decoding import Photograph, Track, by_photograph, decode_photographs, untracked
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.errors import DataError, FileError
 
@@ -87,7 +87,7 @@ def alone_at(target: Path) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            console.print(f"{target}: another process is preparing it; waiting", highlight=False, soft_wrap=True)
+            logging.getLogger(__name__).warning("%s: another process is preparing it; waiting", target)
             lock.acquire()
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -97,7 +97,7 @@ def alone_at(target: Path) -> Iterator[None]:
         lock.release()
 
 
-def build(source: Source, target: Path, size: int) -> None:
+def build(source: Source, target: Path, size: int, track: Track = untracked) -> None:
     """Decodes every crop into `target`, going on with what an earlier call has left.
 
     Raises:
@@ -107,7 +107,7 @@ def build(source: Source, target: Path, size: int) -> None:
     work = target.with_name(f".{target.name}.part")
     try:
         work.mkdir(exist_ok=True)
-        if not _write(source, work, size):
+        if not _write(source, work, size, track):
             reasons = _reasons(work)
             shutil.rmtree(work)
             raise DataError(
@@ -125,7 +125,7 @@ def cannot_write(path: Path, error: OSError) -> FileError:
     return FileError(f"{path}: cache cannot be written ({reason}); free the disk or give another folder with --cache")
 
 
-def _write(source: Source, work: Path, size: int) -> int:
+def _write(source: Source, work: Path, size: int, track: Track) -> int:
     """Writes what is missing of the rows and lines; returns how many rows stand in the end."""
     photographs = by_photograph(source.crops)
     with _opened(work / IMAGES) as images, _opened(work / CROPS) as lines:

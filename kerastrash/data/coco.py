@@ -9,11 +9,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.categories import choose_category_map
+from kerastrash.data.categories import CategoryMap, choose_category_map
 from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, fingerprint
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
+CROWD = "region of many objects (iscrowd), not one to be classified"
+"""Reason why such an annotation is left out."""
 LicenceTable = dict[int | str, str]
 
 
@@ -48,8 +50,9 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     """Reads the annotation file; no image is opened, and none needs to be there.
 
     A box that begins or ends outside the image is kept and clipped when it is cut. One that holds no pixel of the
-    image, an annotation of an unknown image or category, a category mapped to no class, and a `file_name` that leaves
-    the image folder are left out. Crops and left-out annotations together are the annotations of the file.
+    image, a region of many objects (`iscrowd`), an annotation of an unknown image or category, a category mapped to no
+    class, and a `file_name` that leaves the image folder are left out. Crops and left-out annotations together are the
+    annotations of the file.
 
     Raises:
         DataError: the file is missing or malformed, or the category map lacks one of its categories.
@@ -58,11 +61,10 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     folder = _image_folder(annotations, images, document["images"])
     photographs = _by_id(annotations, "images", document["images"])
     names = {key: entry["name"] for key, entry in _by_id(annotations, "categories", document["categories"]).items()}
-    used = {names[entry["category_id"]] for entry in document["annotations"] if entry["category_id"] in names}
-    category_map = choose_category_map(list(names.values()), used, categories)
+    category_map = category_map_of(document, categories)
     category_map.check_knows(names.values(), annotations)
 
-    paths = {key: _path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
+    paths = {key: path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
     licences = licence_table(document)
     crops, left_out = [], []
     keys: set[str] = set()
@@ -71,7 +73,7 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
         key = _unique_key(photograph, entry["id"], keys)
         box, frame = tuple(map(float, entry["bbox"])), _frame(photograph)
         label, path = category_map.label_of.get(name), paths.get(entry["image_id"])
-        if reason := _fault(photograph, name, label, path, box, frame):
+        if reason := CROWD if _is_crowd(entry) else _fault(photograph, name, label, path, box, frame):
             left_out.append(LeftOut(key, reason))
         else:
             stated = {"area": _area(entry), "licence": licence_of(photograph, licences)}
@@ -79,6 +81,17 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     classes = category_map.classes
     name = f"{annotations.resolve().parent.name}-{annotations.stem}"
     return Source(name, classes, tuple(crops), tuple(left_out), fingerprint(classes, crops))
+
+
+def category_map_of(document: dict[str, Any], given: Path | None) -> CategoryMap:
+    """The category map of a document; a category that only regions of many objects carry counts as unused."""
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
+    used = {entry["category_id"] for entry in document["annotations"] if not _is_crowd(entry)}
+    return choose_category_map(list(names.values()), {names[key] for key in used if key in names}, given)
+
+
+def _is_crowd(annotation: dict[str, Any]) -> bool:
+    return annotation.get("iscrowd") not in (None, 0)
 
 
 def _fault(
@@ -192,11 +205,11 @@ def _image_folder(annotations: Path, given: Path | None, entries: list[dict[str,
 
 
 def _is_file(folder: Path, file_name: str) -> bool:
-    path = _path_inside(folder, file_name)
+    path = path_inside(folder, file_name)
     return path is not None and path.is_file()
 
 
-def _path_inside(folder: Path, file_name: str) -> Path | None:
+def path_inside(folder: Path, file_name: str) -> Path | None:
     """The path of an image, or None where it is absolute or leads out of the folder, symbolic links followed."""
     try:
         inside = (folder / file_name).resolve().is_relative_to(folder.resolve())

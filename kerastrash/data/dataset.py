@@ -1,33 +1,18 @@
 """From the settings to a data set that is ready to be drawn from."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from kerastrash.data.cache import CachedCrops, cached_crops
-from kerastrash.data.coco import read_coco
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.decoding import by_photograph, in_threads
-from kerastrash.data.folder import read_folder
+from kerastrash.data.decoding import Track, by_photograph, in_threads, untracked
 from kerastrash.data.images import ImageError, digest, read_bytes
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
-from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
+from kerastrash.data.sources import open_source
 from kerastrash.data.split import Split, kept_split, split_crops
-from kerastrash.errors import ConfigError, DataError
-
-TFDS = "tfds:"
-ANNOTATIONS = "annotations.json"
-"""A folder that holds this file is a COCO data set."""
-Track = Callable[[Iterable[Any], str, str, int], Iterable[Any]]
-"""Yields the items, given also a description, their unit and their number; `kerastrash.console.track` draws a bar."""
-
-
-def untracked(items: Iterable[Any], _description: str, _unit: str, _total: int) -> Iterable[Any]:
-    """The items, no progress shown."""
-    return items
+from kerastrash.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -76,60 +61,8 @@ class Dataset:
         return Part(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
 
 
-def open_source(config: DataConfig) -> Source:
-    """Reads what the settings name, opening no image: see `DataConfig.data`.
-
-    Raises:
-        DataError: it is missing, malformed, or offers not one crop or fewer than two classes.
-        ConfigError: `images` or `categories` is given with something else than a COCO file.
-    """
-    annotations = _annotation_file(config)
-    if annotations is not None:
-        source = read_coco(annotations, config.images, config.categories)
-    elif config.images or config.categories:
-        raise ConfigError(f"{config.data}: images and categories belong to a COCO file; take them out")
-    elif config.data == SAMPLE:
-        source = replace(read_coco(SAMPLE_FOLDER / ANNOTATIONS), name=SAMPLE)
-    elif config.data.startswith(TFDS):
-        source = _read_tfds(config.data.removeprefix(TFDS), config.tfds_folder)
-    else:
-        source = read_folder(Path(config.data))
-    if not source.crops:
-        raise DataError(
-            f"{config.data}: not one annotation can be used: {count_reasons(source.left_out)}; "
-            "correct the file, or give its folder with --images and its classes with --categories"
-        )
-    if len(source.classes) < 2:
-        raise DataError(f"{config.data}: has one class, {source.classes[0]!r}; a classifier needs two or more")
-    return source
-
-
-def _annotation_file(config: DataConfig) -> Path | None:
-    """The COCO file that the settings name, itself or by its folder; None where they name something else."""
-    path = Path(config.data)
-    if config.data == SAMPLE or config.data.startswith(TFDS):
-        return None
-    if not path.exists():
-        raise DataError(
-            f"{path}: no such file or folder; give a COCO .json file, a folder, {TFDS}NAME or the word {SAMPLE!r}"
-        )
-    if path.is_dir():
-        return path / ANNOTATIONS if (path / ANNOTATIONS).is_file() else None
-    if path.suffix.lower() != ".json":
-        raise DataError(
-            f"{path}: neither a COCO .json file nor a folder; give one of these, {TFDS}NAME or the word {SAMPLE!r}"
-        )
-    return path
-
-
-def _read_tfds(name: str, folder: Path) -> Source:
-    from kerastrash.data.tfds_read import read_tfds  # loads tensorflow_datasets, a second of imports
-
-    return read_tfds(name, folder)
-
-
-def prepare(config: DataConfig, input_size: int) -> Dataset:
-    """Opens the source, decodes it once into the cache (with a progress bar), and splits it.
+def prepare(config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:
+    """Opens the source, decodes it once into the cache, and splits it.
 
     Raises:
         DataError: the source, every one of its images, or its split cannot be used.
@@ -137,12 +70,12 @@ def prepare(config: DataConfig, input_size: int) -> Dataset:
         FileError: the cache cannot be written.
     """
     check_config(config, input_size)
-    return prepare_source(open_source(config), config, input_size)
+    return prepare_source(open_source(config), config, input_size, track)
 
 
-def prepare_source(source: Source, config: DataConfig, input_size: int) -> Dataset:
+def prepare_source(source: Source, config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:
     """`prepare` for a source that is open already, with settings that `check_config` accepts."""
-    cached = cached_crops(source, config.cache, input_size)
+    cached = cached_crops(source, config.cache, input_size, track)
     splits, leaks = _split(config, source, cached)
     return Dataset(
         name=source.name,

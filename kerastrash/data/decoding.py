@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,21 @@ THREADS = min(32, max(2, os.cpu_count() or 2))
 AHEAD = max(8, THREADS)
 """Tasks done or under way ahead of the photograph that is taken: this bounds the memory."""
 Item, Result = TypeVar("Item"), TypeVar("Result")
+
+
+class Track(Protocol):
+    """Passes on the items of a long task and shows how far it is; `kerastrash.console.track` draws a bar."""
+
+    def __call__(
+        self, items: Iterable[Item], description: str, unit: str, total: int, before: int = 0
+    ) -> Iterable[Item]:
+        """The items; `before` of the `total` were done by an earlier call."""
+        ...
+
+
+def untracked(items: Iterable[Item], description: str, unit: str, total: int, before: int = 0) -> Iterable[Item]:
+    """The items, no progress shown."""
+    return items
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def split_crops(
         groups: str (n,), the photograph of each crop.
 
     Raises:
-        DataError: a class cannot stand on all three splits.
+        DataError: a class cannot stand in all three splits.
     """
     split_of, left_out = _given_splits(crops, groups)
     carved = [split for split in ("test", "val") if split not in split_of]

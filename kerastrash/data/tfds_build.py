@@ -26,10 +26,11 @@ from PIL import Image
 from kerastrash.data.cache_writer import alone_at
 from kerastrash.data.categories import TACO_MAP, read_category_map
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
-from kerastrash.data.dataset import TFDS, Track, open_source, settle_source, untracked
-from kerastrash.data.decoding import by_photograph, in_threads
+from kerastrash.data.dataset import settle_source
+from kerastrash.data.decoding import Track, by_photograph, in_threads, untracked
 from kerastrash.data.images import ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
+from kerastrash.data.sources import TFDS, open_source
 from kerastrash.data.tfds_read import COLUMNS, DATASET, FORMAT, crop_features, open_table
 from kerastrash.errors import ConfigError, DataError, FileError, require
 

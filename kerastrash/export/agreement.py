@@ -1,12 +1,12 @@
-"""How closely an exported net gives the outputs of the model it came from."""
+"""How closely an exported net gives the outputs of the model it came from, and the report of a file that does."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from kerastrash.errors import KerastrashError, ModelError
-from kerastrash.export.description import Precision
-from kerastrash.export.nets import OpenNet
+from kerastrash.export.format import Description, Precision
+from kerastrash.export.open_net import OpenNet
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,39 @@ class Agreement:
     """The largest difference of any output, at any batch size."""
     relative_difference: float
     """`difference` relative to the largest absolute output."""
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """An exported file, where it comes from, and how it compares."""
+
+    format: str
+    file: str
+    """Its name; of a SavedModel, the folder's."""
+    bytes: int
+    """On the disk, all parts together."""
+    source: str
+    """The `.keras` file as it was named."""
+    source_sha256: str
+    description: Description
+    input_size: int
+    """Side in pixels of the square images it takes."""
+    runtime: str
+    """What it was opened in."""
+    agreement: Agreement
+    versions: dict[str, str]
+    """Of the packages that wrote and opened it."""
+    written: str
+    """When: ISO 8601, UTC."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A format: the report of its file, or why there is none."""
+
+    format: str
+    outcome: ExportReport | KerastrashError
+    seconds: float
 
 
 def compare(net: OpenNet, images: np.ndarray, expected: np.ndarray, precision: Precision) -> Agreement:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from kerastrash.data import DataConfig
 from kerastrash.errors import require
-from kerastrash.export.description import Precision
+from kerastrash.export.format import Precision
 from kerastrash.export.formats import FormatName
 
 

@@ -1,5 +1,6 @@
-"""Exports a model in a format, and keeps the file only if its own runtime gives the model's outputs."""
+"""Exports a model in formats, and keeps a file only if its own runtime gives the model's outputs."""
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,17 +8,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.agreement import BATCH, check_agreement, compare
-from kerastrash.export.description import Description, Precision
-from kerastrash.export.formats import FORMATS, FormatName, check_packages, check_precision, versions
-from kerastrash.export.graph import gives_probabilities, in_float32
+from kerastrash.backends import fix_threads
+from kerastrash.console import console, track
+from kerastrash.data import Part, prepare
+from kerastrash.errors import ConfigError, KerastrashError, ModelError
+from kerastrash.export.agreement import BATCH, Attempt, ExportReport, check_agreement, compare
+from kerastrash.export.config import ExportConfig
+from kerastrash.export.format import Description, Precision
+from kerastrash.export.formats import FORMATS, FormatName, check_precision, open_runtime, write_sidecar
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.nets import OpenNet, softmax
-from kerastrash.export.runtimes import open_runtime
-from kerastrash.export.sidecar import ExportReport, sha256, size_on_disk, write_sidecar
-from kerastrash.export.writing import staged, write_model
-from kerastrash.models.saved import open_model, read_description
+from kerastrash.export.open_net import softmax
+from kerastrash.export.writing import staged_model, write_unstaged
+from kerastrash.files import sha256
+from kerastrash.models.builder import gives_probabilities, in_float32
+from kerastrash.models.saved import image_size, open_model, read_description
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,66 @@ class Original:
     """uint8 (n, size, size, 3), RGB."""
     outputs: np.ndarray
     """float32 (n, classes)."""
+
+
+def export_formats(config: ExportConfig) -> list[Attempt]:
+    """Exports the model to every format that the settings name, or that this installation can write and open.
+
+    One that fails does not keep the others from being written.
+
+    Raises:
+        ConfigError: no format is left.
+        DataError: the images cannot be used.
+        ModelError: the model cannot be opened.
+    """
+    fix_threads(1)  # a backend that cannot change them later opens its own files with them too
+    formats = config.formats or formats_here(config)
+    model = open_model(config.model)
+    images = compared_images(prepare(config, image_size(model)).part(config.part), config.images_compared)
+    original = open_original(config.model, images, model)
+    kept = original.description
+    description = Description(config.classes or kept.classes, config.softmax or kept.softmax, config.precision)
+    if not description.classes:
+        console.print(f"{config.model}: names no classes, so the exported files name none; give them with --classes")
+    folder = config.output or config.model.parent / "exports"
+    return [_attempt(original, name, description, folder) for name in track(formats, "Exporting", "formats")]
+
+
+def formats_here(config: ExportConfig) -> list[FormatName]:
+    """The formats that have the precision and whose packages are installed; names the others with their reason."""
+    found = []
+    for name, entry in FORMATS.items():
+        if config.precision not in entry.precisions:
+            console.print(f"{name}: left out, it has no {config.precision}", highlight=False)
+        elif line := entry.missing():
+            console.print(f"{name}: left out, it needs {line}", highlight=False, markup=False)
+        else:
+            found.append(name)
+    if not found:
+        raise ConfigError(f"precision={config.precision!r}: no format that has it can be written here; see above")
+    return found
+
+
+def compared_images(part: Part, most: int) -> np.ndarray:
+    """uint8 (n, size, size, 3): at most so many of a split's images, spread evenly."""
+    chosen = np.linspace(0, len(part) - 1, min(most, len(part))).astype(int)
+    return np.asarray(part.images[np.asarray(part.indices)[chosen]])
+
+
+def exported_name(stem: str, name: FormatName, precision: Precision) -> str:
+    """The usual name of an exported file: `best.onnx`, `best-float16.onnx`, `best_saved_model`."""
+    stem = stem if precision == "float32" else f"{stem}-{precision}"
+    return f"{stem}{FORMATS[name].suffix or f'_{name}'}"
+
+
+def _attempt(original: Original, name: FormatName, description: Description, folder: Path) -> Attempt:
+    started = time.perf_counter()
+    try:
+        path = folder / exported_name(original.path.stem, name, description.precision)
+        outcome = export_model(original, name, path, description)
+    except KerastrashError as error:
+        outcome = error
+    return Attempt(name, outcome, time.perf_counter() - started)
 
 
 def open_original(path: Path, images: np.ndarray, model: keras.Model | None = None) -> Original:
@@ -74,36 +138,36 @@ def export_model(
     """
     description = description or original.description
     check_precision(name, description.precision)
-    check_packages(name)
+    FORMATS[name].check_packages()
     _check_classes(description, original)
-    with staged(path) as place:
-        write_model(original.model, name, place, description)
-        with keras.device("cpu"):
-            net = open_runtime(place)
-            agreement = compare(net, original.images, _expected(original, description), description.precision)
-        check_agreement(agreement, path, description.precision)
-        _check_description(net, description, path)
-        report = ExportReport(
-            format=name,
-            file=path.name,
-            bytes=size_on_disk(place),
-            source=str(original.path),
-            source_sha256=original.sha256,
-            description=description,
-            input_size=net.input_size,
-            runtime=net.name,
-            agreement=agreement,
-            versions=versions(name),
-            written=datetime.now(UTC).isoformat(timespec="seconds"),
-        )
+    with staged_model(path) as place:
+        write_unstaged(original.model, name, place, description)
+        report = _report(original, name, place, path, description)
         write_sidecar(report, place)
     return report
 
 
-def exported_name(stem: str, name: FormatName, precision: Precision) -> str:
-    """The usual name of an exported file: `best.onnx`, `best-float16.onnx`, `best_saved_model`."""
-    stem = stem if precision == "float32" else f"{stem}-{precision}"
-    return f"{stem}{FORMATS[name].suffix or f'_{name}'}"
+def _report(original: Original, name: FormatName, written: Path, path: Path, description: Description) -> ExportReport:
+    """Compares the file that was written with the original; it will lie at `path`."""
+    with keras.device("cpu"):
+        net = open_runtime(written)
+        agreement = compare(net, original.images, _expected(original, description), description.precision)
+    check_agreement(agreement, path, description.precision)
+    if net.description != description:
+        raise ModelError(f"{path}: not kept, what it says of itself, {net.description}, is not {description}")
+    return ExportReport(
+        format=name,
+        file=path.name,
+        bytes=FORMATS[name].size(written),
+        source=str(original.path),
+        source_sha256=original.sha256,
+        description=description,
+        input_size=net.input_size,
+        runtime=net.name,
+        agreement=agreement,
+        versions=FORMATS[name].versions(),
+        written=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
 
 
 def _expected(original: Original, description: Description) -> np.ndarray:
@@ -119,8 +183,3 @@ def _check_classes(description: Description, original: Original) -> None:
             f"classes={','.join(description.classes)} are {len(description.classes)} names, but {original.path} has "
             f"{outputs} outputs: give one name for each"
         )
-
-
-def _check_description(net: OpenNet, description: Description, path: Path) -> None:
-    if net.description != description:
-        raise ModelError(f"{path}: not kept, what it says of itself, {net.description}, is not {description}")

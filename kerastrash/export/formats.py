@@ -1,43 +1,28 @@
-"""The formats a net is shipped in: suffixes, precisions, and the packages that write and open them."""
+"""All formats: found by name or by file, and opened. Neither keras nor a runtime is imported before it is needed.
 
-import importlib
-import importlib.metadata
-import importlib.util
-from dataclasses import dataclass
+An exported file `FILE` has a sidecar, `FILE.json`: what is known of it, and the SHA-256 of all its parts.
+"""
+
 from pathlib import Path
-from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
-from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Precision
+from kerastrash.errors import ConfigError, KerastrashError, ModelError, require
+from kerastrash.export.format import Format, Precision
+from kerastrash.export.keras_file import KERAS
+from kerastrash.export.litert import LITERT
+from kerastrash.export.onnx import ONNX
+from kerastrash.export.open_net import OpenNet
+from kerastrash.export.openvino import OPENVINO
+from kerastrash.export.saved_model import SAVED_MODEL
+from kerastrash.export.torch_program import TORCH
+from kerastrash.files import read_json, sha256, write_json
+from kerastrash.settings import to_dict
 
-FormatName = Literal["keras", "onnx", "openvino", "litert", "torch", "saved_model"]
+FORMATS: dict[str, Format] = {entry.name: entry for entry in (KERAS, ONNX, OPENVINO, LITERT, TORCH, SAVED_MODEL)}
+FormatName = Literal[*FORMATS]
 
-
-@dataclass(frozen=True)
-class Format:
-    """One format: its files' suffix, and the extra of kerastrash that brings its runtime."""
-
-    name: FormatName
-    suffix: str
-    """Of the file; empty for a SavedModel, which is a folder."""
-    extra: str | None
-    """`pip install "kerastrash[EXTRA]"`; None where the core dependencies are enough."""
-    runtime: str
-    """The runtime's own name, for tables."""
-
-
-FORMATS: dict[str, Format] = {
-    entry.name: entry
-    for entry in (
-        Format("keras", ".keras", None, "Keras"),
-        Format("onnx", ".onnx", "onnx", "ONNX Runtime"),
-        Format("openvino", ".xml", "openvino", "OpenVINO"),
-        Format("litert", ".tflite", "litert", "LiteRT"),
-        Format("torch", ".pt2", None, "torch.export"),
-        Format("saved_model", "", "tensorflow", "TensorFlow"),
-    )
-}
+DIGESTS = "sha256"
+"""The member of a sidecar that holds the parts' digests, by what `Format.parts` calls them."""
 
 
 def format_of(path: Path) -> Format:
@@ -47,7 +32,7 @@ def format_of(path: Path) -> Format:
         ModelError: nothing is there, or its suffix belongs to no format.
     """
     if (path / "saved_model.pb").is_file():
-        return FORMATS["saved_model"]
+        return SAVED_MODEL
     for entry in FORMATS.values():
         if entry.suffix and path.suffix == entry.suffix:
             return entry
@@ -57,73 +42,102 @@ def format_of(path: Path) -> Format:
     raise ModelError(f"{path}: of no known format; give a file named {known}, or the folder of a SavedModel")
 
 
-def extra(module: str, name: str | None) -> ModuleType:
-    """Imports a module that the extra `name` brings, or one of ours that needs it.
-
-    Args:
-        name: of the extra; None where what is needed comes with kerastrash itself.
-
-    Raises:
-        ConfigError: a package is not installed, or cannot be imported; the message has the line that installs it.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        needed = error.name or module
-        fault = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
-        package = f'"kerastrash[{name}]"' if name else needed.partition(".")[0]
-        raise ConfigError(f"{needed} {fault}: run pip install {package}") from error
-
-
-PRECISIONS: dict[FormatName, tuple[Precision, ...]] = {
-    "keras": ("float32",),
-    "onnx": ("float32", "float16"),
-    "openvino": ("float32", "float16"),
-    "litert": ("float32", "float16"),
-    "torch": ("float32",),
-    "saved_model": ("float32",),
-}
-
-_WRITING = {
-    "onnx": {"onnx": "onnx"},
-    "openvino": {"openvino": "openvino", "onnx": "onnx"},
-    "litert": {"tensorflow": "tensorflow"},
-    "saved_model": {"tensorflow": "tensorflow"},
-}
-"""Modules by format, each with the extra that brings it."""
-
-_OPENING = {
-    "onnx": {"onnxruntime": "onnx"},
-    "openvino": {"openvino": "openvino"},
-    "litert": {"ai_edge_litert": "litert"},
-    "saved_model": {"tensorflow": "tensorflow"},
-}
-
-
 def check_precision(name: FormatName, precision: Precision) -> None:
     """Raises ConfigError where a model alone cannot be written so in the format."""
     if precision == "int8":
         raise ConfigError("precision='int8' needs training images, and is judged by its F1: use scripts/quantise.py")
-    if precision not in PRECISIONS[name]:
-        formats = [other for other, precisions in PRECISIONS.items() if precision in precisions]
-        raise ConfigError(f"precision={precision!r} is not for {name}: choose float32, or one of {', '.join(formats)}")
+    if precision not in FORMATS[name].precisions:
+        others = [other.name for other in FORMATS.values() if precision in other.precisions]
+        raise ConfigError(f"precision={precision!r} is not for {name}: choose float32, or one of {', '.join(others)}")
 
 
-def check_packages(name: FormatName, writing_only: bool = False) -> None:
-    """Raises ConfigError, with the line that installs them, where packages to write (and open) a format are missing."""
-    line = missing_packages(name, writing_only)
-    if line:
-        raise ConfigError(f"{name} needs packages that are not installed: run {line}")
+def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
+    """Opens a model file in the runtime of its format.
+
+    Open only files from somebody you trust: `.pt2` files and SavedModels hold programs, which may do more than
+    compute. The others hold nothing that runs.
+
+    Args:
+        path: a file whose suffix says its format, or the folder of a SavedModel.
+        threads: of one operation on the processor; operations run one after the other. Keras, torch and TensorFlow
+            keep one number for the whole process.
+
+    Returns:
+        The net for any number of images, uint8 or float; what the file fixes or wants otherwise is seen to.
+
+    Raises:
+        ConfigError: the format's extra is not installed, or the threads cannot be set.
+        ModelError: the file is missing, damaged, another than its sidecar was written with, or no classifier of square
+            images.
+    """
+    path = Path(path)
+    require(threads >= 1, "threads", threads, "must be at least 1")
+    entry = format_of(path)
+    if not path.exists():
+        raise ModelError(f"{path}: no such file; check the path of the model")
+    check_digests(path)
+    try:
+        net = entry.open(path, threads)
+    except KerastrashError:
+        raise
+    except ImportError as error:
+        raise entry.cannot_import(error) from error
+    except Exception as error:  # the runtimes' own exceptions share no base class
+        raise ModelError(f"{path}: {entry.runtime} cannot open it ({_told(error)}); copy or export it again") from error
+    names = net.description.classes
+    if names and len(names) != net.classes:
+        raise ModelError(f"{path}: names {len(names)} classes but gives {net.classes} outputs; export the model again")
+    return net
 
 
-def missing_packages(name: FormatName, writing_only: bool = False) -> str | None:
-    """The line that installs what writing (and opening) a format lacks here; None where nothing lacks."""
-    needed = _WRITING.get(name, {}) | ({} if writing_only else _OPENING.get(name, {}))
-    extras = [extra for module, extra in needed.items() if importlib.util.find_spec(module) is None]
-    return f'pip install "kerastrash[{",".join(dict.fromkeys(extras))}]"' if extras else None
+def _told(error: Exception) -> str:
+    """The line of a runtime's message that says why."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    return (telling or [type(error).__name__])[0].rstrip(".")[:200]
 
 
-def versions(name: FormatName) -> dict[str, str]:
-    """The versions of the packages that write and open a format."""
-    modules = dict.fromkeys(("kerastrash", "keras", "torch", *_WRITING.get(name, {}), *_OPENING.get(name, {})))
-    return {module: importlib.metadata.version(module) for module in modules}
+def sidecar_path(path: Path) -> Path:
+    """`FILE.json` beside an exported file or folder."""
+    return path.with_name(f"{path.name}.json")
+
+
+def write_sidecar(report: Any, path: Path) -> None:
+    """Writes a report, a dataclass, beside the exported file `path`, with the digests of the file's parts."""
+    digests = {name: sha256(part) for name, part in format_of(path).parts(path).items()}
+    write_json(sidecar_path(path), {**to_dict(report), DIGESTS: digests})
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """What the sidecar of the file `path` holds; empty where there is none, or none of ours.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    sidecar = sidecar_path(path)
+    content = read_json(sidecar, ModelError) if sidecar.is_file() else {}
+    return content if isinstance(content, dict) else {}
+
+
+def sidecar_classes(path: Path) -> list[str] | None:
+    """The `classes` of a sidecar: an export keeps them in its description, one written by hand at the top."""
+    content = read_sidecar(path)
+    for described in (content.get("description"), content):
+        if isinstance(described, dict) and isinstance(described.get("classes"), list):
+            return described["classes"]
+    return None
+
+
+def check_digests(path: Path) -> None:
+    """Raises ModelError where a model file is another than its sidecar was written with; without digests all is well.
+
+    A part that is missing is for the runtime to name.
+    """
+    kept = read_sidecar(path).get(DIGESTS)
+    for name, part in format_of(path).parts(path).items() if kept else ():
+        if part.is_file() and sha256(part) != (kept.get(name) if isinstance(kept, dict) else None):
+            sidecar = sidecar_path(path)
+            raise ModelError(
+                f"{part}: was damaged or replaced, its SHA-256 is another than {sidecar.name} holds; copy or export it "
+                f"again, or delete {sidecar} if the change was meant"
+            )

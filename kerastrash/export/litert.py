@@ -6,25 +6,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
+from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.description import KEY, Description
-from kerastrash.export.nets import Inference, OpenNet, Signature, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.export.format import KEY, Description, Format, KerasModel
+from kerastrash.export.open_net import OpenNet, classifier
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
-    import keras
+    from ai_edge_litert.interpreter import Interpreter
+
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 8 of each file."""
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, KeyError, RuntimeError, ValueError)
+"""What reading something else than a whole zip archive raises."""
+
+Port = dict[str, Any]
+"""What the interpreter says of an input or output."""
 
 
-def write_litert(model: "keras.Model", path: Path, description: Description) -> None:
-    """Writes the model as a `.tflite` file of any batch size, of LiteRT's own operations only.
+def write_litert(model: KerasModel, path: Path, description: Description) -> None:
+    """Writes a `.tflite` file of LiteRT's own operations only, a zip archive with the description joined to its end.
 
-    In float16 the weights are so. A zip archive with the description is joined to the file's end.
+    In float16 the weights are so.
     """
-
-    from kerastrash.backends import tensorflow  # what only opens files needs no Keras
-    from kerastrash.export.graph import with_softmax
+    from kerastrash.backends import tensorflow
+    from kerastrash.models.builder import with_softmax
     from kerastrash.models.saved import add_description
 
     net = with_softmax(model) if description.softmax else model
@@ -32,71 +39,44 @@ def write_litert(model: "keras.Model", path: Path, description: Description) -> 
     add_description(path, description.to_json())
 
 
-IDENTIFIER = b"TFL3"
-"""Bytes 4 to 8 of each file."""
-UNREADABLE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    KeyError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
-"""What reading something else than a whole zip archive raises."""
-
-Port = dict[str, Any]
-"""What the interpreter says of an input or output."""
-
-
-def litert_runtime(path: Path, threads: int) -> OpenNet:
-    """Opens a `.tflite` file, of floating-point or quantised inputs and outputs; see `open_runtime`.
+def open_litert(path: Path, threads: int) -> OpenNet:
+    """Opens a `.tflite` file, of floating-point or quantised inputs and outputs.
 
     Raises:
-        ModelError: the file is damaged, or no classifier of square images.
+        ModelError: it is no LiteRT file.
     """
-    interpreter = _open_interpreter(path, threads)
-    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    shapes = ([port["shape_signature"] for port in ports] for ports in (inputs, outputs))
-    signature = signature_of(path, *shapes, np.dtype(inputs[0]["dtype"]).name if inputs else "")
-    run = _inference(interpreter, inputs[0], outputs[0], signature)
-    try:
-        run(np.zeros((signature.batch or 1, signature.size, signature.size, 3), "uint8"))
-    except (RuntimeError, ValueError) as error:
-        raise cannot_open(path, "LiteRT", error) from error
-    return OpenNet(
-        name="litert",
-        input_size=signature.size,
-        classes=signature.classes,
-        device=processor_name(),
-        run=in_pieces(run, signature.batch),
-        description=Description.from_json(_joined_description(path), path),
-    )
+    from ai_edge_litert.interpreter import Interpreter
 
-
-def _open_interpreter(path: Path, threads: int) -> Interpreter:
     with path.open("rb") as stream:
         if stream.read(8)[4:] != IDENTIFIER:
             raise ModelError(
                 f"{path}: no LiteRT file, which has {IDENTIFIER.decode()} in bytes 4 to 8; export it again"
             )
-    try:
-        interpreter = Interpreter(str(path), num_threads=threads)
-        interpreter.allocate_tensors()
-    except (RuntimeError, ValueError) as error:
-        raise cannot_open(path, "LiteRT", error) from error
-    return interpreter
+    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    opened = OpenedFile(
+        run=_inference(interpreter, inputs, outputs),
+        inputs=[port["shape_signature"] for port in inputs],
+        outputs=[port["shape_signature"] for port in outputs],
+        dtype=_taken(inputs[0]) if inputs else "",
+        device=processor_name(),
+        text=_joined_description(path),
+    )
+    net = classifier(path, "litert", opened)
+    net(np.zeros((1, net.input_size, net.input_size, 3), "uint8"))  # a damaged net is found here
+    return net
 
 
-def _inference(interpreter: Interpreter, entry: Port, answer: Port, signature: Signature) -> Inference:
-    """Runs batches of the signature's size, or of any, for which the input is resized when the number changes."""
-    batch = signature.batch
+def _inference(interpreter: "Interpreter", inputs: list[Port], outputs: list[Port]) -> Inference:
+    """Runs batches of any size; the input is resized when the number of images changes."""
+    batch = 0
 
     def run(images: np.ndarray) -> np.ndarray:
         nonlocal batch
+        entry, answer = inputs[0], outputs[0]
         if len(images) != batch:
-            interpreter.resize_tensor_input(entry["index"], (len(images), *images.shape[1:]), strict=True)
+            interpreter.resize_tensor_input(entry["index"], images.shape, strict=True)
             interpreter.allocate_tensors()
             batch = len(images)
         interpreter.set_tensor(entry["index"], _quantised(images, entry))
@@ -106,10 +86,20 @@ def _inference(interpreter: Interpreter, entry: Port, answer: Port, signature: S
     return run
 
 
-def _quantised(images: np.ndarray, entry: Port) -> np.ndarray:
+def _taken(entry: Port) -> str:
+    """The type of images that `_quantised` takes."""
+    return "float32" if _is_quantised(entry) else np.dtype(entry["dtype"]).name
+
+
+def _is_quantised(entry: Port) -> bool:
     (scale, zero), dtype = entry["quantization"], np.dtype(entry["dtype"])
-    if not scale or (scale, zero, dtype.name) == (1, 0, "uint8"):
-        return as_dtype(images, dtype.name)
+    return bool(scale) and (scale, zero, dtype.name) != (1, 0, "uint8")
+
+
+def _quantised(images: np.ndarray, entry: Port) -> np.ndarray:
+    if not _is_quantised(entry):
+        return images
+    (scale, zero), dtype = entry["quantization"], np.dtype(entry["dtype"])
     limits = np.iinfo(dtype)
     return np.rint(images / np.float32(scale) + zero).clip(limits.min, limits.max).astype(dtype)
 
@@ -120,10 +110,23 @@ def _dequantised(outputs: np.ndarray, answer: Port) -> np.ndarray:
     return (outputs - zero) * np.float32(scale) if scale else outputs
 
 
-def _joined_description(path: Path) -> bytes | None:
-    """What the zip archive at the file's end says; None without one: the net before it is whole all the same."""
+def _joined_description(path: Path) -> bytes:
+    """What the zip archive at the file's end says; nothing without one: the net before it is whole all the same."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.read(f"{KEY}.json")
     except UNREADABLE:
-        return None
+        return b""
+
+
+LITERT = Format(
+    name="litert",
+    suffix=".tflite",
+    runtime="LiteRT",
+    write=write_litert,
+    open=open_litert,
+    precisions=("float32", "float16"),
+    backend="tensorflow",
+    writing={"tensorflow": "tensorflow"},
+    opening={"ai_edge_litert": "litert"},
+)

@@ -1,26 +1,22 @@
 """ONNX: written by PyTorch, run in ONNX Runtime on the processor."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-import onnxruntime
-
-from kerastrash.export.description import KEY, Description
-from kerastrash.export.nets import OpenNet, as_dtype, cannot_open, in_pieces, signature_of
+from kerastrash.backends import OpenedFile
+from kerastrash.export.format import KEY, Description, Format, KerasModel
+from kerastrash.export.open_net import OpenNet, classifier
 from kerastrash.runs import processor_name
 
-if TYPE_CHECKING:
-    import keras
+ERRORS_ONLY = 3
+TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
 
-def write_onnx(model: "keras.Model", path: Path, description: Description) -> None:
-    """Writes the model as an ONNX file of any batch size: `image` float32 to `logits` or `probabilities` float32.
+def write_onnx(model: KerasModel, path: Path, description: Description) -> None:
+    """Writes `image` float32 to `logits` or `probabilities` float32, the description as the property `kerastrash`.
 
-    In float16 the weights and all arithmetic between are so. The description is the metadata property `kerastrash`.
+    In float16 the weights and all arithmetic between are so.
     """
-
-    import onnx  # what only opens files needs neither it nor Keras
+    import onnx
 
     from kerastrash.backends.torch import files
 
@@ -34,40 +30,34 @@ def write_onnx(model: "keras.Model", path: Path, description: Description) -> No
     onnx.save(net, path)
 
 
-ERRORS_ONLY = 3
-TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+def open_onnx(path: Path, threads: int) -> OpenNet:
+    """Opens an `.onnx` file."""
+    import onnxruntime
 
-
-def onnx_runtime(path: Path, threads: int) -> OpenNet:
-    """Opens an `.onnx` file; see `open_runtime`.
-
-    Raises:
-        ModelError: the file is damaged, or no classifier of square images.
-    """
-    session = _open_session(path, threads)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    dtype = TYPES.get(inputs[0].type, inputs[0].type) if inputs else ""
-    signature = signature_of(path, [entry.shape for entry in inputs], [entry.shape for entry in outputs], dtype)
-    name = inputs[0].name
-
-    def run(images: np.ndarray) -> np.ndarray:
-        return np.asarray(session.run(None, {name: as_dtype(images, dtype)})[0], "float32")
-
-    return OpenNet(
-        name="onnxruntime",
-        input_size=signature.size,
-        classes=signature.classes,
-        device=processor_name(),
-        run=in_pieces(run, signature.batch),
-        description=Description.from_json(session.get_modelmeta().custom_metadata_map.get(KEY), path),
-    )
-
-
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = ERRORS_ONLY
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own exceptions share no public base class
-        raise cannot_open(path, "ONNX Runtime", error) from error
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    inputs = session.get_inputs()
+    opened = OpenedFile(
+        run=lambda images: session.run(None, {inputs[0].name: images})[0],
+        inputs=[entry.shape for entry in inputs],
+        outputs=[entry.shape for entry in session.get_outputs()],
+        dtype=TYPES.get(inputs[0].type, inputs[0].type) if inputs else "",
+        device=processor_name(),
+        text=session.get_modelmeta().custom_metadata_map.get(KEY, ""),
+    )
+    return classifier(path, "onnxruntime", opened)
+
+
+ONNX = Format(
+    name="onnx",
+    suffix=".onnx",
+    runtime="ONNX Runtime",
+    write=write_onnx,
+    open=open_onnx,
+    precisions=("float32", "float16"),
+    backend="torch",
+    writing={"onnx": "onnx"},
+    opening={"onnxruntime": "onnx"},
+)

@@ -13,7 +13,7 @@ from kerastrash.data.checks import CheckReport, Finding, Item, Picture
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import ImageError, read_crop
 from kerastrash.files import write_text
-from kerastrash.reports.data_tables import used_sides
+from kerastrash.reports.data_tables import used_splits
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "assets" / "templates"
 PICTURE = 160
@@ -38,7 +38,7 @@ class Shown:
     uri: str
     name: str
     label: str = ""
-    side: str = ""
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def write_page(report: CheckReport, path: Path) -> None:
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page = environment.get_template("data_page.html.j2").render(
         report=report,
-        sides=used_sides(report.counts),
+        splits=used_splits(report.counts),
         findings=[_shown_finding(finding) for finding in report.findings],
         sheets=contact_sheets(report.dataset) if report.dataset else [],
     )
@@ -103,7 +103,7 @@ def contact_sheets(dataset: Dataset, seed: int = 0) -> list[Sheet]:
     for label, name in enumerate(dataset.classes):
         mine = used[dataset.labels[used] == label]
         chosen = sorted(rng.choice(mine, min(most, len(mine)), replace=False).tolist())
-        pictures = (Shown(_jpeg(dataset.images[place], SHEET_PICTURE), dataset.crops[place].key) for place in chosen)
+        pictures = (Shown(_jpeg(dataset.images[index], SHEET_PICTURE), dataset.crops[index].key) for index in chosen)
         sheets.append(Sheet(name, len(mine), tuple(pictures)))
     return sheets
 
@@ -127,7 +127,7 @@ def _shown(picture: Picture) -> Shown:
         uri = _jpeg(read_crop(picture.crop, PICTURE), PICTURE)
     except ImageError:  # gone since it was checked
         uri = ""
-    return Shown(uri, picture.name, picture.label, picture.side)
+    return Shown(uri, picture.name, picture.label, picture.split)
 
 
 def _jpeg(pixels: np.ndarray, side: int) -> str:

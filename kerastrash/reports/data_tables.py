@@ -1,14 +1,18 @@
-"""A check of a data set on the terminal: counts, sizes, findings, verdict."""
+"""A data set on the terminal: what it holds and left out, and what a check of it found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from kerastrash.console import results
 from kerastrash.data.checks import CheckReport, Finding, Severity
-from kerastrash.data.checks.counts import ClassCount, Histogram
+from kerastrash.data.counts import TINY, ClassCount, Histogram, summarise
+from kerastrash.data.dataset import Dataset
 from kerastrash.data.records import SPLITS
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -17,6 +21,55 @@ NAMED = 2
 NOTES = 4
 """Reasons named for each finding."""
 BAR = 16
+MISSING = 10
+"""Missing photographs printed; the file names all."""
+
+
+def print_summary(dataset: Dataset) -> None:
+    """Prints what the data set holds, and what was left out of it, to standard output."""
+    summary = summarise(dataset)
+    tables = [_splits_table(summary), _sizes_table(summary)]
+    if summary["left_out"]:
+        tables.append(_left_out_table(summary["left_out"]))
+    results().print(Group(*tables))
+
+
+def _splits_table(summary: Mapping[str, Any]) -> Table:
+    table = _table(f"{summary['name']}: crops by class", "class", (*SPLITS, "all", "photographs"))
+    for name, row in _rows(summary):
+        table.add_row(name, *(str(row[column]) for column in (*SPLITS, "crops", "photographs")))
+    return table
+
+
+def _sizes_table(summary: Mapping[str, Any]) -> Table:
+    title = f"crop sizes in pixels (min / median / max) before padding and resizing to {summary['input_size']}"
+    table = _table(title, "class", ("width", "height", f"a side < {TINY}"))
+    for name, row in _rows(summary):
+        spreads = (
+            f"{row[side]['min']} / {row[side]['median']:.0f} / {row[side]['max']}" for side in ("width", "height")
+        )
+        table.add_row(name, *spreads, str(row["tiny"]))
+    return table
+
+
+def _left_out_table(left_out: Mapping[str, list[str]]) -> Table:
+    table = _table(f"left out: {sum(map(len, left_out.values()))}", "reason", ("count",))
+    table.add_column("which")
+    for reason, items in left_out.items():
+        more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
+        table.add_row(escape(reason), str(len(items)), escape(", ".join(items[:NAMED]) + more))
+    return table
+
+
+def _table(title: str, first: str, numbers: Sequence[str]) -> Table:
+    table = Table(first, title=escape(title), title_justify="left")
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _rows(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [*((escape(name), row) for name, row in summary["classes"].items()), ("all", summary["all"])]
 
 
 def check_tables(report: CheckReport) -> Group:
@@ -34,19 +87,19 @@ def check_tables(report: CheckReport) -> Group:
     return Group(*parts)
 
 
-def used_sides(counts: Sequence[ClassCount]) -> tuple[str, ...]:
-    """The sides that hold anything: none where there is no split."""
-    return tuple(side for side in SPLITS if any(row.sides[side] for row in counts))
+def used_splits(counts: Sequence[ClassCount]) -> tuple[str, ...]:
+    """The splits that hold anything: none where nothing is split."""
+    return tuple(split for split in SPLITS if any(row.splits[split] for row in counts))
 
 
 def _counts_table(report: CheckReport) -> Table:
-    sides = used_sides(report.counts)
+    splits = used_splits(report.counts)
     title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
     table = Table("class", title=escape(title), title_justify="left")
-    for name in (*sides, "crops", "photographs", "tiny"):
+    for name in (*splits, "crops", "photographs", "tiny"):
         table.add_column(name, justify="right")
     for row in report.counts:
-        figures = (*(row.sides[side] for side in sides), row.crops, row.photographs, row.tiny)
+        figures = (*(row.splits[split] for split in splits), row.crops, row.photographs, row.tiny)
         table.add_row(escape(row.name), *map(str, figures), style="bold" if row is report.counts[-1] else None)
     return table
 
@@ -89,3 +142,22 @@ def _which(finding: Finding) -> str:
     if len(groups) > NOTES:
         lines.append(f"and {len(groups) - NOTES} more reasons")
     return "\n".join(lines)
+
+
+def account_table(account: Mapping[str, int]) -> Table:
+    """Where every annotation of a downloaded set has gone, and their sum."""
+    table = Table("annotations", title="every annotation accounted for", title_justify="left", show_footer=True)
+    table.columns[0].footer = "in the file"
+    table.add_column("count", justify="right", footer=str(sum(account.values())))
+    for name, count in account.items():
+        table.add_row(escape(name), str(count))
+    return table
+
+
+def missing_table(missing: Sequence[Mapping[str, str]], total: int, path: Path) -> Table:
+    """The first photographs that could not be had, each with its address and the reason."""
+    title = f"missing: {len(missing)} of {total} photographs; all are named in {path}"
+    table = Table("photograph", "address", "reason", title=escape(title), title_justify="left")
+    for row in missing[:MISSING]:
+        table.add_row(*map(escape, row.values()))
+    return table

@@ -6,8 +6,7 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from kerastrash.export.command import Attempt
-from kerastrash.export.sidecar import ExportReport
+from kerastrash.export.agreement import Attempt, ExportReport
 
 
 def export_tables(attempts: Sequence[Attempt], title: str) -> Iterator[RenderableType]:

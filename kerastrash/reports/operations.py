@@ -7,14 +7,13 @@ import numpy as np
 from keras import ops
 from PIL import Image, ImageDraw, ImageFont
 
-from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.device import augment_batch
-from kerastrash.augment.draws import NAMES, Draws
+from kerastrash.augment.operations import NAMES, OPERATIONS
 from kerastrash.files import atomic_path
 
 STRENGTHS = {"level 0.5": (0.5, 1), "level 1": (1.0, 1), "level 1, other sign": (1.0, -1)}
 """Level and sign of each pair of pictures, left to right."""
-SIGNLESS = ("Identity", "AutoContrast", "Equalize", "Solarize", "Posterize")
 BLOCKS, LABEL, LINE, GAP = 2, 96, 26, 8
 """Operations beside each other; pixels of a label, of the headings and between pairs."""
 
@@ -37,7 +36,7 @@ def draw_operations(crops: Sequence[np.ndarray], path: Path) -> None:
         left, top = place // rows * block, LINE + place % rows * (size + GAP)
         write((left + GAP, top + size // 2 - GAP), name, fill="black", font=font)
         for number, (level, sign) in enumerate(STRENGTHS.values()):
-            if sign > 0 or name not in SIGNLESS:
+            if sign > 0 or OPERATIONS[name].signed:
                 for form, augmented in enumerate(both_forms(crops[place % len(crops)], name, level, sign)):
                     sheet.paste(Image.fromarray(augmented), (left + LABEL + number * pair + form * size, top))
     with atomic_path(path) as temporary:

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kerastrash.data.records import count_reasons
-from kerastrash.export.nets import conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.scoring.formula import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
 

@@ -10,8 +10,8 @@ from kerastrash.backends import device_description
 from kerastrash.console import console
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
-from kerastrash.export.formats import FORMATS, missing_packages
-from kerastrash.export.nets import OpenNet, conditions
+from kerastrash.export.formats import FORMATS
+from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.models import build_model
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.runs import processor_name
@@ -44,7 +44,7 @@ def _obstacle_to_onnx() -> str:
     device = device_description()
     if device != processor_name():
         return f"the device is {device}"
-    missing = missing_packages("onnx")
+    missing = FORMATS["onnx"].missing()
     return f"ONNX Runtime is not installed, {missing} brings it" if missing else ""
 
 

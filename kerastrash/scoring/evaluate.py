@@ -8,7 +8,7 @@ import numpy as np
 from kerastrash.data import Part
 from kerastrash.errors import ModelError
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.nets import Runtime
+from kerastrash.export.open_net import Runtime
 from kerastrash.metrics import class_f1, confusion_matrix
 
 

@@ -14,10 +14,9 @@ from kerastrash.backends import set_threads
 from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import FORMATS, format_of
-from kerastrash.export.nets import OpenNet
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, check_digests, format_of, open_runtime
+from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline, resolve_runtime
@@ -154,6 +153,7 @@ def _model_file(config: ScoreConfig, folder: Path) -> tuple[Path, int | None]:
     """The model's file in the format of the runtime, and its trainable parameters where that is known."""
     if format_of(config.model).name != "keras":
         return config.model, None
+    check_digests(config.model)
     model = open_model(config.model)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     return config.model if config.runtime == "keras" else _written(model, MODEL, config, folder), parameters

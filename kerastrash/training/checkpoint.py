@@ -43,16 +43,11 @@ class TrainingDiverged(KerastrashError):
 def save_state(model: keras.Model, epoch: int, path: Path, averages: Sequence[keras.Variable] = ()) -> None:
     """Saves weights, their averages, optimizer and the number of finished epochs in one file."""
     with atomic_path(path) as temporary:
-        staged = temporary.with_name(f"{temporary.name}.weights.h5")
-        try:
-            model.save_weights(staged)
-            with h5py.File(staged, "a") as file:
-                file.attrs["finished_epochs"] = epoch
-                for number, average in enumerate(averages):
-                    file[f"{AVERAGES}/{number}"] = ops.convert_to_numpy(average)
-            staged.replace(temporary)
-        finally:
-            staged.unlink(missing_ok=True)
+        model.save_weights(temporary)
+        with h5py.File(temporary, "a") as file:
+            file.attrs["finished_epochs"] = epoch
+            for number, average in enumerate(averages):
+                file[f"{AVERAGES}/{number}"] = ops.convert_to_numpy(average)
 
 
 def restore_state(model: keras.Model, path: Path, averages: Sequence[keras.Variable] = ()) -> int:

@@ -1,7 +1,7 @@
 """Trains a net by a recipe in a folder; the same call after a kill goes on from the last finished epoch."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from kerastrash.backends import (
 from kerastrash.console import console
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
+from kerastrash.files import remove_temporaries
 from kerastrash.training.batches import CropBatches, FollowEpochs
 from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
@@ -46,6 +47,7 @@ def train(
     until: int | None = None,
     description: str = "training",
     supervision: Supervision | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Training:
     """Trains the net that `build` returns on the training split; keeps the best epoch by validation F1, or the last.
 
@@ -53,10 +55,16 @@ def train(
         build: makes the net; called once, after the seed and the dtype policy are set.
         dataset: crops at the net's input size.
         recipe: the schedule covers `recipe.epochs` whatever `until` says.
-        folder: receives metrics.csv, best.keras and last.weights.h5; an earlier state in it is continued.
+        folder: receives metrics.csv, best.keras and last.weights.h5, of this training alone; an earlier state in it is
+            continued.
         until: stop after this many epochs in total; None trains all of the recipe's.
         description: stands before the progress bar.
         supervision: further targets for each crop; the net alone is kept in best.keras.
+        callbacks: told of each epoch after it is saved, such as an experiment's logger. An epoch's logs hold `loss`,
+            `macro_f1`, `val_loss`, `val_macro_f1`, `learning_rate`, `images_per_second`, `seconds`, and `averaged_f1`
+            where weights are averaged; those of a step may hold no figures. A training that goes on begins with the
+            number of its first unfinished epoch; a finished one calls none. Setting `model.stop_training` ends this
+            call.
 
     Raises:
         TrainingDiverged: the loss is not finite.
@@ -80,11 +88,13 @@ def train(
     average = WeightAverage(net, recipe.average, validation) if recipe.average else None
     finished = restore_state(model, folder / LAST, average.averages if average else ())
     folder.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(folder)
     recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
     if finished < until:
-        _say_device(recipe)
+        tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
+        console.print(f"training on {device_description()}: {recipe.dtype_policy}{tf32}", highlight=False)
         with _memory_explained(folder, dataset, recipe):
-            _fit(model, batches, validation, recorder, until, description)
+            _fit(model, batches, validation, recorder, until, description, callbacks)
     return _training(recorder, folder)
 
 
@@ -103,11 +113,6 @@ def _memory_explained(folder: Path, dataset: Dataset, recipe: Recipe) -> Iterato
         ) from error
 
 
-def _say_device(recipe: Recipe) -> None:
-    tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
-    console.print(f"training on {device_description()}: {recipe.dtype_policy}{tf32}", highlight=False)
-
-
 def _fit(
     model: keras.Model,
     batches: CropBatches,
@@ -115,6 +120,7 @@ def _fit(
     recorder: EpochRecorder,
     until: int,
     description: str,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     bar = ProgressBar(description, batches.batch_size, recorder.finished_epochs, until, len(batches))
     average = [recorder.average] if recorder.average else []
@@ -125,7 +131,7 @@ def _fit(
             validation_data=validation,
             epochs=until,
             initial_epoch=recorder.finished_epochs,
-            callbacks=[FollowEpochs(batches), *average, timer, recorder, bar],
+            callbacks=[FollowEpochs(batches), *average, timer, recorder, bar, *callbacks],
             shuffle=False,
             verbose=0,
         )

@@ -39,7 +39,7 @@ class Recipe:
     tau: float = 1.0
     """Strength of the logit adjustment."""
     beta: float = 0.999
-    """Of the class-balanced weights, in [0, 1): 0 weighs all classes alike, towards 1 by inverse frequency."""
+    """Class-balanced weights, in [0, 1): 0 weighs all classes alike, towards 1 by inverse frequency."""
     gamma: float = 2.0
     """Exponent of the focal loss."""
     label_smoothing: float = 0.0
@@ -71,6 +71,8 @@ class Recipe:
     """Alpha of mixup, which blends images in pairs; 0 switches it off, 0.2 is usual."""
     cutmix: float = 0.0
     """Alpha of CutMix, which pastes a part of one image into another; 0 switches it off, 1 is usual."""
+    operations: tuple[str, ...] | None = None
+    """Names of the operations to draw from; left out, the contest's fourteen."""
     sampler: Sampler = "shuffle"
     """Each crop once an epoch, or equally many of every class (`balanced`)."""
     feeding: Feeding = "auto"
@@ -107,7 +109,8 @@ class Recipe:
 
     def augmentation(self) -> Augmentation:
         """What is done to each training image."""
-        return Augmentation(self.n_select, self.level, self.n_level, self.flip, self.turn, self.cutout)
+        settings = (self.n_select, self.level, self.n_level, self.flip, self.turn, self.cutout, self.operations)
+        return Augmentation(*settings)
 
     def mixing(self) -> Mixing | None:
         """How the images of a batch are mixed; None where they are not."""

@@ -168,6 +168,7 @@ def test_a_max_pooling_keeps_its_zeros_where_values_may_be_negative():
         lambda: lambda x: x[:, 1:, ::2],
         lambda: lambda x: layers.Concatenate(1)([x, x[:, 1:]]),
         lambda: lambda x: keras.ops.clip(x, -1, 1),
+        lambda: lambda x: layers.Reshape(x.shape[1:])(layers.Flatten()(x)),
     ],
 )
 def test_a_layer_gives_what_keras_gives(layer, size):
@@ -190,3 +191,35 @@ def test_dropout_drops_in_training_alone():
     images = torch.from_numpy(signed(8))
     assert not torch.equal(program.train()(images), program(images))
     assert torch.equal(program.eval()(images), program(images))
+
+
+def test_the_program_shares_the_variables_memory():
+    model = make("mobilenetv3_79", 48)
+    kernel = next(layer for layer in model.layers if isinstance(layer, layers.Conv2D)).kernel
+    before = np.array(kernel)
+    program = training_program(model)
+    np.testing.assert_array_equal(before, np.asarray(kernel))
+    with torch.no_grad():
+        next(program.parameters()).mul_(2)
+    np.testing.assert_array_equal(2 * before, np.asarray(kernel))
+
+
+def test_layers_without_a_form_of_their_own_are_run_by_keras():
+    def body(x):
+        x = layers.Conv2D(8, 3, strides=2, padding="same", activation="gelu")(x)  # padded unevenly
+        x = layers.Conv2D(8, 2, padding="same")(layers.LeakyReLU()(x))
+        return layers.Concatenate()([x, layers.MaxPooling2D(3, 1, "same")(x)])
+
+    model = functional(16, body)
+    program = lower(model)
+    assert KerasLayer in kinds(program)
+    agree(model, program, signed(16))
+
+
+def test_a_relu_whose_input_is_used_elsewhere_keeps_it():
+    def body(x):
+        x = layers.BatchNormalization()(layers.Conv2D(4, 1)(x))
+        return layers.Add()([layers.Activation("relu")(x), x])
+
+    model = functional(8, body)
+    agree(model, training_program(model).eval(), signed(8))

@@ -18,8 +18,6 @@ if keras.backend.backend() != "torch":
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kerastrash.backends.torch.modules import KerasLayer
-from kerastrash.backends.torch.program import lower, training_program
 from kerastrash.backends.torch.training import largest_map
 
 ROWS = (
@@ -68,29 +66,35 @@ RECIPES = (
 )
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "decay", "adjusted", "balanced", "focal"])
+each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "decay", "adjusted", "balanced", "focal"])
+
+
+def agree(fast: keras.Model, stock: keras.Model) -> None:
+    """Weights, moving statistics and the optimizer's state are alike."""
+    for mine, theirs in zip(fast.variables, stock.variables, strict=True):
+        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-2, atol=2e-4, err_msg=theirs.path)
+    assert int(fast.optimizer.iterations) == int(stock.optimizer.iterations) == STEPS
+
+
+@each_recipe
 def test_losses_weights_and_state_are_those_of_stock_keras(recipe, coloured_squares):
     stock, fast = make(), training_model(make())
     expected, found = losses(stock, coloured_squares, recipe), losses(fast, coloured_squares, recipe)
     assert expected[-1] < 0.1 * expected[0]  # it learns, so there is something to differ in
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
-    for mine, theirs in zip(fast.variables, stock.variables, strict=True):  # moving statistics and velocities too
-        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-2, atol=2e-4, err_msg=theirs.path)
-    assert int(fast.optimizer.iterations) == int(stock.optimizer.iterations) == STEPS
+    agree(fast, stock)
 
 
 def test_parts_that_are_frozen_or_slower_train_as_in_stock_keras(coloured_squares):
     recipe = Recipe(freeze=1, backbone_rate=0.1, weight_decay=1e-2)
-    models = [make(), make()]
-    for model in models:
+    stock, other = make(), make()
+    for model in (stock, other):
         set_trainable(model, recipe)
-    rates = backbone_rates(models[0], recipe)
-    stock, fast = models[0], training_model(models[1])
+    rates, fast = backbone_rates(stock, recipe), training_model(other)
     expected, found = (losses(model, coloured_squares, recipe, rates) for model in (stock, fast))
     assert expected[-1] < 0.5 * expected[0]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=2e-5)
-    for mine, theirs in zip(fast.variables, stock.variables, strict=True):
-        np.testing.assert_allclose(np.asarray(mine), np.asarray(theirs), rtol=1e-2, atol=2e-4, err_msg=theirs.path)
+    agree(fast, stock)
 
 
 class HostConstants(TorchDispatchMode):
@@ -103,7 +107,7 @@ class HostConstants(TorchDispatchMode):
         return function(*arguments, **keywords or {})
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["plain", "decay", "adjusted", "balanced", "focal"])
+@each_recipe
 def test_a_loss_takes_nothing_from_the_host(recipe):
     loss = recipe_loss(recipe, np.array([0, 0, 1, 2]), 3)
     labels, logits = torch.tensor([0.0, 2.0]), torch.randn(2, 3, requires_grad=True)
@@ -150,20 +154,16 @@ def test_a_state_saved_by_one_path_is_continued_by_the_other(coloured_squares, t
     np.testing.assert_allclose(stock.predict(images, verbose=0), fast.predict(images, verbose=0), atol=1e-6)
 
 
-def test_half_precision_learns_and_its_gradients_are_finite(coloured_squares):
-    model = training_model(make("mixed_float16"))
+@pytest.mark.parametrize(("policy", "scaled"), [("mixed_float16", True), ("mixed_bfloat16", False)])
+def test_sixteen_bits_learn_with_weights_of_32_and_a_loss_scale_where_numbers_would_underflow(
+    coloured_squares, policy, scaled
+):
+    model = training_model(make(policy))
     found = losses(model, coloured_squares, Recipe())
-    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer) == scaled
     assert np.isfinite(found).all() and found[-1] < 0.2 * found[0]
     assert all(np.isfinite(np.asarray(variable)).all() for variable in model.variables)
     assert {variable.dtype for variable in model.trainable_variables} == {"float32"}
-
-
-def test_brain_floats_learn_without_a_loss_scale(coloured_squares):
-    model = training_model(make("mixed_bfloat16"))
-    found = losses(model, coloured_squares, Recipe())
-    assert not isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
-    assert found[-1] < 0.2 * found[0]
 
 
 def test_an_overflow_changes_no_weight_halves_the_scale_and_counts_as_a_batch(coloured_squares):
@@ -188,52 +188,17 @@ def test_a_saved_half_precision_model_scales_its_loss_again_when_opened(coloured
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
-def test_the_program_shares_the_variables_memory():
-    model = make()
-    kernel = model.get_layer("row01_conv").kernel
-    before = np.array(kernel)
-    program = training_program(model)
-    np.testing.assert_array_equal(before, np.asarray(kernel))
-    with torch.no_grad():
-        next(p for n, p in program.named_parameters() if "row01_conv" in n).mul_(2)
-    np.testing.assert_array_equal(2 * before, np.asarray(kernel))
-
-
-def test_lowering_folds_norms_and_padding_into_the_convolutions(coloured_squares):
-    model = make()
-    for variable in model.non_trainable_variables:  # statistics that are not 0 and 1
-        variable.assign(np.abs(np.random.default_rng(2).normal(1, 0.2, variable.shape)))
-    program = lower(model)
-    kinds = {type(module).__name__ for module in program.modules()}
-    assert not kinds & {"BatchNorm", "ZeroPad2d", "KerasLayer"}
-    images = coloured_squares.images[:8]
-    with torch.no_grad():
-        found = program(torch.from_numpy(images)).numpy()
-    np.testing.assert_allclose(found, model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)
-
-
-def test_a_layer_without_a_form_of_its_own_is_run_by_keras():
-    inputs = keras.Input((16, 16, 3))
-    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", activation="gelu")(inputs)  # padded unevenly
-    x = keras.layers.Conv2D(8, 2, padding="same")(keras.layers.LeakyReLU()(x))
-    x = keras.layers.Concatenate()([x, keras.layers.MaxPooling2D(3, 1, "same")(x)])
-    model = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(x)))
-    images = np.random.default_rng(0).random((4, 16, 16, 3), "float32")
-    program = lower(model)
-    assert any(isinstance(module, KerasLayer) for module in program.modules())
-    with torch.no_grad():
-        found = program(torch.from_numpy(images)).numpy()
-    np.testing.assert_allclose(found, model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)
-
-
-def test_a_relu_whose_input_is_used_elsewhere_keeps_it():
-    inputs = keras.Input((8, 8, 3))
-    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(4, 1)(inputs))
-    both = keras.layers.Add()([keras.layers.Activation("relu")(x), x])
-    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(both))
-    images = torch.randn(2, 8, 8, 3, generator=torch.manual_seed(0))
-    found = training_program(model).eval()(images).detach().numpy()
-    np.testing.assert_allclose(found, model.predict(images.numpy(), verbose=0), rtol=1e-4, atol=1e-5)
+def test_another_optimizer_or_reduction_than_the_contract_names_is_refused(coloured_squares):
+    batch = torch.from_numpy(coloured_squares.images[:4]), torch.from_numpy(coloured_squares.labels[:4])
+    loss = recipe_loss(Recipe(), coloured_squares.labels, 3)
+    model = training_model(make())
+    model.compile(optimizer="adam", loss=loss)
+    with pytest.raises(TypeError, match="Adam is no MomentumSGD: compile the model with a OneCycleSGD"):
+        model.train_step(batch)
+    compile_by_recipe(model, coloured_squares, Recipe(), STEPS)
+    model.loss.reduction = None
+    with pytest.raises(TypeError, match="no Keras Loss reduced to a mean or a sum"):
+        model.train_step(batch)
 
 
 def test_the_largest_map_is_that_of_the_widest_row():

@@ -15,7 +15,7 @@ from kerastrash.compress.cuts import widths
 from kerastrash.compress.prune import PruneReport, prune
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.files import read_csv
 from kerastrash.models import Conv, Pool, build_model
 from kerastrash.models.saved import open_model, read_description, save_model

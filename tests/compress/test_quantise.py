@@ -12,9 +12,8 @@ from kerastrash.compress.config import QuantiseSettings
 from kerastrash.compress.quantise import QuantisationReport, quantise
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.format import Description
+from kerastrash.export.formats import open_runtime
 from kerastrash.models import Conv, Pool, build_model
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.scoring.evaluate import evaluate
@@ -46,7 +45,7 @@ def images(data) -> np.ndarray:
 
 def test_the_outputs_stay_close_to_the_models_for_one_image_and_for_many(quantised, trained, images):
     path, _ = quantised
-    expected, net = keras_runtime(trained)(images), open_runtime(path)
+    expected, net = open_runtime(trained)(images), open_runtime(path)
     scale = np.abs(expected).max()
     assert 1e-5 < np.abs(net(images) - expected).mean() / scale < 0.05
     np.testing.assert_allclose(net(images[:1]), net(images)[:1], atol=0.01 * scale)
@@ -78,7 +77,7 @@ def test_nothing_else_is_left(quantised):
 
 
 def test_the_float32_file_gives_the_f1_of_the_keras_model(quantised, trained, data):
-    expected = evaluate(keras_runtime(trained), prepare(data, SIZE).part("test")).macro_f1
+    expected = evaluate(open_runtime(trained), prepare(data, SIZE).part("test")).macro_f1
     assert quantised[1].before.test_f1 == expected
 
 

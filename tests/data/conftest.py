@@ -1,8 +1,14 @@
-"""Small photographs and annotation files for the tests of the data package."""
+"""Small photographs, annotation files and a web site for the tests of the data package."""
 
+import contextlib
 import gzip
+import io
 import json
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +119,114 @@ def built(config: DataConfig) -> DataConfig:
 
     build_set(config, "small")
     return config
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer of the site: `cut` bytes of the body come, then nothing more (`stall`) or the end of the connection.
+
+    `pause` is the seconds between two bytes; `length` whether the length of the body is stated.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int | None = None
+    stall: bool = False
+    pause: float = 0.0
+    length: bool = True
+
+
+@dataclass
+class Site:
+    """`site.add("/a.png", Answer(status=500), Answer(body))`: answers in turn, the last one from then on."""
+
+    address: str = ""
+    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    closing: threading.Event = field(default_factory=threading.Event)
+    otherwise: Callable[[str], Answer] = lambda path: Answer(status=404)
+
+    def add(self, path: str, *answers: Answer) -> str:
+        """Sets the answers and returns the address."""
+        self.answers[path] = list(answers)
+        return self.address + path
+
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.asked]
+
+    def answer(self, path: str, headers: dict[str, str]) -> Answer:
+        self.asked.append((path, headers))
+        queue = self.answers.get(path) or [self.otherwise(path)]
+        return queue.pop(0) if len(queue) > 1 else queue[0]
+
+
+class SiteHandler(BaseHTTPRequestHandler):
+    """Serves the site."""
+
+    protocol_version = "HTTP/1.1"
+    site: Site
+
+    def do_GET(self) -> None:
+        answer = self.site.answer(self.path, dict(self.headers))
+        headers = dict(answer.headers)
+        self.send_response(answer.status)
+        if answer.length:
+            headers["Content-Length"] = str(len(answer.body))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.close_connection = answer.cut is not None or not answer.length
+        body = answer.body[: answer.cut]
+        with contextlib.suppress(OSError):  # the client has left
+            for piece in [body] if not answer.pause else [body[i : i + 1] for i in range(len(body))]:
+                self.wfile.write(piece)
+                self.wfile.flush()
+                time.sleep(answer.pause)
+            if answer.stall:
+                self.site.closing.wait(30)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+class SiteServer(ThreadingHTTPServer):
+    """Leaves no thread behind it, and says nothing of clients that go away."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site at http://127.0.0.1:PORT that answers as it is told, well or badly."""
+    site = Site()
+    server = SiteServer(("127.0.0.1", 0), type("Handler", (SiteHandler,), {"site": site}))
+    site.address = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield site
+    site.closing.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def answer() -> type[Answer]:
+    """The class of the site's answers."""
+    return Answer
+
+
+@pytest.fixture
+def picture() -> Callable[..., bytes]:
+    """An encoded picture of one colour, of exactly this size."""
+
+    def encode(size: tuple[int, int] = (40, 30), colour: int = 90, kind: str = "PNG", **options: Any) -> bytes:
+        stream = io.BytesIO()
+        Image.new("RGB", size, (colour % 256, 120, 60)).save(stream, kind, **options)
+        return stream.getvalue()
+
+    return encode

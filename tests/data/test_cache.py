@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 
 from kerastrash.data.cache import MappedReader, cached_crops
+from kerastrash.data.cache_writer import alone_at
 from kerastrash.data.coco import read_coco
 from kerastrash.data.folder import read_folder
 from kerastrash.data.images import read_crop
@@ -185,6 +187,23 @@ def test_preparations_at_once_into_one_folder_all_get_the_same_crops(source, tmp
         runs = [pool.submit(cached_crops, source, tmp_path / "cache", SIZE) for _ in range(24)]
     assert all((run.result().images == expected).all() for run in runs)
     assert only_cache(tmp_path / "cache").is_dir()
+
+
+def test_who_waits_for_another_preparation_says_so(tmp_path, caplog):
+    target = tmp_path / "cache" / "set"
+
+    def take_turn():
+        with alone_at(target):
+            return True
+
+    with ThreadPoolExecutor(1) as pool:
+        with alone_at(target):
+            other = pool.submit(take_turn)
+            while not caplog.messages and not other.done():
+                time.sleep(0.01)
+            assert not other.done()
+        assert other.result()
+    assert caplog.messages == [f"{target}: another process is preparing it; waiting"]
 
 
 def test_a_file_in_the_place_of_the_cache_gives_way(source, tmp_path):

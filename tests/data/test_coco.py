@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kerastrash.data.coco import read_coco
+from kerastrash.data.coco import CROWD, read_coco
 from kerastrash.errors import DataError
 
 
@@ -53,6 +53,18 @@ def test_a_box_that_holds_no_pixel_is_left_out_with_the_reason(coco, box, reason
 
 def test_a_box_partly_outside_the_image_is_kept(coco):
     assert len(read_coco(coco(annotations=[annotation([-3, -1, 9, 9]), annotation([35, 25, 99, 99], 2)])).crops) == 2
+
+
+@pytest.mark.parametrize("iscrowd", [1, True, 1.0])
+def test_a_region_of_many_objects_is_left_out_with_the_reason_and_makes_no_class(coco, iscrowd):
+    crowds = [annotation([1, 1, 5, 5], number, category_id=number, iscrowd=iscrowd) for number in (2, 3)]
+    categories = [{"id": 1, "name": "can"}, {"id": 2, "name": "bottle"}, {"id": 3, "name": "heap"}]
+    single = [annotation([1, 1, 5, 5], 1, iscrowd=0), annotation([1, 1, 5, 5], 4, category_id=2)]
+    path = coco(annotations=[*single, *crowds], categories=categories)
+    assert reasons(path) == dict.fromkeys(("a.png#2", "a.png#3"), CROWD)
+    source = read_coco(path)
+    assert [crop.key for crop in source.crops] == ["a.png#1", "a.png#4"]
+    assert source.classes == ("can", "bottle")
 
 
 def test_annotations_of_unknown_images_and_categories_are_left_out(coco):

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import kerastrash.data
-from kerastrash.data import DataConfig, open_source, prepare, read_crop, summarise
+from kerastrash.data import DataConfig, open_source, prepare, read_crop, sources, summarise
+from kerastrash.data.folder import read_folder
+from kerastrash.data.sources import Scheme
 from kerastrash.errors import ConfigError, DataError
 
 
@@ -60,12 +62,21 @@ def test_an_input_size_out_of_range_stops(class_folders, size):
         prepare(DataConfig(data=str(class_folders(a=3, b=3))), size)
 
 
-def test_data_that_is_absent_or_of_another_kind_stops(tmp_path):
-    with pytest.raises(DataError, match=r"absent: no such file or folder"):
-        open_source(DataConfig(data=str(tmp_path / "absent")))
-    (tmp_path / "photographs.zip").touch()
-    with pytest.raises(DataError, match=r"photographs\.zip: neither a COCO \.json file nor a folder"):
-        open_source(DataConfig(data=str(tmp_path / "photographs.zip")))
+@pytest.mark.parametrize(
+    ("name", "problem"), [("absent", "no such file or folder"), ("a.zip", "no kind of data that can be read")]
+)
+def test_data_that_is_absent_or_of_another_kind_stops_and_the_kinds_are_named(tmp_path, name, problem):
+    (tmp_path / "a.zip").touch()
+    kinds = r"the word 'sample', tfds:NAME, a COCO \.json file or a folder"
+    with pytest.raises(DataError, match=rf"{name}: {problem}; give {kinds}$"):
+        open_source(DataConfig(data=str(tmp_path / name)))
+
+
+def test_another_kind_of_data_is_a_reader_and_an_entry(class_folders, monkeypatch):
+    folder = class_folders(a=2, b=2)
+    nested = Scheme("list:FILE", lambda data: data.startswith("list:"), lambda config: read_folder(folder))
+    monkeypatch.setattr(sources, "SCHEMES", (*sources.SCHEMES, nested))
+    assert open_source(DataConfig(data="list:any")) == read_folder(folder)
 
 
 def test_a_file_whose_every_image_leaves_the_folder_stops_with_the_reason(coco):
@@ -84,15 +95,41 @@ def test_a_file_of_one_class_stops(coco):
         open_source(DataConfig(data=str(coco(categories=[{"id": 1, "name": "can"}]))))
 
 
-def test_the_data_package_imports_no_keras_and_no_backend():
-    script = (
-        "import sys, types; package = types.ModuleType('kerastrash'); package.__path__ = [sys.argv[1]];"
-        "sys.modules['kerastrash'] = package; import kerastrash.data;"
-        "print(sorted({'keras', 'torch', 'tensorflow', 'jax'} & set(sys.modules)))"
-    )
+EVERY_MODULE = """
+import importlib, pkgutil, sys, types
+package = types.ModuleType("kerastrash")
+package.__path__ = [sys.argv[1]]
+sys.modules["kerastrash"] = package
+import kerastrash.data
+for module in pkgutil.walk_packages(kerastrash.data.__path__, "kerastrash.data."):
+    importlib.import_module(module.name)
+unwanted = {"keras", "torch", "tensorflow", "jax", "rich", "kerastrash.console", "kerastrash.reports"}
+print(len(sys.modules), sorted(unwanted & set(sys.modules)))
+"""
+
+
+def test_no_module_of_the_data_package_imports_keras_a_backend_or_the_console():
     package = str(Path(kerastrash.data.__file__).parents[1])
-    done = subprocess.run([sys.executable, "-c", script, package], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", EVERY_MODULE, package], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1)[1].strip() == "[]"
+
+
+def test_preparing_prints_nothing_and_tells_its_progress_to_who_asks(class_folders, tmp_path, capfd):
+    told = []
+
+    def track(items, description, unit, total, before=0):
+        told.append((description, unit, total, before))
+        for item in items:
+            yield item
+            told.append(len(item.pieces))
+
+    config = DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache")
+    assert len(prepare(config, 16, track).crops) == 6
+    assert told == [("Decoding", "photographs", 6, 0), *[1] * 6]
+    prepare(config, 16, track)
+    assert len(told) == 7  # nothing is decoded twice
+    prepare(config, 8)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_summary_counts_classes_sizes_and_what_was_left_out(class_folders, draw, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from kerastrash.data.folder import read_folder
-from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER
 from kerastrash.errors import DataError
 
 

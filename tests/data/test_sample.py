@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from kerastrash.data import DataConfig, open_source, prepare
-from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER
 from kerastrash.files import read_json
 
 CLASSES = ("cardboard", "glass", "metal", "paper", "plastic", "trash")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from kerastrash.cli import run
 from kerastrash.data import DataConfig, open_source, read_crop
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.export.export import Original, export_model, exported_name, open_original
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import save_model

@@ -18,7 +18,7 @@ import pytest
 
 from kerastrash.classifier import Classifier
 from kerastrash.errors import ConfigError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 
 EXPORTED = os.environ.get("KERASTRASH_EXPORTED")
 if not EXPORTED:

@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from kerastrash.augment.draws import NAMES
+from kerastrash.augment.operations import NAMES
 from kerastrash.reports.operations import both_forms, draw_operations
 
 CROPS = [np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8) for seed in range(2)]

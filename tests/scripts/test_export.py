@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.export.formats import missing_packages
+from kerastrash.export.formats import FORMATS
 from kerastrash.models import build_model
 
 
@@ -31,8 +31,8 @@ def data(folder):
 
 
 def test_each_format_is_a_row_and_a_failed_one_says_why(script, folder, data):
-    if missing_packages("onnx"):
-        pytest.skip(f"ONNX cannot be written here: {missing_packages('onnx')}")
+    if FORMATS["onnx"].missing():
+        pytest.skip(f"ONNX cannot be written here: {FORMATS['onnx'].missing()}")
     status, out, err = script(
         "export",
         folder / "net.keras",

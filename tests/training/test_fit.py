@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.description import Description
-from kerastrash.files import read_csv
+from kerastrash.export.format import Description
+from kerastrash.files import TEMPORARY, read_csv
 from kerastrash.models import build_model
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.mobilenet_v3 import InvertedResidual
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.training.checkpoint import LAST, TrainingDiverged
+from kerastrash.training.checkpoint import BEST, LAST, TrainingDiverged
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 
@@ -80,6 +80,57 @@ def test_a_finished_training_is_not_trained_again(whole, coloured_squares):
     state = (folder / LAST).read_bytes()
     assert train(build, coloured_squares, RECIPE, folder) == training
     assert (folder / LAST).read_bytes() == state
+
+
+class Logger(keras.callbacks.Callback):
+    """What an experiment's logger does: a line an epoch, added to one file."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def on_epoch_end(self, epoch, logs=None):
+        names = ("val_macro_f1", "learning_rate", "images_per_second")
+        with self.path.open("a") as stream:
+            stream.write(f"{epoch + 1},{','.join(repr(float(logs[name])) for name in names)}\n")
+
+
+@pytest.mark.backends
+def test_callbacks_see_each_finished_epoch_once_also_in_a_training_that_goes_on(coloured_squares, tmp_path):
+    log = tmp_path / "log.csv"
+    for until in (2, 3, 3):
+        train(build, coloured_squares, replace(RECIPE, epochs=3), tmp_path, until=until, callbacks=[Logger(log)])
+    rows = [
+        (row["epoch"], *(float(row[name]) for name in ("val_macro_f1", "learning_rate", "images_per_second")))
+        for row in read_csv(tmp_path / "metrics.csv")
+    ]
+    lines = [line.split(",") for line in log.read_text().splitlines()]
+    assert [(epoch, *map(float, figures)) for epoch, *figures in lines] == rows
+    assert len(rows) == 3
+
+
+def test_an_epoch_is_saved_before_callbacks_see_it_and_one_of_them_may_end_the_training(coloured_squares, tmp_path):
+    seen = []
+
+    class Enough(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((epoch, (tmp_path / LAST).exists(), "averaged_f1" in logs))
+            self.model.stop_training = True
+
+    recipe = replace(RECIPE, average=0.9)
+    assert train(build, coloured_squares, recipe, tmp_path, callbacks=[Enough()]).epochs == 1
+    assert train(build, coloured_squares, recipe, tmp_path, until=2).epochs == 2
+    assert seen == [(0, True, True)]
+
+
+def test_what_a_killed_process_was_writing_is_gone_when_the_training_goes_on(coloured_squares, tmp_path):
+    train(build, coloured_squares, RECIPE, tmp_path, until=1)
+    whole = {path.name for path in tmp_path.iterdir()}
+    left = (tmp_path / f"{TEMPORARY}1.{BEST}", tmp_path / f"{TEMPORARY}1.{LAST}")
+    for path in left:
+        path.write_bytes(b"half")
+    train(build, coloured_squares, RECIPE, tmp_path, until=1)
+    assert {path.name for path in tmp_path.iterdir()} == whole == {"metrics.csv", BEST, LAST}
 
 
 def test_a_loss_that_is_not_finite_says_to_lower_the_rate(coloured_squares, tmp_path):

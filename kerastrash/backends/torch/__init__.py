@@ -1,6 +1,15 @@
-"""PyTorch: nets run as the plain programs of `program`, eager; `torch.compile` would need minutes for each.
+"""PyTorch: a functional Keras model as a plain PyTorch program, to run it, to train it and to write it into files.
 
-What opens an exported program comes by here and needs no Keras: whatever does is imported on use.
+Taken is a functional or Sequential model of one input, images (batch, height, width, channels), and one output. The
+stock layers of image classifiers have modules of their own (`layers`); any other layer or operation is run by Keras.
+
+Promised is that the program computes with the model's own variables, in their own memory: what trains one trains the
+other, and files, averages and optimizer state are Keras's. In float32 its outputs are within 1e-5 of the largest of
+what Keras computes, and the losses of the first 50 training steps within 1e-3 of stock Keras's.
+
+Training gets a Keras model (`kerastrash.backends.training_model`, which says what it wants to be compiled with). It all
+runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and needs no
+Keras, so whatever does is imported on use.
 """
 
 from collections.abc import Sequence
@@ -19,7 +28,7 @@ def inference_function(model: "keras.Model"):
     """See `kerastrash.backends.inference_function`."""
     from kerastrash.backends.torch.program import lower
 
-    device, program = _device(), lower(model)
+    device, program = keras_device(), lower(model)
 
     @torch.no_grad()
     def run(images: np.ndarray) -> np.ndarray:
@@ -39,8 +48,6 @@ def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
     """See `kerastrash.backends.weight_averager`."""
-    from kerastrash.backends.torch.training import laid_out_as
-
     values = [variable.value.detach() for variable in variables]
     kept = [laid_out_as(value, average) for value, average in zip(values, averages, strict=True)]
 
@@ -53,7 +60,7 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 def synchronise() -> None:
     """See `kerastrash.backends.synchronise`."""
-    if _device().type == "cuda":
+    if keras_device().type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -83,18 +90,24 @@ def thread_count() -> int | None:
 
 def device_description() -> str:
     """The GPU's name, or the processor's."""
-    device = _device()
+    device = keras_device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
     """Bytes free on the CUDA device; 0 without one."""
-    device = _device()
+    device = keras_device()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
 
 
-def _device() -> torch.device:
+def keras_device() -> torch.device:
     """The device that Keras computes on."""
     from keras.src.backend.torch.core import get_device
 
     return torch.device(get_device())
+
+
+def laid_out_as(value: torch.Tensor, state: "keras.Variable") -> torch.Tensor:
+    """The memory of a variable, put in the order of another tensor of its shape; Keras sees no change."""
+    state.value.data = torch.empty_strided(value.shape, value.stride(), device=value.device).copy_(state.value.detach())
+    return state.value.detach()

@@ -14,13 +14,11 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from kerastrash.backends import OpenedFile
+from kerastrash.backends.torch import keras_device
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
-
-EXAMPLE_BATCH = 2
-"""torch.export takes the sizes 0 and 1 of an example for fixed ones."""
 
 
 def write_onnx(model: "keras.Model", path: Path, softmax: bool) -> None:
@@ -79,12 +77,11 @@ def open_program(path: Path, threads: int, extra_file: str) -> OpenedFile:
 
 def _traceable(model: "keras.Model", softmax: bool) -> tuple[nn.Module, torch.Tensor]:
     """The program that is written, and images to trace it with, on its device."""
-    from keras.src.backend.torch.core import get_device
-
     from kerastrash.backends.torch.program import lower
 
     program = nn.Sequential(lower(model), nn.Softmax(dim=1)).eval() if softmax else lower(model)
-    return program, torch.zeros((EXAMPLE_BATCH, *model.input_shape[1:]), device=get_device())
+    shape = (2, *model.input_shape[1:])  # torch.export takes the sizes 0 and 1 of an example for fixed ones
+    return program, torch.zeros(shape, device=keras_device())
 
 
 def _values(program: ExportedProgram, names: Sequence[str]) -> list[torch.Tensor]:

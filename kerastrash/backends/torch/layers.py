@@ -7,7 +7,6 @@ import torch
 from keras import layers
 from keras.src.ops.numpy import GetItem
 from torch import nn
-from torch.nn import functional
 
 from kerastrash.backends.torch.modules import (
     ACTIVATIONS,
@@ -15,9 +14,10 @@ from kerastrash.backends.torch.modules import (
     Convolution,
     KerasLayer,
     Linear,
-    Padding,
     Rescale,
+    Sides,
     activation_module,
+    even,
     to_first,
     to_last,
 )
@@ -25,18 +25,6 @@ from kerastrash.backends.torch.modules import (
 LAST = "channels_last"
 FIRST_AXES = {1: 2, 2: 3, 3: 1}
 """Where the axes of (N, H, W, C) stand in (N, C, H, W)."""
-
-
-class GlobalMean(nn.Module):
-    """GlobalAveragePooling2D."""
-
-    def __init__(self, keepdims: bool):
-        super().__init__()
-        self.keepdims = keepdims
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = functional.adaptive_avg_pool2d(x, 1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
-        return x if self.keepdims else x.flatten(1)
 
 
 class Sum(nn.Module):
@@ -95,8 +83,7 @@ def module_of(layer: keras.Operation) -> nn.Module:
     return KerasLayer(layer)
 
 
-@module_of.register(layers.Conv2D)
-@module_of.register(layers.DepthwiseConv2D)
+@module_of.register
 def _(layer: layers.Conv2D | layers.DepthwiseConv2D) -> nn.Module:
     plain = layer.data_format == LAST and getattr(layer, "depth_multiplier", 1) == 1 and _known(layer.activation)
     return Convolution(layer, _padding(layer, layer.kernel_size, layer.dilation_rate)) if plain else KerasLayer(layer)
@@ -142,24 +129,25 @@ def _(layer: layers.MaxPooling2D) -> nn.Module:
     padding = _padding(layer, layer.pool_size)
     if layer.data_format != LAST:
         return KerasLayer(layer)
-    if padding.even:
-        return nn.MaxPool2d(layer.pool_size, layer.strides, padding.even)
-    pad = nn.ConstantPad2d(padding.sides, -float("inf"))
+    if even(padding):
+        return nn.MaxPool2d(layer.pool_size, layer.strides, even(padding))
+    pad = nn.ConstantPad2d(padding, -float("inf"))
     return nn.Sequential(pad, nn.MaxPool2d(layer.pool_size, layer.strides))
 
 
 @module_of.register
 def _(layer: layers.AveragePooling2D) -> nn.Module:
-    padding = _padding(layer, layer.pool_size)
-    if layer.data_format != LAST or padding.top or padding.left:
+    left, right, top, bottom = _padding(layer, layer.pool_size)
+    if layer.data_format != LAST or left or top:
         return KerasLayer(layer)
-    beyond = any(padding)  # only on the right and at the bottom: what a window that begins inside may reach over
-    return nn.AvgPool2d(layer.pool_size, layer.strides, ceil_mode=beyond, count_include_pad=False)
+    # what a window that begins inside may reach over lies on the right and at the bottom
+    return nn.AvgPool2d(layer.pool_size, layer.strides, ceil_mode=right + bottom > 0, count_include_pad=False)
 
 
 @module_of.register
 def _(layer: layers.GlobalAveragePooling2D) -> nn.Module:
-    return GlobalMean(layer.keepdims)
+    mean = nn.AdaptiveAvgPool2d(1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
+    return mean if layer.keepdims else nn.Sequential(mean, nn.Flatten())
 
 
 @module_of.register
@@ -185,13 +173,14 @@ def _known(activation) -> bool:
     return activation is None or activation.__name__ in ACTIVATIONS
 
 
-def _padding(layer: keras.Layer, window: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Padding:
+def _padding(layer: keras.Layer, window: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Sides:
     """The pixels around a map that a convolution or a pooling over (height, width) pixels adds by its `padding`."""
     if layer.padding == "valid":
-        return Padding(0, 0, 0, 0)
+        return 0, 0, 0, 0
     sides = []
     for side, kernel, stride, step in zip(layer.input.shape[1:3], window, layer.strides, dilation, strict=True):
         covered = (kernel - 1) * step + 1
         total = max((-(-side // stride) - 1) * stride + covered - side, 0)
         sides += [total // 2, total - total // 2]
-    return Padding(*sides)
+    top, bottom, left, right = sides
+    return left, right, top, bottom

@@ -5,8 +5,6 @@ channels_last convolutions want, (out, height, width, in), without changing what
 between the two and whatever trains the modules trains the Keras model.
 """
 
-from typing import NamedTuple
-
 import keras
 import torch
 from keras import layers
@@ -23,27 +21,14 @@ ACTIVATIONS = {
     "silu": nn.SiLU,
     "sigmoid": nn.Sigmoid,
 }
-KERNEL_ORDER = (3, 2, 0, 1)
-"""From Keras's (height, width, in, out) to PyTorch's (out, in, height, width)."""
+Sides = tuple[int, int, int, int]
+"""Pixels that a layer adds around a map, as PyTorch has them: left, right, top, bottom."""
 
 
-class Padding(NamedTuple):
-    """Pixels that a layer adds around a map."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def even(self) -> tuple[int, int] | None:
-        """Pixels in height and width, on each of the two sides; None where the sides differ."""
-        return (self.top, self.left) if (self.top, self.left) == (self.bottom, self.right) else None
-
-    @property
-    def sides(self) -> tuple[int, int, int, int]:
-        """Left, right, top, bottom: PyTorch's order."""
-        return self.left, self.right, self.top, self.bottom
+def even(padding: Sides) -> tuple[int, int] | None:
+    """Pixels in height and width, where two opposite sides have the same; else None."""
+    left, right, top, bottom = padding
+    return (top, left) if (top, left) == (bottom, right) else None
 
 
 def share(variable: keras.Variable, order: tuple[int, ...]) -> nn.Parameter:
@@ -61,17 +46,16 @@ def share(variable: keras.Variable, order: tuple[int, ...]) -> nn.Parameter:
 class Convolution(nn.Module):
     """Conv2D or DepthwiseConv2D, its padding and its activation.
 
-    Where the sides are padded unevenly, `uneven` has the pixels (left, right, top, bottom), and `padding` is zero.
+    Where the sides are padded unevenly, `uneven` has the pixels, and `padding` is zero.
     """
 
-    def __init__(self, layer: layers.Conv2D | layers.DepthwiseConv2D, padding: Padding):
+    def __init__(self, layer: layers.Conv2D | layers.DepthwiseConv2D, padding: Sides):
         super().__init__()
         depthwise = isinstance(layer, layers.DepthwiseConv2D)
-        self.weight = share(layer.kernel, (2, 3, 0, 1) if depthwise else KERNEL_ORDER)
+        self.weight = share(layer.kernel, (2, 3, 0, 1) if depthwise else (3, 2, 0, 1))  # to (out, in, height, width)
         self.bias = share(layer.bias, (0,)) if layer.use_bias else None
         self.stride, self.dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-        self.padding = padding.even or (0, 0)
-        self.uneven = None if padding.even else padding.sides
+        self.padding, self.uneven = even(padding) or (0, 0), None if even(padding) else padding
         self.groups = self.weight.shape[0] if depthwise else layer.groups
         self.dtype = getattr(torch, layer.compute_dtype)
         self.pooled = self.groups == 1 and tuple(layer.input.shape[1:3]) == tuple(layer.kernel_size) == (1, 1)

@@ -23,7 +23,7 @@ def training_program(model: keras.Model) -> fx.GraphModule:
     Takes images (batch, height, width, 3), uint8 or float; gives float32 logits (batch, classes).
     """
     model = getattr(model, "_functional", model)  # of a Sequential
-    graph, program_modules = fx.Graph(), nn.ModuleDict({"entry": Entry(), "exit": Exit()})
+    graph, program_modules = fx.Graph(), nn.ModuleDict()
 
     def add(operation: keras.Operation, *arguments, **keywords) -> fx.Node:
         name = f"layer{len(program_modules):03d}_{operation.name}"
@@ -32,9 +32,9 @@ def training_program(model: keras.Model) -> fx.GraphModule:
         program_modules[name] = KerasLayer(operation) if keywords else module_of(operation)
         return graph.call_module(name, arguments, keywords)
 
-    entry = graph.call_module("entry", (graph.placeholder("images"),))
+    entry = graph.call_function(enter, (graph.placeholder("images"),))
     outputs = model._run_through_graph(entry, operation_fn=lambda operation: functools.partial(add, operation))
-    graph.output(graph.call_module("exit", (outputs,)))
+    graph.output(graph.call_function(leave, (outputs,)))
     program = fx.GraphModule(program_modules, graph)
     _interleave_channels(program)
     _absorb_padding(program)
@@ -65,18 +65,14 @@ def lower(model: keras.Model) -> fx.GraphModule:
     return program
 
 
-class Entry(nn.Module):
+def enter(images: torch.Tensor) -> torch.Tensor:
     """Images (N, H, W, C), uint8 or float, as float32 maps (N, C, H, W): a view where they are float32 already."""
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return to_first(cast(images, torch.float32))
+    return to_first(cast(images, torch.float32))
 
 
-class Exit(nn.Module):
+def leave(x: torch.Tensor) -> torch.Tensor:
     """Logits in float32."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return cast(to_last(x), torch.float32)
+    return cast(to_last(x), torch.float32)
 
 
 def _calls(program: fx.GraphModule, kinds: type | tuple[type, ...]) -> Iterator[tuple[fx.Node, nn.Module]]:
@@ -107,10 +103,7 @@ def _drop(program: fx.GraphModule, node: fx.Node) -> None:
 def _interleave_channels(program: fx.GraphModule) -> None:
     """Replaces the three layers of a channel shuffle by one module, which moves the map once."""
     for node, swap in list(_calls(program, KerasLayer)):
-        chain = [
-            getattr(module, "layer", None) for module in (_producer(program, node), swap, _only_user(program, node))
-        ]
-        if shuffled := _shuffled_map(*chain):
+        if shuffled := _shuffled_map(_producer(program, node), swap, _only_user(program, node)):
             (last,), first = node.users, node.args[0]
             program.add_submodule(last.target, Interleave(*shuffled))
             last.args = first.args
@@ -118,10 +111,10 @@ def _interleave_channels(program: fx.GraphModule) -> None:
             program.graph.erase_node(first)
 
 
-def _shuffled_map(*chain: keras.Operation | None) -> tuple[int, int, int, int] | None:
+def _shuffled_map(*modules: nn.Module | None) -> tuple[int, int, int, int] | None:
     """Groups, channels, height and width where three layers interleave groups of channels; else None."""
-    kinds = (layers.Reshape, layers.Permute, layers.Reshape)
-    if not all(isinstance(layer, kind) for layer, kind in zip(chain, kinds, strict=True)):
+    chain = [module.layer for module in modules if isinstance(module, KerasLayer)]
+    if [type(layer) for layer in chain] != [layers.Reshape, layers.Permute, layers.Reshape]:
         return None
     split, swap, join = chain
     before, parted, after = split.input.shape[1:], split.output.shape[1:], join.output.shape[1:]

@@ -8,8 +8,10 @@ from collections import defaultdict
 import keras
 import numpy as np
 import torch
-from keras.src.backend.torch.core import get_device
+from torch import nn
 
+from kerastrash.backends import MomentumSGD
+from kerastrash.backends.torch import keras_device, laid_out_as
 from kerastrash.backends.torch.modules import BatchNorm, update_statistics
 from kerastrash.backends.torch.program import training_program
 
@@ -17,10 +19,8 @@ REDUCTIONS = {"sum_over_batch_size": torch.mean, "mean": torch.mean, "sum": torc
 """Keras's own reduction sends the batch's size to the device, which waits for it."""
 CHUNK = 1024
 """Steps whose rates are read from the schedule at a time, so that the device is asked once in so many."""
-MMAP_MAX, TRIM_THRESHOLD, TOP_PAD = -4, -1, -2
-"""glibc's names for mallopt (malloc.h)."""
-STEP = 2**28
-"""Bytes by which the heap grows."""
+MALLOPT = {-4: 0, -1: -1, -2: 2**28}
+"""By number in glibc's malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD (bytes by which the heap grows)."""
 KEPT_ANYWAY = 2**25
 """Bytes: glibc keeps freed blocks up to this size without being told (mallopt(3), M_MMAP_THRESHOLD)."""
 
@@ -45,7 +45,7 @@ class ProgramModel(keras.Model):
         return self._step(data, False)
 
     def _step(self, data, training: bool):
-        images, labels = data[:2]
+        images, labels = data
         self._trainer = self._trainer or Trainer(self, len(images))
         self._trainer.step(images, labels, training)
         return dict.fromkeys(["loss", *(metric.name for metric in self._compile_metrics.metrics)])
@@ -71,15 +71,19 @@ class Trainer:
     """What a `ProgramModel` trains with, made at its first step."""
 
     def __init__(self, model: ProgramModel, batch_size: int):
-        self.device = torch.device(get_device())
+        self.device = keras_device()
         self.program = training_program(model)
-        norms = (module for module in self.program.modules() if isinstance(module, BatchNorm))
-        self.norms = [norm for norm in norms if norm.learns]
+        self.norms = [module for module in self.program.modules() if isinstance(module, BatchNorm) and module.learns]
+        self.loss = model.loss
+        if not (isinstance(self.loss, keras.losses.Loss) and self.loss.reduction in REDUCTIONS):
+            raise TypeError(
+                f"loss={self.loss!r} is no Keras Loss reduced to a mean or a sum: compile the model with one"
+            )
+        self.reduce = REDUCTIONS[self.loss.reduction]
         by_memory = {id(parameter.untyped_storage()): parameter for parameter in self.program.parameters()}
         trained = model.trainable_variables
-        shared = {id(variable): by_memory[id(variable.value.untyped_storage())] for variable in trained}
-        self.update = FusedSGD(model.optimizer, model, shared)
-        self.loss, self.reduce = model.loss, REDUCTIONS[model.loss.reduction]
+        shared = [by_memory[id(variable.value.untyped_storage())] for variable in trained]
+        self.update = FusedSGD(model.optimizer, trained, shared)
         self.seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self.graphs = model.graphs and self.device.type == "cuda"
         if self.device.type == "cuda":
@@ -123,31 +127,31 @@ def largest_map(model: keras.Model) -> int:
 
 
 class FusedSGD:
-    """Applies a `OneCycleSGD`, alone or in Keras's LossScaleOptimizer, to parameters in its variables' memory.
+    """Applies a `MomentumSGD`, alone or in Keras's LossScaleOptimizer, to parameters in its variables' memory.
 
     The optimizer's own variables hold all of the state: velocities, step and loss scale. The step counts batches: one
     whose gradients overflow in 16 bits changes no weight, yet the schedule goes on, as with PyTorch's OneCycleLR; so no
     step needs to ask the device whether it was applied.
     """
 
-    def __init__(self, optimizer: keras.optimizers.Optimizer, model: keras.Model, parameters: dict):
-        """`parameters` are by the identity of the trainable variable whose memory they share."""
+    def __init__(self, optimizer: keras.optimizers.Optimizer, variables: list, parameters: list[nn.Parameter]):
+        """`variables` are all that is trained; each shares its memory with the parameter of its index."""
         if not optimizer.built:  # Keras's LossScaleOptimizer would make its variables twice
-            optimizer.build(model.trainable_variables)
+            optimizer.build(variables)
         self.scaler = optimizer if isinstance(optimizer, keras.optimizers.LossScaleOptimizer) else None
         self.optimizer = optimizer.inner_optimizer if self.scaler else optimizer
-        self.parameters = [parameters[id(variable)] for variable in model.trainable_variables]
+        if not isinstance(self.optimizer, MomentumSGD):
+            raise TypeError(f"{type(self.optimizer).__name__} is no MomentumSGD: compile the model with a OneCycleSGD")
+        self.parameters = parameters
         self.velocities = [
             laid_out_as(variable.value, velocity).as_strided(parameter.shape, parameter.stride())
-            for parameter, variable, velocity in zip(
-                self.parameters, model.trainable_variables, self.optimizer.velocities, strict=True
-            )
+            for parameter, variable, velocity in zip(parameters, variables, self.optimizer.velocities, strict=True)
         ]
         self.groups: dict[tuple[float, float], list[int]] = defaultdict(list)
-        for number, (parameter, share) in enumerate(zip(self.parameters, self.optimizer.shares, strict=True)):
+        for number, (parameter, share) in enumerate(zip(parameters, self.optimizer.shares, strict=True)):
             self.groups[self.optimizer.l2 if parameter.ndim > 1 else 0.0, share].append(number)
         self.step = int(self.optimizer.iterations)
-        self.overflow = torch.zeros(1, device=self.parameters[0].device)
+        self.overflow = torch.zeros(1, device=parameters[0].device)
         self._rates: dict[int, tuple[float, float]] = {}
 
     def scaled(self, loss: torch.Tensor) -> torch.Tensor:
@@ -190,20 +194,14 @@ class FusedSGD:
         return self._rates[self.step]
 
 
-def laid_out_as(value: torch.Tensor, state: keras.Variable) -> torch.Tensor:
-    """The memory of a variable, put in the order of another tensor of its shape; Keras sees no change."""
-    state.value.data = torch.empty_strided(value.shape, value.stride(), device=value.device).copy_(state.value.detach())
-    return state.value.detach()
-
-
-def keep_freed_memory() -> bool:
-    """Lets this process keep the memory that it frees, for its own next use; False where the system cannot be told so.
+def keep_freed_memory() -> None:
+    """Lets this process keep the memory that it frees, for its own next use, where glibc can be told so.
 
     glibc returns each large block to the system as soon as it is freed, and the next one arrives page by page, zeroed:
     for a training step on the processor, whose every activation is such a block, that is a third of its time. The
     process stays as large as it was at its peak.
     """
-    if platform.libc_ver()[0] != "glibc":
-        return False
-    mallopt = ctypes.CDLL(None).mallopt
-    return all(mallopt(option, value) for option, value in ((MMAP_MAX, 0), (TRIM_THRESHOLD, -1), (TOP_PAD, STEP)))
+    if platform.libc_ver()[0] == "glibc":
+        mallopt = ctypes.CDLL(None).mallopt
+        for option, value in MALLOPT.items():
+            mallopt(option, value)

@@ -6,13 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.categories import choose_category_map
 from kerastrash.data.checks.findings import Finding, Item, Kind
-from kerastrash.data.coco import licence_of, licence_table
-from kerastrash.data.config import DataConfig
-from kerastrash.data.dataset import ANNOTATIONS
+from kerastrash.data.coco import category_map_of, licence_of, licence_table
 from kerastrash.data.records import Frame
-from kerastrash.data.sample import SAMPLE, SAMPLE_FOLDER
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
@@ -37,13 +33,6 @@ class AnnotationFacts:
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images, the most frequent first."""
     findings: tuple[Finding, ...]
-
-
-def annotation_file(config: DataConfig) -> Path | None:
-    """The COCO file that the settings name, once its source has been opened; None where they name something else."""
-    path = SAMPLE_FOLDER if config.data == SAMPLE else Path(config.data)
-    path = path / ANNOTATIONS if path.is_dir() else path
-    return path if path.is_file() else None
 
 
 def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
@@ -72,14 +61,13 @@ def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Fr
 def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> tuple[Category, ...]:
     names = {entry["id"]: entry["name"] for entry in document["categories"]}
     counts = Counter(names.get(entry["category_id"]) for entry in document["annotations"])
-    used = {name for name in counts if name is not None}
-    category_map = choose_category_map(list(names.values()), used, given)
+    category_map = category_map_of(document, given)
     labels = {name: category_map.label_of[name] for name in names.values()}
     rows = [
         Category(name, "" if label is None else category_map.classes[label], counts[name])
         for name, label in labels.items()
     ]
-    order = {name: place for place, name in enumerate(category_map.classes)}
+    order = {name: index for index, name in enumerate(category_map.classes)}
     return tuple(sorted(rows, key=lambda row: (order.get(row.class_name, len(order)), -row.annotations)))
 
 

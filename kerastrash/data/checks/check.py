@@ -6,8 +6,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts, annotation_file
-from kerastrash.data.checks.counts import (
+from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts
+from kerastrash.data.checks.duplicates import duplicate_findings
+from kerastrash.data.checks.files import file_findings, left_out_of
+from kerastrash.data.checks.findings import Finding, Kind, Severity, present
+from kerastrash.data.checks.scan import ScannedImage, scan, sight_crops, sight_photographs
+from kerastrash.data.config import DataConfig, check_config
+from kerastrash.data.counts import (
     ClassCount,
     Histogram,
     class_counts,
@@ -15,14 +20,10 @@ from kerastrash.data.checks.counts import (
     counted_source,
     histograms,
 )
-from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.files import file_findings, left_out_of
-from kerastrash.data.checks.findings import Finding, Kind, Severity, present
-from kerastrash.data.checks.scan import ScannedImage, scan
-from kerastrash.data.checks.sightings import sight_crops, sight_photographs
-from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.dataset import Dataset, open_source, prepare_source
+from kerastrash.data.dataset import Dataset, prepare_source
+from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.records import Source
+from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError, require
 
 LARGEST_NEAR = 16
@@ -47,7 +48,7 @@ class CheckConfig(DataConfig):
     """Bits, of 64, in which the perceptual hashes of near-duplicates may differ: 0 to 16."""
 
     strict: bool = False
-    """Near-duplicates under two labels or on two sides of the split make the exit status 1 too."""
+    """Near-duplicates under two labels or in two splits make the exit status 1 too."""
 
     report: Path | None = None
     """The page; by default check-NAME.html in this folder."""
@@ -125,7 +126,7 @@ class CheckReport:
         }
 
 
-def check(config: CheckConfig) -> CheckReport:
+def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
     """Reads every photograph of the source once, prepares the set, and reports what was found.
 
     A set that cannot be prepared (no image is there, a class is too small to split) is checked all the same: the
@@ -138,10 +139,10 @@ def check(config: CheckConfig) -> CheckReport:
     """
     check_config(config, config.input_size)
     source = open_source(config)
-    scanned = scan(source)
-    dataset, unusable = _prepared(source, config)
-    own = _sides(dataset)
-    facts = _annotation_facts(config, source, scanned)
+    scanned = scan(source, track)
+    dataset, unusable = _prepared(source, config, track)
+    own = _splits(dataset)
+    facts = _annotation_facts(config, scanned)
     counted = counted_dataset(dataset) if dataset else counted_source(source)
     photographs, crops = sight_photographs(source, scanned, own), sight_crops(source, scanned, own)
     found = [
@@ -165,24 +166,24 @@ def check(config: CheckConfig) -> CheckReport:
     )
 
 
-def _prepared(source: Source, config: CheckConfig) -> tuple[Dataset | None, str]:
+def _prepared(source: Source, config: CheckConfig, track: Track) -> tuple[Dataset | None, str]:
     try:
-        return prepare_source(source, config, config.input_size), ""
+        return prepare_source(source, config, config.input_size, track), ""
     except DataError as error:
         return None, str(error)
 
 
-def _sides(dataset: Dataset | None) -> dict[str, str]:
-    """The side of each crop by its key."""
+def _splits(dataset: Dataset | None) -> dict[str, str]:
+    """The split of each crop by its key."""
     if dataset is None:
         return {}
-    return {dataset.crops[index].key: side for side, indices in dataset.splits.items() for index in indices}
+    return {dataset.crops[index].key: split for split, indices in dataset.splits.items() for index in indices}
 
 
-def _annotation_facts(config: CheckConfig, source: Source, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
-    path = annotation_file(config)
+def _annotation_facts(config: CheckConfig, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
+    path = annotation_file(config.data)
     if path is not None:
-        sizes = {source.crops[one.crops[0]].image_id: one.look.size for one in scanned if one.look}
+        sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}
         return annotation_facts(path, config.categories, sizes)
-    licences = Counter(source.crops[one.crops[0]].licence or NOT_STATED for one in scanned)
+    licences = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
     return AnnotationFacts((), tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), ())

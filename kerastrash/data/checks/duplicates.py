@@ -5,10 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerastrash.console import track
 from kerastrash.data.checks.findings import Finding, Item, Kind
-from kerastrash.data.checks.scan import Look
-from kerastrash.data.checks.sightings import Sighting, grouped
+from kerastrash.data.checks.scan import Look, Sighting, grouped
 
 CORRELATION = 0.9
 """Least correlation of the thumbnails of a pair. It ignores brightness and contrast, and sees colour."""
@@ -40,7 +38,7 @@ def duplicate_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting
     exact = [*grouped(photographs, _pixels), *grouped(crops, _pixels)]
     conflicts = [group for group in exact if len(_labels(group)) > 1]
     leaks = _leaks(photographs, crops)
-    pixels = {sighting.place: sighting.look.pixels for sighting in photographs}
+    pixels = {sighting.index: sighting.look.pixels for sighting in photographs}
     graver = {id(sighting) for group in (*conflicts, *leaks) for sighting in group}
     rest = [group for group in grouped(photographs, _pixels) if not graver.issuperset(map(id, group))]
     same_file = [group for group in rest if len({sighting.file for sighting in group}) == 1]
@@ -79,11 +77,11 @@ def _leaks(photographs: Sequence[Sighting], crops: Sequence[Sighting]) -> list[l
     leaking: set[int] = set()
     by_photograph = grouped(photographs, lambda sighting: sighting.group)
     for group in (*grouped(photographs, _pixels), *by_photograph, *grouped(crops, _pixels)):
-        places = {sighting.place for sighting in group}
+        indices = {sighting.index for sighting in group}
         if len(_union(group, "given")) > 1 or len(_union(group, "own")) > 1:
-            if not places <= leaking:
+            if not indices <= leaking:
                 leaks.append(group)
-            leaking |= places
+            leaking |= indices
     return leaks
 
 
@@ -104,18 +102,18 @@ def _where(group: Sequence[Sighting]) -> str:
 
 def _copies_of_one_crop(group: Sequence[Sighting], pixels: Mapping[int, str]) -> bool:
     """Whether the crops are equal only because their photographs are, which is said of those."""
-    places = [sighting.place for sighting in group]
-    return len(set(places)) == len(places) and len({pixels[place] for place in places}) == 1
+    indices = [sighting.index for sighting in group]
+    return len(set(indices)) == len(indices) and len({pixels[index] for index in indices}) == 1
 
 
 def _near_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], near: int) -> list[Finding]:
     pairs, stopped = _verified(photographs, near)
     alike = {frozenset(sighting.look.pixels for sighting in pair) for pair, _ in pairs}
-    pixels = {sighting.place: sighting.look.pixels for sighting in photographs}
+    pixels = {sighting.index: sighting.look.pixels for sighting in photographs}
     crop_pairs, crops_stopped = _verified(crops, near)
     for pair, measured in crop_pairs:
-        first, second = (pixels[sighting.place] for sighting in pair)
-        same_photograph = pair[0].place == pair[1].place
+        first, second = (pixels[sighting.index] for sighting in pair)
+        same_photograph = pair[0].index == pair[1].index
         if same_photograph or (first != second and frozenset((first, second)) not in alike):
             pairs.append((pair, measured))
     found: dict[Kind, list[Item]] = {Kind.NEAR_CONFLICT: [], Kind.NEAR_LEAK: [], Kind.NEAR_DUPLICATE: []}
@@ -180,8 +178,7 @@ def near_pairs(looks: Sequence[Look], near: int) -> list[NearPair]:
 def _candidates(hashes: np.ndarray, near: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Indices (first < second) and differing bits of the pairs within `near` bits, some thousands at a time."""
     rows = max(1, BLOCK // len(hashes))
-    starts = range(0, len(hashes), rows)
-    for start in track(starts, "Comparing", unit="blocks") if len(starts) > 1 else starts:
+    for start in range(0, len(hashes), rows):
         block = hashes[start : start + rows]
         bits = np.bitwise_count(block[:, None] ^ hashes[None, start:])
         first, second = np.nonzero(bits <= near)

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
 from kerastrash.data.checks.scan import Look, ScannedImage
-from kerastrash.data.checks.sightings import photograph_name
+from kerastrash.data.counts import TINY
 from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Crop, Frame, LeftOut, Source
-from kerastrash.data.summary import TINY
 
 
 def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
@@ -16,14 +15,13 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
     missing, bad = [], []
     for photograph in scanned:
         if photograph.look is None:
-            crop = source.crops[photograph.crops[0]]
-            item = Item((photograph_name(crop),), photograph.reason)
-            (missing if _is_missing(crop) else bad).append(item)
+            item = Item((photograph.name,), photograph.reason)
+            (missing if _is_missing(photograph.crops[0]) else bad).append(item)
     return [
         Finding(Kind.MISSING_IMAGE, tuple(missing)),
         Finding(Kind.BAD_IMAGE, tuple(bad)),
         Finding(Kind.LEFT_OUT, tuple(Item((item.what,), item.reason) for item in left_out)),
-        _orientations(source, scanned),
+        _orientations(scanned),
         Finding(Kind.TINY, tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
     ]
 
@@ -31,10 +29,10 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
 def left_out_of(source: Source, scanned: Sequence[ScannedImage]) -> list[LeftOut]:
     """What a source that cannot be prepared leaves out: as it says itself, and what the scan could not use."""
     unusable = [
-        LeftOut(source.crops[place].key, photograph.reason)
+        LeftOut(crop.key, photograph.reason)
         for photograph in scanned
         if photograph.look is None
-        for place in photograph.crops
+        for crop in photograph.crops
     ]
     return [*source.left_out, *unusable]
 
@@ -43,15 +41,14 @@ def _is_missing(crop: Crop) -> bool:
     return isinstance(crop.image, Path) and not crop.image.exists()
 
 
-def _orientations(source: Source, scanned: Sequence[ScannedImage]) -> Finding:
+def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
     items = []
     for photograph in scanned:
         if photograph.orientation not in (0, 1):
-            crop = source.crops[photograph.crops[0]]
+            crop = photograph.crops[0]
             note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
-            name = photograph_name(crop)
-            pictures = (Picture(whole(crop), name),) if photograph.look else ()
-            items.append(Item((name,), note, pictures))
+            pictures = (Picture(whole(crop), photograph.name),) if photograph.look else ()
+            items.append(Item((photograph.name,), note, pictures))
     return Finding(Kind.ORIENTATION, tuple(sorted(items, key=lambda item: item.note)))
 
 
@@ -70,8 +67,7 @@ def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
 
 def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:
     for photograph in scanned:
-        for place, look in photograph.cuts.items():
+        for crop, look in zip(photograph.crops, photograph.cuts, strict=False):
             if isinstance(look, Look) and min(look.size) < TINY:
-                crop = source.crops[place]
                 note = f"{look.size[0]} x {look.size[1]} px"
                 yield Item((crop.key,), note, (Picture(crop, crop.key, source.classes[crop.label]),))

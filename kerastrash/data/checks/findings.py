@@ -45,7 +45,7 @@ class Kind(StrEnum):
 ERROR, WARNING, NOTE = Severity
 KINDS: dict[Kind, tuple[Severity, str, str]] = {
     Kind.CONFLICT: (ERROR, "Same pixels under two labels", "A net cannot learn both: keep the right label."),
-    Kind.LEAK: (ERROR, "Leak between splits", "The same picture is trained on and measured on: keep it on one side."),
+    Kind.LEAK: (ERROR, "Leak between splits", "The same picture is trained on and measured on: keep it in one split."),
     Kind.NEAR_CONFLICT: (WARNING, "Near-duplicates under two labels", "Look at each pair: one label may be wrong."),
     Kind.NEAR_LEAK: (WARNING, "Near-duplicates across splits", "They make measured accuracy look better than it is."),
     Kind.SAME_FILE: (WARNING, "Same file more than once", "Equal bytes (SHA-256); they count twice in training."),
@@ -58,7 +58,7 @@ KINDS: dict[Kind, tuple[Severity, str, str]] = {
     Kind.ANNOTATION_ID: (WARNING, "Annotation ids that stand twice", "All are kept here; readers that index by id keep "
                          "the last of equal ids only."),
     Kind.SHARED_FILE: (WARNING, "One file under several image ids", "Its annotations are spread over several entries."),
-    Kind.NEAR_DUPLICATE: (NOTE, "Near-duplicates", "Under one label and on one side of the split: harmless, but fewer "
+    Kind.NEAR_DUPLICATE: (NOTE, "Near-duplicates", "Under one label and in one split: harmless, but fewer "
                           "different pictures than it seems."),
     Kind.LEFT_OUT: (NOTE, "Left out", "Everything that is not used, by reason; including what is named elsewhere."),
     Kind.BOX_CLIPPED: (NOTE, "Boxes partly off the image", "They are clipped to it."),
@@ -81,8 +81,8 @@ class Picture:
     name: str
     label: str = ""
     """Class name or names; empty for a photograph with crops of several."""
-    side: str = ""
-    """`train`, `val` or `test`; empty where it is on none, or on several."""
+    split: str = ""
+    """`train`, `val` or `test`; or several joined by `and`; empty where it is in none."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class Finding:
                 "names": list(item.names),
                 "note": item.note,
                 "labels": [picture.label for picture in item.pictures],
-                "sides": [picture.side for picture in item.pictures],
+                "splits": [picture.split for picture in item.pictures],
             }
             for item in self.items
         ]

@@ -1,20 +1,20 @@
-"""One pass over the photographs of a source: each is read and decoded once, and its look is kept."""
+"""One pass over the photographs of a source: each is read and decoded once, and its look is kept to be compared."""
 
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import imagehash
 import numpy as np
 from PIL import Image
 
-from kerastrash.console import track
-from kerastrash.data.decoding import in_threads
+from kerastrash.data.checks.findings import Picture, whole
+from kerastrash.data.counts import TINY
+from kerastrash.data.decoding import Track, by_photograph, in_threads, untracked
 from kerastrash.data.images import FORMATS, ORIENTATION, ImageError, cut, decode, digest, read_bytes
 from kerastrash.data.records import Crop, Frame, Source
-from kerastrash.data.summary import TINY
 
 THUMBNAIL = 16
 FLAT = 4.0
@@ -55,30 +55,32 @@ def look_at(image: Image.Image) -> Look:
 class ScannedImage:
     """What one file is; `look` is None where it cannot be used, and `reason` says why."""
 
-    crops: tuple[int, ...]
-    """Indices in the source of the crops on it."""
+    crops: tuple[Crop, ...]
     file: str = ""
     """SHA-256 (hex) of the file."""
     orientation: int = 1
     stored: Frame | None = None
     look: Look | None = None
     reason: str = ""
-    cuts: dict[int, Look | str] = field(default_factory=dict)
-    """The look of each crop by its index in the source, or the reason why it cannot be cut."""
+    cuts: tuple[Look | str, ...] = ()
+    """The look of each of `crops`, or the reason why it cannot be cut."""
+
+    @property
+    def name(self) -> str:
+        """The name of the photograph in its source: the key of a crop with a box is `file_name#id`."""
+        crop = self.crops[0]
+        return crop.key if crop.box is None else crop.key.rpartition("#")[0]
 
 
-def scan(source: Source) -> list[ScannedImage]:
-    """Reads every photograph of the source in parallel threads, with a progress bar."""
-    on_photograph: dict[Any, list[int]] = {}
-    for index, crop in enumerate(source.crops):
-        on_photograph.setdefault((crop.image, crop.frame), []).append(index)
-    scanned = in_threads(lambda indices: _scan_one(source.crops, indices), on_photograph.values())
-    return list(track(scanned, "Checking", unit="photographs", total=len(on_photograph)))
+def scan(source: Source, track: Track = untracked) -> list[ScannedImage]:
+    """Reads every photograph of the source in parallel threads."""
+    photographs = by_photograph(source.crops)
+    return list(track(in_threads(_scan_one, photographs), "Checking", "photographs", len(photographs)))
 
 
-def _scan_one(crops: Sequence[Crop], indices: Sequence[int]) -> ScannedImage:
-    first = crops[indices[0]]
-    facts: dict[str, Any] = {"crops": tuple(indices)}
+def _scan_one(crops: tuple[Crop, ...]) -> ScannedImage:
+    first = crops[0]
+    facts: dict[str, Any] = {"crops": crops}
     try:
         data = read_bytes(first.image)
         facts["file"] = digest(data)
@@ -87,7 +89,7 @@ def _scan_one(crops: Sequence[Crop], indices: Sequence[int]) -> ScannedImage:
     except ImageError as error:
         return ScannedImage(**facts, reason=error.reason)
     look = look_at(image)
-    return ScannedImage(**facts, look=look, cuts={index: _cut(image, crops[index], look) for index in indices})
+    return ScannedImage(**facts, look=look, cuts=tuple(_cut(image, crop, look) for crop in crops))
 
 
 def _cut(image: Image.Image, crop: Crop, look: Look) -> Look | str:
@@ -106,3 +108,79 @@ def _header(data: bytes) -> dict[str, Any]:
             return {"stored": image.size, "orientation": image.getexif().get(ORIENTATION, 1)}
     except Exception:  # decoders meet arbitrary bytes and raise whatever they trip over
         return {}
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A photograph or a crop that could be decoded."""
+
+    look: Look
+    picture: Picture
+    index: int
+    """Index of its photograph among those scanned."""
+    file: str
+    """SHA-256 (hex) of the photograph's file."""
+    group: str
+    """SHA-256 (hex) of the photograph by which splits are grouped; a record of a crop names that of its photograph."""
+    labels: frozenset[int]
+    """The classes that its pixels stand under; empty for a photograph that has boxes."""
+    given: frozenset[str]
+    """Splits that the source gives it."""
+    own: frozenset[str]
+    """Splits in which the prepared data hold it."""
+
+
+def sight_photographs(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
+    """One sighting for each photograph; `own` gives the split of each crop by its key."""
+    return [
+        _sighting(source, index, photograph, photograph.look, photograph.crops, own)
+        for index, photograph in enumerate(scanned)
+        if photograph.look is not None
+    ]
+
+
+def sight_crops(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
+    """One sighting for each crop with a box; a crop without one is its photograph."""
+    return [
+        _sighting(source, index, photograph, look, [crop], own, boxed=True)
+        for index, photograph in enumerate(scanned)
+        for crop, look in zip(photograph.crops, photograph.cuts, strict=False)
+        if crop.box is not None and isinstance(look, Look)
+    ]
+
+
+def _sighting(
+    source: Source,
+    index: int,
+    photograph: ScannedImage,
+    look: Look,
+    crops: Sequence[Crop],
+    own: Mapping[str, str],
+    boxed: bool = False,
+) -> Sighting:
+    """The sighting of one crop with a box, or of the photograph of all its crops."""
+    first, labels = crops[0], frozenset(crop.label for crop in crops)
+    splits = frozenset(own[crop.key] for crop in crops if crop.key in own)
+    given = frozenset(crop.split for crop in crops if crop.split)
+    shown, name = (first, first.key) if boxed else (whole(first), photograph.name)
+    label = ", ".join(source.classes[number] for number in sorted(labels))
+    if not boxed and any(crop.box is not None for crop in crops):
+        labels = frozenset()
+    return Sighting(
+        look=look,
+        picture=Picture(shown, name, label, " and ".join(sorted(given or splits))),
+        index=index,
+        file=photograph.file,
+        group=first.photograph or photograph.file,
+        labels=labels,
+        given=given,
+        own=splits,
+    )
+
+
+def grouped(sightings: Iterable[Sighting], key: Callable[[Sighting], Hashable], least: int = 2) -> list[list[Sighting]]:
+    """The groups of at least `least` sightings that share a key, in the order of their first members."""
+    groups: dict[Hashable, list[Sighting]] = {}
+    for sighting in sightings:
+        groups.setdefault(key(sighting), []).append(sighting)
+    return [group for group in groups.values() if len(group) >= least]

@@ -11,8 +11,8 @@ import numpy as np
 
 from kerastrash.console import console, track
 from kerastrash.errors import KerastrashError
-from kerastrash.export.description import Description
-from kerastrash.export.formats import FORMATS, FormatName, format_of, missing_packages
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, FormatName, check_digests, format_of
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.benchmark.process import NetProcess
@@ -36,12 +36,7 @@ class ModelFile:
     @property
     def bytes(self) -> int | None:
         """The size of all that belongs to it: an OpenVINO file's weights, everything in a SavedModel's folder."""
-        if not self.path or not self.path.exists():
-            return None
-        parts = list(self.path.rglob("*")) if self.path.is_dir() else [self.path]
-        if self.format == "openvino":
-            parts.append(self.path.with_suffix(".bin"))
-        return sum(part.stat().st_size for part in parts if part.is_file())
+        return FORMATS[self.format].size(self.path) if self.path and self.path.exists() else None
 
 
 def model_files(config: BenchmarkConfig, folder: Path) -> list[ModelFile]:
@@ -70,7 +65,7 @@ def _formats_of(model: Path, config: BenchmarkConfig) -> list[FormatName | None]
         return [None]
     if config.formats != "all":
         return list(config.formats)
-    missing = {name: missing_packages(name) for name in FORMATS}
+    missing = {name: FORMATS[name].missing() for name in FORMATS}
     for name, line in missing.items():
         if line:
             console.print(f"{model} is not timed as {name}: run {line}", soft_wrap=True, highlight=False, markup=False)
@@ -82,6 +77,7 @@ def _model_file(model: Path, name: FormatName | None, folder: Path) -> ModelFile
         own = format_of(model).name
         if name in (None, own):
             return ModelFile(model, own, model)
+        check_digests(model)
         classes = Description.from_json(read_description(model), model).classes
         return written_file(model, open_model(model), name, folder, Description(classes))
     except KerastrashError as error:

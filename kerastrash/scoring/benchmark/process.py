@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kerastrash.errors import KerastrashError
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.processes import ending
 
 

@@ -15,8 +15,8 @@ from typing import BinaryIO
 import numpy as np
 
 from kerastrash.errors import KerastrashError
-from kerastrash.export.nets import OpenNet
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
+from kerastrash.export.open_net import OpenNet
 from kerastrash.scoring.benchmark.process import Facts
 from kerastrash.scoring.clocks import time_block
 

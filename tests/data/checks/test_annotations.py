@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from kerastrash.data.checks import CheckConfig
-from kerastrash.data.checks.annotations import annotation_file
-from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER, annotation_file
 
 
 def only(finding):
@@ -39,12 +37,12 @@ def test_a_box_off_the_image_is_named(coco, checked, found, box, kind):
 
 @pytest.mark.parametrize("data", ["sample", str(SAMPLE_FOLDER), str(SAMPLE_FOLDER / "annotations.json")])
 def test_the_annotation_file_is_found_by_every_name(data):
-    assert annotation_file(CheckConfig(data=data)) == SAMPLE_FOLDER / "annotations.json"
+    assert annotation_file(data) == SAMPLE_FOLDER / "annotations.json"
 
 
 @pytest.mark.parametrize("data", ["tfds:taco", "{}"])
 def test_other_sources_have_no_annotation_file(tmp_path, data):
-    assert annotation_file(CheckConfig(data=data.format(tmp_path))) is None
+    assert annotation_file(data.format(tmp_path)) is None
 
 
 def test_a_box_is_compared_with_the_decoded_image_where_no_size_is_stated(coco, checked, found):

@@ -12,10 +12,9 @@ from PIL import Image, ImageEnhance
 from kerastrash.data.checks import Severity
 from kerastrash.data.checks.duplicates import duplicate_findings
 from kerastrash.data.checks.findings import present
-from kerastrash.data.checks.scan import scan
-from kerastrash.data.checks.sightings import sight_photographs
+from kerastrash.data.checks.scan import scan, sight_photographs
 from kerastrash.data.records import Crop, Source
-from kerastrash.data.sample import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER
 
 PHOTOGRAPHS = Path(__file__).resolve().parents[2] / "photographs"
 
@@ -159,7 +158,7 @@ def test_a_copy_on_another_side_of_the_given_split_fails(split_folder, checked, 
     assert set(item.names) == {"train/can/0.png", "test/can/copy.png"}
     assert "keep only the copy in test" in item.note
     assert [finding.kind for finding in report.failed] == ["leak"]
-    assert report.counts[-1].sides == {"train": 5, "val": 6, "test": 7}
+    assert report.counts[-1].splits == {"train": 5, "val": 6, "test": 7}
     assert report.counts[-1].crops == 18
 
 

@@ -71,7 +71,7 @@ def test_a_crop_of_sixteen_pixels_is_not_tiny(coco, checked):
 def test_counts_by_class_and_side_and_size(split_folder, checked):
     report = checked(split_folder)
     assert [row.name for row in report.counts] == ["box", "can", "all"]
-    assert report.counts[0].sides == {"train": 3, "val": 3, "test": 3}
+    assert report.counts[0].splits == {"train": 3, "val": 3, "test": 3}
     assert report.counts[-1].crops == report.counts[-1].photographs == 18
     long_sides, aspects = (dict(histogram.bars) for histogram in report.histograms)
     assert long_sides["64 to 127"] == aspects["5:4 to 2:1"] == 18

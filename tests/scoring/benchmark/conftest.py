@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.export.description import Description
+from kerastrash.export.format import Description
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import save_model

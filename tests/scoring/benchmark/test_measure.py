@@ -15,7 +15,7 @@ from rich.console import Console
 
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 from kerastrash.models import build_model
 from kerastrash.reports.benchmark import benchmark_tables
 from kerastrash.scoring import score

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import KerastrashError
-from kerastrash.export.runtimes import open_runtime
+from kerastrash.export.formats import open_runtime
 from kerastrash.scoring.benchmark.process import NetProcess
 
 

@@ -1,0 +1,123 @@
+"""A format of model files, and what such a file says of itself.
+
+The `.keras` archive and the LiteRT file, to whose end a zip archive may be joined, hold the description as the member
+`kerastrash.json`; ONNX as the metadata property `kerastrash`, OpenVINO as the runtime information of that name,
+torch.export among its extra files, a SavedModel in its folder `assets.extra`.
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from kerastrash.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    import keras
+
+    from kerastrash.export.open_net import OpenNet
+
+KerasModel: TypeAlias = "keras.Model"
+
+KEY = "kerastrash"
+"""The name under which the formats hold the description; as a file, `kerastrash.json`."""
+
+Precision = Literal["float32", "float16", "int8"]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file says of its net, whose images are (batch, size, size, 3), RGB in [0, 255]; kept as JSON."""
+
+    classes: tuple[str, ...] | None = None
+    """Names of the outputs in their order; None where they are not known."""
+    softmax: bool = False
+    """Whether the outputs are probabilities; otherwise they are logits."""
+    precision: Precision = "float32"
+    """Of the weights."""
+
+    def to_json(self) -> str:
+        """As JSON text."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes | None, source: Any) -> "Description":
+        """Reads what `to_json` wrote; an absent one, None or empty, describes nothing.
+
+        Raises:
+            ModelError: the text, found in the file `source`, is no such description.
+        """
+        if not text:
+            return cls()
+        try:
+            values = json.loads(text)
+            classes = values.pop("classes", None)
+            return cls(classes=tuple(map(str, classes)) if classes else None, **values)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise ModelError(f"{source}: its description cannot be read ({error}); export the model again") from error
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format. Knowing it imports neither keras nor a runtime: what writes and opens its files imports them."""
+
+    name: str
+    suffix: str
+    """Of the file; empty where it is a folder."""
+    runtime: str
+    """The runtime's own name, for tables."""
+    write: Callable[[KerasModel, Path, Description], None]
+    """Writes a float32 model that ends in logits, for batches of any size, with the description in the file.
+
+    The description's precision is followed, its softmax put behind the logits. Whatever it raises is a net that cannot
+    be written.
+    """
+    open: Callable[[Path, int], "OpenNet"]
+    """Opens a file with so many processor threads. Whatever it raises is a damaged file."""
+    precisions: tuple[Precision, ...] = ("float32",)
+    """In which `write` writes."""
+    backend: str | None = None
+    """The Keras backend that `write` needs; None where any will do."""
+    writing: Mapping[str, str] = field(default_factory=dict)
+    """Modules that `write` needs beside the core dependencies, each with the extra of kerastrash that brings it."""
+    opening: Mapping[str, str] = field(default_factory=dict)
+    """Modules that `open` needs, likewise."""
+    beside: tuple[str, ...] = ()
+    """Suffixes of further files of the model, beside the one that is opened."""
+
+    def parts(self, path: Path) -> dict[str, Path]:
+        """All files of a model, by their suffixes; by their paths inside where the model is a folder."""
+        if path.is_dir():
+            return {str(file.relative_to(path)): file for file in sorted(path.rglob("*")) if file.is_file()}
+        return {suffix: path.with_suffix(suffix) for suffix in (path.suffix, *self.beside)}
+
+    def size(self, path: Path) -> int:
+        """Bytes of a model on the disk, all files together."""
+        return sum(file.stat().st_size for file in self.parts(path).values() if file.is_file())
+
+    def missing(self, opening: bool = True) -> str | None:
+        """The line that installs what writing (and opening) lacks here; None where nothing lacks."""
+        needed = {**self.writing, **(self.opening if opening else {})}
+        extras = [extra for module, extra in needed.items() if importlib.util.find_spec(module) is None]
+        return f'pip install "kerastrash[{",".join(dict.fromkeys(extras))}]"' if extras else None
+
+    def check_packages(self, opening: bool = True) -> None:
+        """Raises ConfigError, with the line that installs them, where packages to write (and open) it are missing."""
+        if line := self.missing(opening):
+            raise ConfigError(f"{self.name} needs packages that are not installed: run {line}")
+
+    def cannot_import(self, error: ImportError) -> ConfigError:
+        """The sentence for a package that was not there, or broken, when a file was to be opened or written."""
+        needed = error.name or self.runtime
+        package, extras = needed.partition(".")[0], {**self.opening, **self.writing}
+        extra = extras.get(package, next(iter(extras.values()), None))
+        fault = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
+        return ConfigError(f"{needed} {fault}: run pip install " + (f'"kerastrash[{extra}]"' if extra else package))
+
+    def versions(self) -> dict[str, str]:
+        """The versions of the packages that write and open it."""
+        modules = dict.fromkeys(("kerastrash", "keras", "torch", *self.writing, *self.opening))
+        return {module: importlib.metadata.version(module) for module in modules}

@@ -1,0 +1,241 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from kerastrash.augment.augmentation import CONTEST, Augmentation, Draws
+from kerastrash.augment.operations import NAMES, OPERATIONS
+from kerastrash.errors import ConfigError
+
+UNLEVELLED = ("AutoContrast", "Equalize")
+
+
+def picture(size=33, low=0, high=256):
+    return np.random.default_rng(1).integers(low, high, (size, size, 3), dtype=np.uint8)
+
+
+def apply(name, image, level, sign=1):
+    return np.array(OPERATIONS[name].apply(Image.fromarray(image), level, sign))
+
+
+def one_draw(*names, level=1.0, signs=(), flip=False, turns=0, centre=(0.5, 0.5)):
+    operations = np.array([NAMES.index(name) for name in names], np.int8)
+    signs = np.array(signs or (1,) * len(names), np.int8)
+    centre = np.array(centre, np.float32)
+    return Draws(operations, signs, np.float32(level), np.bool_(flip), np.int8(turns), centre)
+
+
+def _affine(image, *coefficients):
+    grey = (128, 128, 128)
+    return image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=grey)
+
+
+def pillows_own(name, image, level, sign):
+    """The operation as Pillow offers it whole."""
+    factor, width, height = 1 + sign * 0.9 * level, *image.size
+    return {
+        "Identity": lambda: image,
+        "AutoContrast": lambda: ImageOps.autocontrast(image),
+        "Equalize": lambda: ImageOps.equalize(image),
+        "Rotate": lambda: image.rotate(sign * 30 * level, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128)),
+        "Solarize": lambda: ImageOps.solarize(image, round(256 * (1 - level))),
+        "Color": lambda: ImageEnhance.Color(image).enhance(factor),
+        "Posterize": lambda: ImageOps.posterize(image, round(8 - 4 * level)),
+        "Contrast": lambda: ImageEnhance.Contrast(image).enhance(factor),
+        "Brightness": lambda: ImageEnhance.Brightness(image).enhance(factor),
+        "Sharpness": lambda: ImageEnhance.Sharpness(image).enhance(factor),
+        "ShearX": lambda: _affine(image, 1, sign * 0.3 * level, 0, 0, 1, 0),
+        "ShearY": lambda: _affine(image, 1, 0, 0, sign * 0.3 * level, 1, 0),
+        "TranslateX": lambda: _affine(image, 1, 0, sign * level * width * 150 / 331, 0, 1, 0),
+        "TranslateY": lambda: _affine(image, 1, 0, 0, 0, 1, sign * level * height * 150 / 331),
+    }[name]()
+
+
+def test_the_operations_are_the_fourteen_of_the_contest():
+    assert NAMES[:14] == CONTEST
+    assert Augmentation().names == CONTEST
+    assert set(CONTEST) == {
+        *("Identity", "AutoContrast", "Equalize", "Rotate", "Solarize", "Color", "Posterize"),
+        *("Contrast", "Brightness", "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY"),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_every_pixel_is_that_of_pillows_own_operation(name, sign):
+    pictures = [picture(size, 30, 200) for size in (32, 33)]
+    pictures += [np.full((9, 9, 3), 77, np.uint8), np.where(picture(21) < 128, 3, 250).astype(np.uint8)]
+    pictures.append(picture(40)[:25])  # wider than high
+    for image in map(Image.fromarray, pictures):
+        for level in (0.0, 0.1, 0.25, 0.3, 0.5, 0.77, 1.0):
+            expected = np.asarray(pillows_own(name, image, level, sign))
+            np.testing.assert_array_equal(np.asarray(OPERATIONS[name].apply(image, level, sign)), expected)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(UNLEVELLED)))
+@pytest.mark.parametrize("sign", [1, -1])
+def test_level_zero_leaves_the_image(name, sign):
+    np.testing.assert_array_equal(apply(name, picture(), 0.0, sign), picture())
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"Identity"}))
+def test_level_one_changes_the_image(name):
+    image = picture(low=40, high=200)
+    assert not np.array_equal(apply(name, image, 1.0), image)
+
+
+def test_autocontrast_stretches_each_channel_to_the_whole_range():
+    stretched = apply("AutoContrast", picture(low=50, high=180), 0.5)
+    np.testing.assert_array_equal(stretched.min((0, 1)), 0)
+    np.testing.assert_array_equal(stretched.max((0, 1)), 255)
+
+
+def test_equalize_spreads_the_levels_evenly():
+    image = (picture(64) // 16) ** 2
+    equal = apply("Equalize", image, 0.5)
+    order = np.argsort(image[..., 0], axis=None, kind="stable")
+    assert (np.diff(equal[..., 0].ravel()[order].astype(int)) >= 0).all()
+    quarters = np.histogram(equal[..., 0], bins=4, range=(0, 256))[0] / equal[..., 0].size
+    np.testing.assert_allclose(quarters, 0.25, atol=0.06)
+
+
+@pytest.mark.parametrize(("level", "threshold"), [(0.25, 192), (0.5, 128), (1.0, 0)])
+def test_solarize_inverts_from_its_threshold_up(level, threshold):
+    image = picture()
+    np.testing.assert_array_equal(apply("Solarize", image, level), np.where(image >= threshold, 255 - image, image))
+
+
+@pytest.mark.parametrize(("level", "bits"), [(0.0, 8), (0.25, 7), (0.5, 6), (1.0, 4)])
+def test_posterize_keeps_the_upper_bits(level, bits):
+    image = picture()
+    np.testing.assert_array_equal(apply("Posterize", image, level), image >> (8 - bits) << (8 - bits))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("level", [0.5, 1.0])
+def test_colour_contrast_and_brightness_scale_by_up_to_nine_tenths(sign, level):
+    image, factor = picture(), 1 + sign * 0.9 * level
+    luma = np.array(Image.fromarray(image).convert("L")).astype(float)
+    references = {"Brightness": 0.0, "Contrast": float(int(luma.mean() + 0.5)), "Color": luma[..., None]}
+    for name, degenerate in references.items():
+        expected = np.clip(degenerate + (image.astype(float) - degenerate) * factor, 0, 255)
+        np.testing.assert_allclose(apply(name, image, level, sign), expected, atol=1.01)
+
+
+@pytest.mark.parametrize(("name", "axis"), [("TranslateX", 1), ("TranslateY", 0)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_translate_moves_by_up_to_150_of_331_of_the_side_and_fills_with_grey(name, axis, sign):
+    image = picture(331)
+    moved = np.moveaxis(apply(name, image, 1.0, sign), axis, 0)
+    image = np.moveaxis(image, axis, 0)
+    kept, source = (slice(0, -150), slice(150, None)) if sign > 0 else (slice(150, None), slice(0, -150))
+    np.testing.assert_array_equal(moved[kept], image[source])
+    uncovered = moved[-150:] if sign > 0 else moved[:150]
+    assert (uncovered == 128).all()
+
+
+@pytest.mark.parametrize(("name", "axis"), [("ShearX", 0), ("ShearY", 1)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_shear_moves_each_line_in_proportion_to_its_place(name, axis, sign):
+    size = 100
+    ramp = np.broadcast_to(np.arange(size, dtype=np.uint8)[:, None], (size, size))
+    ramp = ramp.T if axis == 0 else ramp
+    image = np.repeat(ramp[..., None], 3, axis=2).copy()
+    sheared = apply(name, image, 1.0, sign)[..., 0].astype(float)
+    sheared = sheared if axis == 0 else sheared.T
+    rows, columns = np.indices((size, size))
+    expected = columns + sign * 0.3 * (rows + 0.5)
+    inside = (expected > 1) & (expected < size - 2)
+    np.testing.assert_allclose(sheared[inside], expected[inside], atol=1)
+    assert (sheared[(expected < -1) | (expected > size)] == 128).all()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_rotate_turns_by_up_to_thirty_degrees_and_fills_with_grey(sign):
+    size, middle = 101, 50
+    image = np.zeros((size, size, 3), np.uint8)
+    image[middle - 1 : middle + 2, middle + 30 : middle + 40] = 255
+    turned = apply("Rotate", image, 1.0, sign)
+    assert (turned[0, 0] == 128).all()
+    weight = np.where(turned[..., 0] > 200, 1.0, 0.0)
+    rows, columns = np.indices((size, size))
+    angle = np.arctan2(-(weight * (rows - middle)).sum(), (weight * (columns - middle)).sum())
+    assert np.degrees(angle) == pytest.approx(sign * 30, abs=1)
+
+
+def test_a_draw_is_flipped_then_changed_in_its_order_each_operation_with_its_sign():
+    image = Image.fromarray(picture())
+    names, signs = ("ShearX", "Solarize", "Contrast"), (-1, 1, -1)
+    expected = ImageOps.mirror(image)
+    for name, sign in zip(names, signs, strict=True):
+        expected = pillows_own(name, expected, 0.5, sign)
+    draw = one_draw(*names, level=0.5, signs=signs, flip=True)
+    np.testing.assert_array_equal(Augmentation().apply(picture(), draw), np.asarray(expected))
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_draw_is_turned_against_the_clock_after_the_flip(turns):
+    turned = Augmentation().apply(picture(), one_draw(flip=True, turns=turns))
+    np.testing.assert_array_equal(turned, np.rot90(picture()[:, ::-1], turns))
+
+
+def test_the_result_is_new_and_has_the_shape_and_type_of_the_image():
+    image = picture(20)
+    augmentation = Augmentation(n_select=6, cutout=0.5)
+    draws = augmentation.draw(0, 0, 30)
+    for index in range(30):
+        augmented = augmentation.apply(image, draws[index])
+        assert augmented.shape == (20, 20, 3)
+        assert augmented.dtype == np.uint8
+    np.testing.assert_array_equal(image, picture(20))
+    untouched = Augmentation(n_select=0).apply(image, one_draw())
+    untouched[...] = 0
+    np.testing.assert_array_equal(image, picture(20))
+
+
+def test_a_memory_mapped_read_only_image_is_augmented(tmp_path):
+    np.save(tmp_path / "crops.npy", picture()[None])
+    image = np.load(tmp_path / "crops.npy", mmap_mode="r")[0]
+    np.testing.assert_array_equal(Augmentation(cutout=0.2).apply(image, one_draw())[0, 0], image[0, 0])
+
+
+def test_level_zero_changes_nothing_but_the_unlevelled_operations():
+    for name in NAMES:
+        augmented = Augmentation().apply(picture(low=40, high=200), one_draw(name, level=0.0))
+        assert np.array_equal(augmented, picture(low=40, high=200)) == (name not in UNLEVELLED)
+
+
+def test_cutout_is_a_grey_square_of_its_share_of_the_side_around_its_centre():
+    image, augmentation = np.zeros((40, 40, 3), np.uint8), Augmentation(cutout=0.25)
+    draws = augmentation.draw(0, 0, 300)
+    black = replace(draws, operations=draws.operations[:, :0], signs=draws.signs[:, :0])
+    masks = [(augmentation.apply(image, black[index]) == 128).all(-1) for index in range(300)]
+    assert max(mask.sum() for mask in masks) == 100
+    assert all(mask.sum() >= 25 for mask in masks)
+    assert np.logical_or.reduce(masks).all()
+    centred = (augmentation.apply(image, one_draw(centre=(0.5, 0.25))) == 128).all(-1)
+    assert centred[15:25, 5:15].all()
+    assert centred.sum() == 100
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"n_select": 7}, "n_select=7"),
+        ({"n_select": -1}, "n_select=-1"),
+        ({"n_select": 1.5}, "n_select=1.5"),
+        ({"level": 1.1}, "level=1.1"),
+        ({"level": float("nan")}, "level=nan"),
+        ({"n_level": 0}, "n_level=0"),
+        ({"n_level": 2.5}, "n_level=2.5"),
+        ({"cutout": -0.1}, "cutout=-0.1"),
+        ({"operations": ("Rotate", "Swirl")}, "operations=.*Swirl.* must be some of Identity, AutoContrast"),
+        ({"operations": ("Rotate", "Rotate"), "n_select": 1}, "each once"),
+        ({"operations": (), "n_select": 0}, r"operations=\(\)"),
+        ({"operations": ("Rotate",)}, "n_select=2 must be a whole number from 0 to 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(settings, named):
+    with pytest.raises(ConfigError, match=named):
+        Augmentation(**settings)

@@ -1,0 +1,367 @@
+"""Files from a server that misbehaves: each one whole and in its place, or named with its reason."""
+
+import gzip
+import os
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from kerastrash.data import download as download_module
+from kerastrash.data.download import Client, WantedPhotograph, claim, fetch_all
+from kerastrash.data.web import FetchConfig, Unavailable, redirected
+from kerastrash.errors import ConfigError, FileError
+from kerastrash.files import read_json
+
+BODY = bytes(range(256)) * 40
+FAST = FetchConfig(connections=4, timeout=0.5, retries=2, backoff=0.01, longest_wait=0.2, deadline=10)
+
+
+@pytest.fixture
+def fetch(tmp_path):
+    """`fetch(address)` -> the bytes that are in place in the end."""
+    part, path = tmp_path / "parts" / "file", tmp_path / "file"
+
+    def run(*addresses, check=lambda path: None, stop=None, **settings):
+        Client(replace(FAST, **settings), stop or threading.Event()).fetch(addresses, part, check, path)
+        return path.read_bytes()
+
+    run.part, run.path = part, path
+    return run
+
+
+def assert_unavailable(fetch, address, reason, **options):
+    with pytest.raises(Unavailable, match=reason):
+        fetch(address, **options)
+    assert not fetch.path.exists()
+    assert not fetch.part.exists()
+
+
+def test_a_file_is_fetched_without_cookies_or_credentials(site, answer, fetch, monkeypatch, tmp_path):
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    site.add("/a", answer(status=302, headers={"Location": "/b", "Set-Cookie": "a=1"}))
+    site.add("/b", answer(BODY))
+    assert fetch(site.address.replace("//", "//me:secret@") + "/a") == BODY
+    assert site.paths() == ["/a", "/b"]
+    for _, headers in site.asked:
+        assert not {"Cookie", "Authorization"} & set(headers)
+        assert headers["User-Agent"].startswith("kerastrash/")
+
+
+def is_body(path):
+    if path.read_bytes() != BODY:
+        raise Unavailable("is no such thing")
+
+
+BUSY = [{"status": status} for status in (408, 429, 500, 503)]
+SPOILT = [{"body": BODY, "cut": 100}, {"body": BODY, "cut": 100, "stall": True}, {"body": BODY[:99], "length": False}]
+
+
+@pytest.mark.parametrize("first", BUSY + SPOILT)
+def test_a_passing_fault_is_tried_again(site, answer, fetch, first):
+    assert fetch(site.add("/a", answer(**first), answer(BODY, length=False)), check=is_body) == BODY
+    assert len(site.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "times"), [(500, FAST.retries + 1), (401, 1), (403, 1), (404, 1), (410, 1), (204, 1)]
+)
+def test_a_server_that_keeps_to_its_answer_is_given_up(site, answer, fetch, status, times):
+    assert_unavailable(fetch, site.add("/a", answer(status=status)), f"server answered {status}")
+    assert len(site.asked) == times
+
+
+def test_retry_after_is_waited_for(site, answer, fetch):
+    address = site.add("/a", answer(status=429, headers={"Retry-After": "1"}), answer(BODY))
+    started = time.monotonic()
+    assert fetch(address, longest_wait=5) == BODY
+    assert time.monotonic() - started >= 1
+
+
+@pytest.mark.parametrize("asked", ["86400", "Fri, 31 Dec 2100 23:59:59 GMT", "soon", "9" * 400, "9" * 5000])
+def test_retry_after_cannot_hold_the_client(site, answer, fetch, asked):
+    assert fetch(site.add("/a", answer(status=429, headers={"Retry-After": asked}), answer(BODY))) == BODY
+
+
+def test_a_wait_beyond_the_deadline_is_not_begun(site, answer, fetch):
+    address = site.add("/a", answer(status=429, headers={"Retry-After": "50"}), answer(BODY))
+    assert_unavailable(fetch, address, "429", longest_wait=60, deadline=5)
+    assert len(site.asked) == 1
+
+
+def test_a_trickle_is_given_up_at_the_deadline(site, answer, fetch):
+    assert_unavailable(fetch, site.add("/a", answer(BODY, pause=0.05)), "took longer", deadline=0.3)
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 2"])
+def test_headers_that_trickle_are_given_up(fetch, start):
+    stop = threading.Event()
+
+    def serve(server):
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(start)
+            while not stop.wait(0.05):
+                try:
+                    connection.sendall(b"0")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=[server], daemon=True)
+        thread.start()
+        try:
+            assert_unavailable(fetch, f"http://127.0.0.1:{server.getsockname()[1]}/a", "does not answer", retries=0)
+        finally:
+            stop.set()
+            thread.join()
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+
+
+@pytest.mark.parametrize("status", [302, 503])
+def test_the_body_of_a_redirect_or_fault_is_not_read(site, answer, fetch, status):
+    endless = answer(BODY, status=status, headers={"Location": "/b"}, pause=0.05)
+    site.add("/b", answer(BODY))
+    assert fetch(site.add("/a", endless, answer(BODY)), deadline=5) == BODY
+
+
+def test_a_redirect_elsewhere_is_not_followed(site, answer, fetch):
+    target = site.add("/b", answer(BODY)).replace("127.0.0.1", "localhost")
+    assert_unavailable(fetch, site.add("/a", answer(status=302, headers={"Location": target})), "another host")
+    assert site.paths() == ["/a"]
+
+
+def test_a_redirect_to_a_named_host_is_followed(site, answer, fetch):
+    site.add("/b", answer(BODY))
+    target = site.address.replace("127.0.0.1", "localhost") + "/b"
+    address = site.add("/a", answer(status=302, headers={"Location": target}))
+    assert fetch(address, redirect_hosts=("localhost",)) == BODY
+
+
+def test_a_circle_of_redirects_is_left(site, answer, fetch):
+    address = site.add("/a", answer(status=302, headers={"Location": "/a"}))
+    assert_unavailable(fetch, address, "redirected more than 5 times")
+    assert len(site.asked) == 6
+
+
+@pytest.mark.parametrize(
+    ("origin", "target", "reason"),
+    [
+        ("https://farm66.staticflickr.com/a", "https://live.staticflickr.com/a", None),
+        ("https://farm66.staticflickr.com/a", "http://live.staticflickr.com/a", "https to http"),
+        ("https://farm66.staticflickr.com/a", "https://staticflickr.com.example.org/a", "another host"),
+        ("https://farm66.staticflickr.com/a", "https://evilstaticflickr.com/a", "another host"),
+        ("http://93.184.216.34/a", "http://127.0.0.1/a", "private"),
+        ("http://93.184.216.34/a", "http://169.254.169.254/a", "private"),
+        ("http://93.184.216.34/a", "http://[::1]/a", "private"),
+        ("http://93.184.216.34/a", "http://2130706433/a", "private"),
+        ("http://127.0.0.1/a", "http://10.0.0.1/a", None),
+        ("http://127.0.0.1/a", "file:///etc/passwd", "http to file"),
+        ("http://127.0.0.1/a", "ftp://127.0.0.1/a", "http to ftp"),
+        ("http://127.0.0.1/a", "//example.org/b", "another host"),
+        ("http://127.0.0.1/a", "http://127.0.0.1@example.org/b", "another host"),
+        ("http://127.0.0.1/a", "http://[::1/b", "malformed"),
+    ],
+)
+def test_where_a_redirect_may_lead(origin, target, reason):
+    hosts = ("staticflickr.com", "127.0.0.1", "169.254.169.254", "::1", "2130706433", "10.0.0.1")
+    if reason is None:
+        assert redirected(origin, target, hosts) == target
+    else:
+        with pytest.raises(Unavailable, match=reason):
+            redirected(origin, target, hosts)
+
+
+NO_NAMES = ["http://127.0.0.1:9/a", "http://" + "a" * 300 + ".org/", "http://*.org/", "http://.org/"]
+NO_WEB = ["file:///etc/passwd", "ftp://127.0.0.1/a", "a.jpg", "", "http://", "http://127.0.0.1:99999/", "data:,x"]
+
+
+@pytest.mark.parametrize("address", [*NO_WEB, *NO_NAMES])
+def test_nothing_but_http_and_https_is_asked(fetch, address):
+    reason = "address is malformed|server does not answer" if address in NO_NAMES else "neither http nor https"
+    assert_unavailable(fetch, address, reason)
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_file_that_is_too_large_is_refused(site, answer, fetch, monkeypatch, length):
+    monkeypatch.setattr(download_module, "MAX_BYTES", 5000)
+    assert_unavailable(fetch, site.add("/a", answer(BODY, length=length)), "larger than")
+
+
+def test_a_length_that_is_no_number_is_not_believed(site, answer, fetch):
+    nonsense = answer(BODY, headers={"Content-Length": "9" * 5000}, length=False)
+    assert fetch(site.add("/a", nonsense)) == BODY
+
+
+def test_a_whole_body_that_is_unfit_is_final(site, answer, fetch):
+    assert_unavailable(fetch, site.add("/a", answer(b"<html>"), answer(BODY)), "is no such thing", check=is_body)
+
+
+def test_stopping_ends_a_body_and_a_wait(site, answer, fetch):
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    assert_unavailable(fetch, site.add("/a", answer(BODY, pause=0.01)), "took longer", stop=stop)
+    stop.clear()
+    threading.Timer(0.2, stop.set).start()
+    started = time.monotonic()
+    busy = site.add("/b", answer(status=503, headers={"Retry-After": "60"}))
+    assert_unavailable(fetch, busy, "503", stop=stop, longest_wait=60, deadline=600)
+    assert time.monotonic() - started < 30
+
+
+@pytest.fixture
+def wanted(site, tmp_path):
+    def make(name, size=(40, 30), **fields):
+        return WantedPhotograph(name, tmp_path / "taco" / name, (f"{site.address}/{name}",), size, **fields)
+
+    return make
+
+
+@pytest.fixture
+def fetch_them(tmp_path):
+    """`fetch_them(downloads)` -> {file name: reason} of the missing ones."""
+
+    def run(*downloads, **settings):
+        with claim(tmp_path / "taco") as state:
+            return {one.file_name: one.reason for one in fetch_all(downloads, state, replace(FAST, **settings))}
+
+    return run
+
+
+def test_many_photographs_come_in_parallel_and_are_counted(site, answer, picture, wanted, tmp_path):
+    downloads = [wanted(f"batch_{number % 3}/{number}.png") for number in range(30)]
+    for number, item in enumerate(downloads[:29]):
+        site.add(f"/{item.file_name}", answer(picture(colour=number)))
+    told = []
+
+    def track(ended, description, unit, total, before):
+        told.append((total, before))
+        for item in ended:
+            told.append(item.reason)
+            yield item
+
+    with claim(tmp_path / "taco") as state:
+        assert [item.file_name for item in fetch_all(downloads, state, FAST, track)] == ["batch_2/29.png"]
+        assert told.pop(0) == (30, 0)
+        assert sorted(told) == [""] * 29 + ["server answered 404"]
+        told.clear()
+        fetch_all(downloads, state, FAST, track)
+        assert told == [(30, 29), "server answered 404"]
+    for number, item in enumerate(downloads[:29]):
+        assert item.path.read_bytes() == picture(colour=number)
+    assert not list((tmp_path / "taco" / ".download" / "parts").iterdir())
+
+
+def test_a_second_run_asks_for_nothing_and_decodes_nothing(site, answer, picture, wanted, fetch_them):
+    item = wanted("a.png")
+    site.otherwise = lambda path: answer(picture())
+    fetch_them(item)
+    damaged, state = bytearray(picture()), item.path.stat()
+    damaged[40:60] = bytes(20)
+    item.path.write_bytes(damaged)
+    os.utime(item.path, ns=(state.st_atime_ns, state.st_mtime_ns))  # only a decoder could tell
+    assert fetch_them(item) == {}
+    assert len(site.asked) == 1
+
+
+def test_what_was_checked_is_remembered_whatever_becomes_of_the_note(
+    site, answer, picture, wanted, fetch_them, tmp_path
+):
+    downloads = [wanted("a.png"), wanted("b.png")]
+    downloads[0].path.parent.mkdir(parents=True)
+    downloads[0].path.write_bytes(picture())  # there before: checked and kept
+    site.otherwise = lambda path: answer(picture())
+    note = tmp_path / "taco" / ".download" / "checked.json"
+    for _ in range(2):
+        assert fetch_them(*downloads) == {}
+        assert site.paths() == ["/b.png"]
+        assert set(read_json(note)) == {"a.png", "b.png"}
+        note.write_text("{")
+
+
+@pytest.mark.parametrize("spoil", ["cut", "size", "time", "frame"])
+def test_a_file_that_is_not_as_it_was_is_fetched_again(site, answer, picture, wanted, fetch_them, spoil):
+    item = wanted("a.png")
+    site.add("/a.png", answer(picture()))
+    fetch_them(item)
+    if spoil == "frame":
+        item = replace(item, frame=(30, 41))
+        site.add("/a.png", answer(picture((30, 41))))
+    else:
+        spoilt = {"cut": picture()[:-40], "size": picture((30, 40)), "time": b"x" * len(picture())}
+        item.path.write_bytes(spoilt[spoil])
+    assert fetch_them(item) == {}
+    assert len(site.asked) == 2
+    with Image.open(item.path) as image:
+        assert image.size == item.frame
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda body: b"<html>gone</html>", "is no image"),
+        (gzip.compress, "is no image"),
+        (lambda body: b"", "file is empty"),
+        (lambda body: body[:-30], "image is damaged or cut short"),
+    ],
+)
+def test_what_is_no_whole_image_is_named_and_not_put_in_place(site, answer, picture, wanted, fetch_them, spoil, reason):
+    downloads = [wanted("new.png"), wanted("there.png")]
+    downloads[1].path.parent.mkdir(parents=True)
+    downloads[1].path.write_bytes(picture((20, 20)))  # a wrong file stays until a right one has come
+    site.otherwise = lambda path: answer(spoil(picture()), headers={"Content-Encoding": "gzip"})
+    assert fetch_them(*downloads) == {"new.png": reason, "there.png": reason}
+    assert not downloads[0].path.exists()
+    assert downloads[1].path.read_bytes() == picture((20, 20))
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"), [((40, 30), {}), ((30, 40), {}), ((40, 31), {"a.jpg": "size differs from the one annotated"})]
+)
+def test_a_turned_photograph_fits_as_displayed_or_as_stored(site, answer, picture, wanted, fetch_them, frame, reason):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    site.add("/a.jpg", answer(picture((40, 30), kind="JPEG", exif=exif)))
+    assert fetch_them(wanted("a.jpg", frame)) == reason
+
+
+def test_the_second_address_is_tried_where_the_first_fails(site, answer, picture, wanted, fetch_them):
+    both = ("ftp://127.0.0.1/a.png", site.add("/gone.png", answer(status=404)), site.add("/c.png", answer(picture())))
+    missing = fetch_them(replace(wanted("a.png"), addresses=both), replace(wanted("b.png"), addresses=both[:2]))
+    assert missing == {"b.png": "address is malformed, or neither http nor https; then server answered 404"}
+
+
+def test_a_name_that_the_disk_refuses_and_a_reason_given_before_are_named(site, answer, picture, wanted, fetch_them):
+    site.otherwise = lambda path: answer(picture())
+    refused = wanted("d.png", reason="file_name leaves the folder")
+    assert fetch_them(wanted("a.png"), refused) == {"d.png": refused.reason}
+    assert site.paths() == ["/a.png"]
+    wanted("folder.png").path.mkdir()
+    long = "é" * 128 + ".png"
+    missing = fetch_them(wanted("a.png/b.png"), wanted("folder.png"), wanted(long))
+    assert set(missing) == {"a.png/b.png", "folder.png", long}
+    assert all("name on this disk" in reason for reason in missing.values())
+
+
+def test_a_stalled_photograph_does_not_hold_up_the_others(site, answer, picture, wanted, fetch_them):
+    downloads = [wanted(f"{number}.png") for number in range(12)]
+    site.otherwise = lambda path: answer(picture(), cut=10, stall=True) if path == "/3.png" else answer(picture())
+    assert fetch_them(*downloads, retries=0) == {"3.png": "server does not answer, or not to the end"}
+
+
+def test_a_folder_that_is_taken_or_cannot_be_written_is_named_and_one_of_a_killed_run_is_cleared(tmp_path):
+    with claim(tmp_path), pytest.raises(ConfigError, match="another process"), claim(tmp_path):
+        pass
+    killed = tmp_path / ".download" / "parts" / "half"
+    killed.parent.mkdir()
+    killed.write_text("")
+    with claim(tmp_path):
+        assert not killed.exists()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match=r"file.*cannot be written"), claim(tmp_path / "file" / "taco"):
+        pass

@@ -1,0 +1,390 @@
+"""The command `prepare_data.py taco` against a site on loopback: every annotation is accounted for."""
+
+import io
+import json
+import math
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kerastrash.data import DataConfig, open_source, read_crop
+from kerastrash.data.taco import TacoConfig, merge, plan_downloads, prepare_taco
+from kerastrash.errors import ConfigError, DataError, FileError
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "prepare_data.py"
+CATEGORIES = ("Drink can", "Paper bag", "Egg carton", "Plastic lid", "Crisp packet", "Foam cup", "Cigarette")
+"""One for each of the six classes, and one that is mapped to none."""
+GONE = "photograph missing"
+
+
+def prepare(folder, annotations, **settings):
+    fast = {"backoff": 0.01, "timeout": 2.0, "longest_wait": 0.1, "retries": 2}
+    places = {"folder": folder, "cache": folder / "cache", "annotations": str(annotations)}
+    return prepare_taco(TacoConfig(**places | fast | {"input_size": 16} | settings))
+
+
+def account(*arguments, **settings):
+    return prepare(*arguments, **settings).account
+
+
+def start(folder, annotations, *options, **settings):
+    """Starts the command line in a process of its own."""
+    places = ["--annotations", annotations, "--folder", folder, "--cache", folder / "cache", "--input-size", 16]
+    line = [sys.executable, SCRIPT, "taco", *places, "--backoff", 0.01, *options]
+    return subprocess.Popen(
+        [str(word) for word in line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
+    )
+
+
+def ended(process):
+    """Exit status, results, and messages free of line breaks."""
+    out, error = process.communicate(timeout=60)
+    assert "Traceback" not in error, error
+    return process.returncode, out, error.replace("\n", " ")
+
+
+def wait_for(condition):
+    patience = time.monotonic() + 60
+    while not condition() and time.monotonic() < patience:
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def taco(site, tmp_path):
+    """Writes an annotation file of small photographs on the site, a box on each, of the categories in turn."""
+
+    def write(count=42, size=(40, 30), name="given.json", prefix="batch_1", change=lambda document: None):
+        images, annotations = [], []
+        for number in range(count):
+            file_name = f"{prefix}/{number:06}.jpg"
+            address = f"{site.address}/{file_name}"
+            images.append({"id": number, "file_name": file_name, "width": size[0], "height": size[1]})
+            images[-1] |= {"flickr_url": address, "flickr_640_url": f"{address}.small", "coco_url": None}
+            annotations.append({"id": number, "image_id": number, "category_id": number % 7, "bbox": [2, 3, 10, 8]})
+        categories = [{"id": number, "name": name} for number, name in enumerate(CATEGORIES)]
+        document = {"images": images, "annotations": annotations, "categories": categories}
+        change(document)
+        (tmp_path / name).write_text(json.dumps(document))
+        return tmp_path / name
+
+    return write
+
+
+@pytest.fixture
+def draw(answer, picture):
+    """Every photograph is of a colour of its own, as its name says."""
+    return lambda path: answer(picture((40, 30), colour=int(re.search(r"(\d+)\.jpg$", path)[1]), kind="JPEG"))
+
+
+def test_every_annotation_is_cut_mapped_out_or_named_as_missing(site, answer, draw, taco, tmp_path):
+    folder = tmp_path / "taco"
+    site.otherwise = lambda path: answer(status=404) if path.endswith(("08.jpg", "13.jpg")) else draw(path)
+    status, out, message = ended(start(folder, taco()))
+    assert status == 0
+    assert "Fetching: 42 of 42 photographs" in message
+    assert "missing: 2 of 42 photographs" in out
+    table = out[out.index("every annotation accounted for") :]
+    rows = {name.strip(): int(count) for name, count in re.findall(r"[│┃] (.+?) +[│┃] +(\d+) [│┃]", table)}
+    assert rows == {"cut": 35, "mapped to no class": 6, GONE: 1, "in the file": 42}
+    missing = json.loads((folder / "missing.json").read_text())
+    row = {"file_name": "batch_1/000008.jpg", "address": f"{site.address}/batch_1/000008.jpg"}
+    assert missing[0] == row | {"reason": "server answered 404"}
+    assert len(missing) == 2
+    assert not [path for path in site.paths() if path.endswith(".small")]
+
+    site.asked.clear()
+    site.otherwise = draw
+    prepared = prepare(folder, taco())
+    assert prepared.account == {"cut": 36, "mapped to no class": 6, GONE: 0}
+    assert (prepared.photographs, prepared.missing) == (42, [])
+    assert sorted(site.paths()) == ["/batch_1/000008.jpg", "/batch_1/000013.jpg"]
+    assert json.loads((folder / "missing.json").read_text()) == []
+
+
+def test_what_else_is_left_out_is_counted_by_its_reason(site, draw, taco, tmp_path):
+    def change(document):
+        document["annotations"][0]["bbox"] = [1, 1, 0, 5]
+        document["annotations"][1]["image_id"] = 999
+
+    site.otherwise = draw
+    rows = account(tmp_path / "taco", taco(change=change))
+    reasons = {"box has no area": 1, "image_id names no image of the file": 1}
+    assert rows == {"cut": 34, "mapped to no class": 6, GONE: 0} | reasons
+
+
+def test_boxes_fit_a_turned_photograph_as_displayed(site, answer, taco, tmp_path):
+    """The stored photograph lies on its side; the box is drawn on it upright, around a red patch."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+
+    def turned(path):
+        upright = np.zeros((40, 30, 3), np.uint8)
+        upright[5:25, 3:13] = (255, 0, 0)
+        upright[30:, 20:] = int(re.search(r"(\d+)\.jpg", path)[1])  # tells the photographs apart
+        stream = io.BytesIO()
+        Image.fromarray(upright).rotate(90, expand=True).save(stream, "PNG", exif=exif)
+        return answer(stream.getvalue())
+
+    def change(document):
+        for entry in document["annotations"]:
+            entry["bbox"] = [3, 5, 10, 20]
+
+    site.otherwise = turned
+    prepare(tmp_path / "taco", taco(size=(30, 40), change=change))
+    source = open_source(DataConfig(data=str(tmp_path / "taco")))
+    assert len(source.crops) == 36
+    for crop in source.crops:
+        assert (read_crop(crop, 20)[:, 5:15] == (255, 0, 0)).all()
+
+
+def test_official_and_unofficial_are_merged(site, answer, draw, taco, tmp_path):
+    site.otherwise = draw
+    other = taco(28, name="other.json", prefix="unofficial")
+    options = {"unofficial_annotations": site.add("/unofficial.json", answer(status=503), answer(other.read_bytes()))}
+    for _ in range(2):  # a file from an address is asked for once
+        assert sum(account(tmp_path / "taco", taco(), which="both", **options).values()) == 42 + 28
+        assert site.paths().count("/unofficial.json") == 2
+    document = json.loads((tmp_path / "taco" / "annotations.json").read_text())
+    assert len({image["id"] for image in document["images"]}) == 42 + 28
+    rows = account(tmp_path / "alone", taco(), which="unofficial", **options)
+    assert rows == {"cut": 24, "mapped to no class": 4, GONE: 0}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"), [(b"<html>", "is no JSON"), (b"", "is no JSON"), (None, "404"), (b"[]", "no COCO file")]
+)
+def test_an_annotation_file_that_cannot_be_had_or_used_is_named(site, answer, tmp_path, body, reason):
+    address = site.add("/a.json", answer(status=404) if body is None else answer(body))
+    with pytest.raises(DataError, match=reason) as fault:
+        prepare(tmp_path / "taco", address)
+    assert body == b"[]" or re.search(r"a\.json.*--annotations", str(fault.value))
+    with pytest.raises(DataError, match="no such file"):
+        prepare(tmp_path / "taco", tmp_path / "absent.json")
+    assert site.paths() == ["/a.json"]
+
+
+def test_nothing_is_written_outside_the_folder(site, draw, taco, tmp_path):
+    names = ["../out.jpg", str(tmp_path / "out.jpg"), "a\0.jpg", "x" * 300 + ".jpg", "link/out.jpg", "annotations.json"]
+
+    def change(document):
+        for entry, name in zip(document["images"], names, strict=False):
+            entry |= {"file_name": name, "flickr_url": f"{site.address}/000007.jpg"}
+        document["images"][8]["flickr_url"] = "file:///etc/passwd"
+
+    folder = tmp_path / "taco"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    site.otherwise = draw
+    prepared = prepare(folder, taco(change=change))
+    assert sum(prepared.account.values()) == 42
+    assert not list(tmp_path.rglob("*out*"))
+    assert "/000007.jpg" not in site.paths()
+    reasons = {row["reason"] for row in prepared.missing}
+    assert len(prepared.missing) == 7
+    for words in ("leaves the folder", "printed", "on this disk", "folder's own", "neither http nor https"):
+        assert any(words in reason for reason in reasons), words
+
+
+def test_where_nothing_can_be_had_the_command_fails(site, taco, tmp_path):
+    with pytest.raises(DataError, match=r"not one of 42 photographs could be had \(42 x server answered 404\)"):
+        prepare(tmp_path / "taco", taco())
+    assert len(json.loads((tmp_path / "taco" / "missing.json").read_text())) == 42
+    assert not (tmp_path / "taco" / "annotations.json").exists()
+
+
+def hear_interrupts():
+    """In the new process: an interrupt that whoever started the tests has ignored is heard again."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGKILL])
+def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, taco, tmp_path, with_signal):
+    stalled = answer(b"x" * 99, cut=1, stall=True)
+    site.otherwise = lambda path: draw(path) if len(site.asked) <= 10 else stalled
+    process = start(tmp_path / "taco", taco(), "--timeout", 300, "--connections", 2, preexec_fn=hear_interrupts)
+    wait_for(lambda: len(site.asked) >= 12)
+    with pytest.raises(ConfigError, match="another process is downloading there"):
+        prepare(tmp_path / "taco", taco())
+    process.send_signal(with_signal)
+    status, _, message = ended(process)
+    if with_signal == signal.SIGINT:
+        assert status == 130
+        assert "goes on where this one stopped" in message
+    here = {path.name for path in (tmp_path / "taco").rglob("*.jpg")}
+    assert len(here) == 10
+
+    site.asked.clear()
+    site.otherwise = draw
+    assert account(tmp_path / "taco", taco())["cut"] == 36
+    assert not here & {Path(path).name for path in site.paths()}
+
+
+def limit_file_size():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+
+def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, tmp_path):
+    site.otherwise = lambda path: answer(b"x" * 90_000) if path.endswith("30.jpg") else draw(path)
+    status, _, message = ended(start(tmp_path / "taco", taco(), "--connections", 1, preexec_fn=limit_file_size))
+    assert status == 2
+    assert "cannot be written (File too large); free the disk" in message
+    assert len(list((tmp_path / "taco").rglob("*.jpg"))) == 30
+
+    site.asked.clear()
+    site.otherwise = draw
+    assert account(tmp_path / "taco", taco())["cut"] == 36
+    assert len(site.asked) == 12
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_asked(site, taco, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="cannot be written"):
+        prepare(tmp_path / "file" / "taco", taco())
+    assert site.asked == []
+
+
+OUT_OF_RANGE = {"connections": 0, "timeout": 0.0, "retries": -1, "backoff": -1.0, "deadline": math.nan, "input_size": 1}
+
+
+@pytest.mark.parametrize("name", OUT_OF_RANGE)
+def test_a_setting_out_of_range_is_refused(taco, tmp_path, name):
+    with pytest.raises(ConfigError, match=name):
+        prepare(tmp_path / "taco", taco(), **{name: OUT_OF_RANGE[name]})
+    assert not (tmp_path / "taco").exists()
+
+
+def entry(name="batch_1/a.jpg", **fields):
+    return {"file_name": name, "width": 40, "height": 30, "flickr_url": "http://127.0.0.1/a"} | fields
+
+
+def test_the_original_is_asked_for_and_never_the_small_copy(tmp_path):
+    fields = {"coco_url": "http://127.0.0.1/c", "flickr_640_url": "http://127.0.0.1/small"}
+    (download,) = plan_downloads([entry(**fields), entry(**fields)], tmp_path)  # twice the same is one photograph
+    assert download.addresses == ("http://127.0.0.1/a", "http://127.0.0.1/c")
+    assert download.path == tmp_path / "batch_1" / "a.jpg"
+    assert download.frame == (40, 30)
+    assert not download.reason
+
+
+LEAVING = ["/etc/passwd", "../a.jpg", "batch_1/../../a.jpg", "out/a.jpg", "loop/a.jpg"]
+UNPRINTABLE = ["a\0.jpg", "a\x1b[31m.jpg", "\ud800.jpg"]
+RESERVED = ["", ".", "annotations.json", "./missing.json", "batch_1/../.download/lock"]
+FAULTS = [
+    *({"file_name": name, "reason": "leaves the folder"} for name in LEAVING),
+    *({"file_name": name, "reason": "cannot be printed"} for name in UNPRINTABLE),
+    *({"file_name": name, "reason": "folder's own"} for name in RESERVED),
+    *({"flickr_url": nothing, "reason": "no address"} for nothing in (None, "", 5, ["http://127.0.0.1/a"])),
+]
+
+
+@pytest.mark.parametrize("fields", FAULTS)
+def test_an_entry_that_cannot_be_asked_for_has_a_reason(tmp_path, fields):
+    folder = tmp_path / "taco"
+    folder.mkdir()
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "loop").symlink_to(folder / "loop")
+    (download,) = plan_downloads([entry() | fields], folder)
+    assert fields["reason"] in download.reason
+
+
+@pytest.mark.parametrize("other", [{"flickr_url": "http://127.0.0.1/b"}, {"width": 41}])
+@pytest.mark.parametrize("name", ["batch_1/a.jpg", "batch_1/../batch_1/a.jpg"])
+def test_two_photographs_of_one_name_are_refused(tmp_path, other, name):
+    with pytest.raises(DataError, match=r"a\.jpg.*twice"):
+        plan_downloads([entry(), entry(name, **other)], tmp_path)
+
+
+def document(*ids, name="can", licence=None, **fields):
+    return {
+        "images": [{"id": 0, "file_name": f"{name}.jpg", "license": licence}],
+        "categories": [{"id": 7, "name": "box"}, {"id": 9, "name": name}],
+        "annotations": [{"id": id, "image_id": 0, "category_id": 9, "bbox": [0, 0, 1, 1]} for id in ids],
+    } | fields
+
+
+def test_merging_keeps_every_annotation_on_its_photograph_and_in_its_category():
+    astray = [{"id": 1, "image_id": 1, "category_id": 0, "bbox": [0, 0, 1, 1]}]  # its references lead nowhere
+    other = document(3, name="bag", licence="ODbL")
+    official = document(3, 3, 5, licence=1, licenses=[{"id": 1, "name": "CC BY 4.0"}])
+    merged = merge({"official": official, "unofficial": other | {"annotations": other["annotations"] + astray}})
+    images = {image["id"]: image["file_name"] for image in merged["images"]}
+    names = {category["id"]: category["name"] for category in merged["categories"]}
+    entries = merged["annotations"]
+    assert [item["id"] for item in entries] == [0, 1, 2, 3, 4]
+    assert [images.get(item["image_id"]) for item in entries] == ["can.jpg"] * 3 + ["bag.jpg", None]
+    assert [names.get(item["category_id"]) for item in entries] == ["can"] * 3 + ["bag", None]
+    assert (entries[4]["image_id"], entries[4]["category_id"]) == ("unofficial:1", "unofficial:0")
+    assert [item["origin"] for item in entries[:4]] == [["official", 3]] * 2 + [["official", 5], ["unofficial", 3]]
+    assert list(names.values()) == ["box", "can", "bag"]
+    assert [image["license"] for image in merged["images"]] == ["CC BY 4.0", "ODbL"]
+
+
+def test_the_duplicate_ids_of_the_official_file_survive_a_merge(official_taco):
+    merged = merge({"official": json.loads(official_taco.read_text()), "unofficial": document(309, name="Drink can")})
+    assert len(merged["annotations"]) == len({item["id"] for item in merged["annotations"]}) == 4784 + 1
+    for id in (309, 4040):
+        assert sum(item["origin"] == ["official", id] for item in merged["annotations"]) == 2
+
+
+def on_site(site, official_taco, tmp_path, choose=list):
+    """TACO's official file, some of its annotations with their images, the addresses leading to the site."""
+    document = json.loads(official_taco.read_text())
+    document["annotations"] = choose(document["annotations"])
+    kept = {entry["image_id"] for entry in document["annotations"]}
+    document["images"] = [image for image in document["images"] if image["id"] in kept]
+    for image in document["images"]:
+        image["flickr_url"] = f"{site.address}/{image['width']}x{image['height']}/{image['file_name']}"
+    path = tmp_path / "official.json"
+    path.write_text(json.dumps(document))
+    return path, document
+
+
+def nine_photographs_a_class(annotations):
+    """All annotations of the first nine photographs of a category of each class, and of one that is mapped to none."""
+    chosen = {item["image_id"] for item in annotations if item["id"] in (309, 4040)}
+    for category in (12, 33, 14, 5, 36, 57, 59):  # a can, paper, a carton, a bottle, film, styrofoam, a cigarette
+        having = dict.fromkeys(entry["image_id"] for entry in annotations if entry["category_id"] == category)
+        chosen.update(list(having)[:9])
+    return [entry for entry in annotations if entry["image_id"] in chosen]
+
+
+def flat(answer, picture, gone):
+    """Photographs of one colour and exactly the annotated size, drawn once for each size; `gone` ones answer 404."""
+    drawn = {}
+
+    def reply(path):
+        width, height = map(int, re.match(r"/(\d+)x(\d+)/", path).groups())
+        if path.endswith(gone):
+            return answer(status=404)
+        if (width, height) not in drawn:
+            drawn[width, height] = picture((width, height), kind="JPEG")
+        return answer(drawn[width, height] + path.encode())  # bytes after the end make each file one of its own
+
+    return reply
+
+
+@pytest.mark.parametrize(
+    ("choose", "counts"),
+    [(nine_photographs_a_class, (154, 70, 7)), pytest.param(list, (3255, 1495, 34), marks=pytest.mark.slow)],
+)
+def test_all_annotations_of_the_official_file_are_accounted_for(
+    site, answer, picture, official_taco, tmp_path, choose, counts
+):
+    path, document = on_site(site, official_taco, tmp_path, choose)
+    site.otherwise = flat(answer, picture, gone=("00.jpg", "00.JPG"))
+    prepared = prepare(tmp_path / "taco", path)
+    assert prepared.account == dict(zip(("cut", "mapped to no class", GONE), counts, strict=True))
+    assert sum(counts) == len(document["annotations"])
+    gone = {image["file_name"] for image in document["images"] if image["file_name"][-6:-4] == "00"}
+    assert {row["file_name"] for row in prepared.missing} == gone
+    site.asked.clear()
+    assert account(tmp_path / "taco", path) == prepared.account
+    assert len(site.asked) == len(gone)
