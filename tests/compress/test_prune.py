@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.config import PruneConfig, PruneSettings
+from kerastrash.commands.settings import PruneConfig
+from kerastrash.compress.config import PruneSettings
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import widths
 from kerastrash.compress.prune import PruneReport, prune
