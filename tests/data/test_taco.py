@@ -27,8 +27,8 @@ GONE = "photograph missing"
 
 def prepare(folder, annotations, **settings):
     fast = {"backoff": 0.01, "timeout": 2.0, "longest_wait": 0.1, "retries": 2}
-    places = {"folder": folder, "cache": folder / "cache", "annotations": str(annotations)}
-    return prepare_taco(TacoConfig(**places | fast | {"input_size": 16} | settings))
+    paths = {"folder": folder, "cache": folder / "cache", "annotations": str(annotations)}
+    return prepare_taco(TacoConfig(**paths | fast | {"input_size": 16} | settings))
 
 
 def account(*arguments, **settings):
@@ -37,8 +37,8 @@ def account(*arguments, **settings):
 
 def start(folder, annotations, *options, **settings):
     """Starts the command line in a process of its own."""
-    places = ["--annotations", annotations, "--folder", folder, "--cache", folder / "cache", "--input-size", 16]
-    line = [sys.executable, SCRIPT, "taco", *places, "--backoff", 0.01, *options]
+    paths = ["--annotations", annotations, "--folder", folder, "--cache", folder / "cache", "--input-size", 16]
+    line = [sys.executable, SCRIPT, "taco", *paths, "--backoff", 0.01, *options]
     return subprocess.Popen(
         [str(word) for word in line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
     )

@@ -6,9 +6,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts
 from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.files import file_findings, left_out_of
+from kerastrash.data.checks.faults import (
+    NOT_STATED,
+    AnnotationFacts,
+    Category,
+    annotation_facts,
+    file_findings,
+    left_out_of,
+)
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan, sight_crops, sight_photographs
 from kerastrash.data.config import DataConfig, check_config

@@ -151,7 +151,7 @@ def test_a_copy_of_a_photograph_with_another_label_on_its_box_fails(coco, checke
     assert names(found(checked(folder))["conflict"]) == [{"0.png#0", "1.png#1"}]
 
 
-def test_a_copy_on_another_side_of_the_given_split_fails(split_folder, checked, found):
+def test_a_copy_in_another_given_split_fails(split_folder, checked, found):
     shutil.copy(split_folder / "train" / "can" / "0.png", split_folder / "test" / "can" / "copy.png")
     report = checked(split_folder)
     (item,) = found(report)["leak"].items
@@ -162,7 +162,7 @@ def test_a_copy_on_another_side_of_the_given_split_fails(split_folder, checked, 
     assert report.counts[-1].crops == 18
 
 
-def test_a_copy_saved_anew_on_another_side_of_the_given_split_fails(split_folder, checked, found):
+def test_a_copy_saved_anew_in_another_given_split_fails(split_folder, checked, found):
     Image.open(split_folder / "val" / "can" / "0.png").save(split_folder / "train" / "can" / "copy.bmp")
     (item,) = found(checked(split_folder))["leak"].items
     assert set(item.names) == {"val/can/0.png", "train/can/copy.bmp"}
@@ -179,12 +179,12 @@ class InMemory:
         return self.data
 
 
-def test_records_of_one_photograph_on_two_sides_are_a_leak(scene):
+def test_records_of_one_photograph_in_two_splits_are_a_leak(scene):
     crops = []
-    for number, (side, photograph) in enumerate((("train", "one"), ("test", "one"), ("test", "other"))):
+    for number, (split, photograph) in enumerate((("train", "one"), ("test", "one"), ("test", "other"))):
         stream = io.BytesIO()
         scene(number).save(stream, "PNG")
-        crops.append(Crop(InMemory(stream.getvalue()), None, 0, f"record{number}", side, photograph=photograph))
+        crops.append(Crop(InMemory(stream.getvalue()), None, 0, f"record{number}", split, photograph=photograph))
     source = Source("records", ("can", "box"), tuple(crops), (), "")
     photographs = sight_photographs(source, scan(source), {})
     found = {str(finding.kind): finding for finding in present(duplicate_findings(photographs, [], 6))}
