@@ -27,17 +27,22 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
-from kerastrash.files import read_json, write_json
+from kerastrash.files import read_json, sha256, write_json
 from kerastrash.processes import Child, ChildError, ready, said
+from kerastrash.runs import FREE_SETTINGS
 
+Written = TypeVar("Written")
 JOB, LOG, RESULT = "job.json", "job.log", "result.json"
-FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
-"""Settings, wherever they stand, that say where files lie or who does the work: no result depends on them."""
+FREE = frozenset({*FREE_SETTINGS, "origins"})
+"""Settings, at any depth, that say where files lie or who does the work: no result depends on them."""
+ORIGIN = "origin "
+"""The names of the parts that are files begin so."""
 POLL_SECONDS = 0.2
 SHOWN = 60
+"""Characters of a value in a message."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,15 @@ class Job:
 
     def __str__(self) -> str:
         return self.title or self.folder.name
+
+
+@dataclass(frozen=True)
+class Record:
+    """What job.json says."""
+
+    function: str
+    attempts: int
+    parts: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -86,12 +100,6 @@ def versions(*packages: str) -> dict[str, str]:
     return {f"version of {name}": importlib.metadata.version(name) for name in packages}
 
 
-def sha256(path: Path) -> str:
-    """The digest of a file's content, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def digest(values: Any) -> str:
     """16 hexadecimal digits that name plain values: for a folder's name, or a key."""
     return hashlib.sha256(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()[:16]
@@ -100,7 +108,7 @@ def digest(values: Any) -> str:
 def parts(job: Job) -> dict[str, Any]:
     """All that the job's result depends on, by names such as `recipe.epochs`, `data`, `origin 1`, as plain JSON."""
     found = {name: value for name, value, _ in _settings(job.settings)} | _plain(dict(job.inputs))
-    return found | {_origin(n): sha256(path) for n, path in enumerate(job.origins, 1) if path.exists()}
+    return found | {f"{ORIGIN}{n}": sha256(path) for n, path in enumerate(job.origins, 1) if path.exists()}
 
 
 def changes(job: Job) -> dict[str, tuple[Any, Any]]:
@@ -109,14 +117,15 @@ def changes(job: Job) -> dict[str, tuple[Any, Any]]:
     Empty where it was not begun. A setting that came later had its default before.
 
     Raises:
-        FileError: job.json is damaged.
+        ConfigError: job.json is damaged.
     """
-    path = job.folder / JOB
-    if not path.exists():
+    record = _read(job.folder / JOB, Record)
+    if record is None:
         return {}
-    before, now = _read(path)["parts"], parts(job)
+    before, now = record.parts, parts(job)
     for name, _, default in _settings(job.settings):
-        before.setdefault(name, default)
+        if not any(name.startswith(f"{part}.") for part in record.parts):  # a part that was None came no later
+            before = {name: default, **before}
     both = {**now, **before}
     return {name: (before.get(name), now.get(name)) for name in both if before.get(name) != now.get(name)}
 
@@ -128,28 +137,21 @@ def refuse_changes(job: Job, origins: bool = True) -> None:
         origins: they count too.
     """
     for name, (before, now) in changes(job).items():
-        if origins or not is_origin(name):
+        if origins or not name.startswith(ORIGIN):
             raise ConfigError(
                 f"{job.folder} was made with {name}={_short(before, now)}, not {_short(now, before)}: go back to that, "
                 "take another name, or delete that folder to start it afresh"
             )
 
 
-def is_origin(name: str) -> bool:
-    """Whether a name in `parts` is that of a file in `origins`."""
-    return name.startswith(_origin(""))
-
-
 def stored(job: Job) -> JobResult | None:
     """What came of the job; None where it was never begun, or was interrupted.
 
     Raises:
-        ConfigError: it was made with anything else than it would be now.
-        FileError: a file of the job is damaged.
+        ConfigError: it was made with anything else than it would be now, or a file of it is damaged.
     """
     refuse_changes(job)
-    path = job.folder / RESULT
-    return JobResult(**_read(path)) if path.exists() else None
+    return _read(job.folder / RESULT, JobResult)
 
 
 def begin(job: Job) -> int:
@@ -158,10 +160,10 @@ def begin(job: Job) -> int:
     Raises:
         ConfigError: as `stored` does.
     """
-    earlier = job.folder / JOB
     refuse_changes(job)
-    attempt = _read(earlier)["attempts"] + 1 if earlier.exists() else 1
-    write_json(earlier, {"function": job.function, "attempts": attempt, "parts": parts(job)})
+    earlier = _read(job.folder / JOB, Record)
+    attempt = earlier.attempts + 1 if earlier else 1
+    write_json(job.folder / JOB, dataclasses.asdict(Record(job.function, attempt, parts(job))))
     (job.folder / RESULT).unlink(missing_ok=True)
     return attempt
 
@@ -180,6 +182,7 @@ def perform(job: Job, attempt: int) -> JobResult:
 
 def fail(job: Job, reason: str, attempt: int, trace: str = "") -> JobResult:
     """Stores that the job failed."""
+    reason = f"{reason}; see {job.folder / RESULT}" if trace else reason
     result = JobResult("failed", reason=reason, attempts=attempt, traceback=trace)
     write_json(job.folder / RESULT, dataclasses.asdict(result))
     return result
@@ -286,7 +289,7 @@ def _settings(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]
     """Name, plain value and plain default of every setting, at any depth, that a result depends on."""
     for each in dataclasses.fields(settings):
         name, value = prefix + each.name, getattr(settings, each.name)
-        if each.name in FREE_SETTINGS:
+        if each.name in FREE:
             continue
         if _is_dataclass(value):
             yield from _settings(value, f"{name}.")
@@ -309,10 +312,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _origin(number: int | str) -> str:
-    return f"origin {number}"
-
-
 def _short(value: Any, other: Any) -> str:
     """The value for a message; a long one from shortly before the first character that differs from the other's."""
     text = repr(value)
@@ -321,8 +320,11 @@ def _short(value: Any, other: Any) -> str:
     return f"{'...' * (first > 0)}{text[first : first + SHOWN]}{'...' * (len(text) > first + SHOWN)}"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, kind: type[Written]) -> Written | None:
+    """What was written in a file of a job; None where there is none."""
+    if not path.exists():
+        return None
     try:
-        return dict(read_json(path))
-    except (FileError, TypeError, ValueError) as error:
+        return kind(**read_json(path))
+    except (FileError, TypeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}); delete {path.parent} to start it afresh") from error

@@ -22,8 +22,9 @@ from kerastrash.files import read_yaml, remove_temporaries, write_json, write_te
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
-FREE_SETTINGS = ("name", "runs", "cache", "tfds_folder", "workers")
-"""Settings that say where files lie, not what is done; they may differ from one call to the next."""
+FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
+"""Settings, at any depth, that say where files lie or how many work, not what comes of it: they may differ from one
+call to the next."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
     *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),
@@ -31,7 +32,7 @@ PACKAGES = (
 
 
 @contextlib.contextmanager
-def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[Path]:
+def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -> Iterator[Path]:
     """Claims `folder` for this process and yields it; a run made with the same settings is continued.
 
     A setting that the run does not know, as it came with a later version, has its default there.
@@ -42,7 +43,7 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
     Args:
         folder: runs/NAME.
         config: the dataclass of settings.
-        free: names of settings that may differ from one call to the next.
+        free: names of settings, at any depth, that may differ from one call to the next.
 
     Raises:
         ConfigError: the folder was made with other settings, or another process is working in it.
@@ -88,12 +89,22 @@ def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:
         return
     earlier = read_yaml(path, ConfigError)
     earlier = _completed(earlier, type(config)) if isinstance(earlier, dict) else {}
+    earlier, wanted = _compared(earlier, free), _compared(wanted, free)
     for name in {**wanted, **earlier}:
-        if name not in free and earlier.get(name) != wanted.get(name):
+        if earlier.get(name) != wanted.get(name):
             raise ConfigError(
                 f"{folder} was made with {name}={earlier.get(name)!r}, not {wanted.get(name)!r}: "
                 "give the same settings to go on with it, or choose another --name"
             )
+
+
+def _compared(values: dict[str, Any], free: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
+    """The settings at any depth, such as `recipe.epochs`, without those that may differ."""
+    found = {}
+    for name, value in values.items():
+        if name not in free:
+            found |= _compared(value, free, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return found
 
 
 def _completed(earlier: dict[str, Any], config_class: type) -> dict[str, Any]:

@@ -6,10 +6,10 @@ python scripts/compare.py SYSTEMS.yaml --data DIR --train-only
 
 import kerastrash.default_backend  # noqa: F401  before Keras is imported
 from kerastrash.cli import run
-from kerastrash.comparison.compare import compare
-from kerastrash.comparison.config import CompareConfig
 from kerastrash.console import results
 from kerastrash.reports.comparison import comparison_tables, write_comparison
+from tuners.comparison.compare import compare
+from tuners.comparison.config import CompareConfig
 
 
 def main(config: CompareConfig) -> int:

@@ -5,15 +5,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 from kerastrash import Classifier
 from kerastrash.data.images import ImageError, square
 from kerastrash.errors import ModelError
-
-onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+from kerastrash.export.format import Description
+from kerastrash.export.formats import write_sidecar
 
 SIZE = 16
 COLOURS = ("red", "green", "blue")
@@ -189,6 +189,18 @@ def test_classes_given_win_over_those_in_the_file_over_the_sidecar_over_numbers(
     assert Classifier(path).classes == COLOURS
     assert Classifier(path, classes=["x", "y", "z"]).classes == ("x", "y", "z")
     assert capsys.readouterr().err == ""
+
+
+def test_a_damaged_weight_is_refused_where_there_is_a_sidecar(tmp_path):
+    path, grey = write_net(tmp_path / "net.onnx", classes=COLOURS), np.full((4, 4, 3), 30, "uint8")
+    whole = path.read_bytes()
+    write_sidecar(Description(COLOURS), path)
+    assert Classifier(path).predict(grey)[0].label == "blue"
+    path.write_bytes(whole.replace(np.float32(3).tobytes(), np.float32(30).tobytes()))
+    with pytest.raises(ModelError, match=r"net\.onnx: was damaged or replaced, .* delete .*net\.onnx\.json"):
+        Classifier(path)
+    (tmp_path / "net.onnx.json").unlink()
+    assert Classifier(path).predict(grey)[0].label == "green"  # nothing is known of the file
 
 
 @pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "b"], ["a", "b", "c", "d"]])

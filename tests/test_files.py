@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kerastrash.errors import DataError, FileError
-from kerastrash.files import atomic_path, read_csv, read_json, remove_temporaries, write_csv, write_json
+from kerastrash.files import atomic_path, read_csv, read_json, remove_temporaries, staged, write_csv, write_json
 
 
 def test_a_failed_write_leaves_the_earlier_file_and_no_trace(tmp_path):
@@ -90,3 +90,47 @@ def test_a_text_file_of_four_gigabytes_is_refused_without_being_read(tmp_path):
         stream.truncate(4 * 2**30)
     with pytest.raises(DataError, match=r"huge\.json: is 4\.3 GB, the limit is 0\.5 GB; divide it"):
         read_json(tmp_path / "huge.json", DataError)
+
+
+def test_a_staged_folder_takes_the_place_of_an_earlier_one_and_what_lies_beside_it_moves_along(tmp_path):
+    for text in ("earlier", "later"):
+        with staged(tmp_path / "net") as place:
+            place.mkdir()
+            for file in (place / "saved_model.pb", place / text, place.with_name("net.json")):
+                file.write_text(text)
+    assert {file.name for file in (tmp_path / "net").iterdir()} == {"saved_model.pb", "later"}
+    assert {file.name: file.read_text() for file in tmp_path.iterdir() if file.is_file()} == {"net.json": "later"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_error_while_staged_leaves_what_was_there(tmp_path):
+    (tmp_path / "net.xml").write_text("earlier")
+    with pytest.raises(RuntimeError), staged(tmp_path / "net.xml") as place:
+        place.with_suffix(".bin").write_text("half")
+        raise RuntimeError
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"net.xml": "earlier"}
+
+
+HANGS = """
+import sys
+from pathlib import Path
+from kerastrash.files import staged
+with staged(Path(sys.argv[1])) as place:
+    place.write_text("half")
+    print("staged", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_staged_is_removed_by_the_next_and_what_a_living_one_stages_stays(tmp_path):
+    command = [sys.executable, "-c", HANGS, tmp_path / "first"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        for _ in range(2):
+            with staged(tmp_path / "second") as place:
+                place.write_text("whole")
+            assert len(list(tmp_path.iterdir())) == 2
+        process.kill()
+    with staged(tmp_path / "second") as place:
+        place.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["second"]

@@ -54,6 +54,7 @@ class Work:
     numbers: tuple[int, ...] = (1, 2)
     inner: Inner = field(default_factory=Inner)
     parts: tuple[Inner, ...] = (Inner(),)
+    extra: Inner | None = None
 
 
 @pytest.fixture
@@ -162,6 +163,7 @@ def test_several_jobs_run_at_once_and_each_can_be_cancelled(job):
     [
         ({"settings": Work(inner=Inner(a=5))}, r"inner\.a=1, not 5"),
         ({"settings": Work(numbers=(1, 3))}, r"numbers=\[1, 2\], not \[1, 3\]"),
+        ({"settings": Work(extra=Inner())}, "extra.*=None, not 1"),
         ({"settings": Work(parts=())}, r"parts=\[.*'Inner'.*, not \[\]"),
         ({"inputs": {"data": "def", "rows": "conv " * 100}}, "data='abc', not 'def'"),
         (
@@ -214,7 +216,7 @@ def test_a_setting_that_came_later_had_its_default(job):
 
 
 @pytest.mark.parametrize("name", [JOB, RESULT])
-@pytest.mark.parametrize("text", ["{", "[1]", "3"])
+@pytest.mark.parametrize("text", ["{", "[1]", "3", "{}"])
 def test_a_damaged_file_is_a_sentence(job, name, text):
     run(job, ThisProcess())
     (job.folder / name).write_text(text)
@@ -232,5 +234,5 @@ def test_job_json_says_what_the_result_depends_on(job):
     run(job, ThisProcess())
     written = read_json(job.folder / JOB)
     assert (written["function"], written["attempts"]) == ("some_job:work", 1)
-    names = ["what", "numbers", "inner.a", "parts", "data", "rows", "origin 1"]
+    names = ["what", "numbers", "inner.a", "parts", "extra", "data", "rows", "origin 1"]
     assert list(written["parts"]) == names

@@ -1,4 +1,4 @@
-"""A module in a process of its own: its status, its output, and no orphan."""
+"""A process that answers calls: values, errors, what it prints, how it dies, and no orphan."""
 
 import os
 import subprocess
@@ -6,18 +6,36 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from kerastrash.processes import ending, run_module
+from kerastrash.errors import ModelError
+from kerastrash.processes import Child, ChildError, ending, ready
 
 MODULE = """
-import sys, time
-from kerastrash.processes import end_with_parent
-end_with_parent()
-if sys.argv[1] == "wait":
-    time.sleep(120)
-print("said", sys.argv[2])
-sys.exit(3)
+import os, signal, sys, time
+from kerastrash.errors import ModelError
+
+class Counter:
+    def __init__(self, start): self.count = start
+    def add(self, number):
+        self.count += number
+        return self.count
+
+def environment(name): return os.environ.get(name)
+def twice(array): return array * 2
+def wait(seconds): time.sleep(seconds)
+def mistake(): raise ModelError("no such net; take another")
+def bug(): return {}["key"]
+def leave(): sys.exit(3)
+def unpicklable(): return lambda: None
+def die(number):
+    print("the last words", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), number)
+def say(text):
+    os.write(1, b"raw ")
+    print(text)
+    return sys.stdin.read()
 """
 
 
@@ -28,45 +46,107 @@ def module(tmp_path, monkeypatch) -> str:
     return "some_work"
 
 
-def test_it_gives_the_exit_status_and_what_was_printed(module, tmp_path):
-    with (tmp_path / "log").open("wb") as log:
-        assert run_module(module, "go", 5, output=log) == 3
-    assert (tmp_path / "log").read_text() == "said 5\n"
+def test_calls_are_answered_and_what_is_kept_stays(module):
+    with Child({"SOME_NAME": "value"}) as child:
+        assert child.pid != os.getpid()
+        assert child.call(f"{module}:environment", "SOME_NAME") == "value"
+        child.keep(f"{module}:Counter", 5)
+        assert [child.ask("add", 1), child.ask("add", 2)] == [6, 8]
 
 
-def test_what_is_printed_goes_to_standard_error(module, capfd):
-    run_module(module, "go", 5)
+def test_arrays_of_any_layout_come_back_writable(module):
+    array = np.arange(24).reshape(4, 6)
+    with Child() as child:
+        for each in (array, array[:, ::2], array.T, array[:0]):
+            answer = child.call(f"{module}:twice", each)
+            np.testing.assert_array_equal(answer, each * 2)
+            assert answer.flags.writeable
+
+
+def test_errors_are_raised_here_and_the_process_goes_on(module):
+    with Child() as child:
+        with pytest.raises(ModelError, match="no such net; take another"):
+            child.call(f"{module}:mistake")
+        with pytest.raises(ChildError, match="KeyError: 'key'") as raised:
+            child.call(f"{module}:bug")
+        assert 'return {}["key"]' in raised.value.traceback
+        for function, message in (
+            ("leave", "SystemExit: 3"),
+            ("unpicklable", "pickle"),
+            ("absent", "has no attribute"),
+        ):
+            with pytest.raises(ChildError, match=message):
+                child.call(f"{module}:{function}")
+        assert child.call(f"{module}:environment", "SOME_NAME") is None
+
+
+def test_what_it_prints_goes_to_the_log_and_never_among_the_answers(module, tmp_path):
+    for _ in range(2):
+        with Child(log=tmp_path / "log") as child:
+            assert child.call(f"{module}:say", "something") == ""  # nor is there anything to be read
+    assert (tmp_path / "log").read_text() == "raw something\n" * 2
+
+
+def test_what_it_prints_goes_to_standard_error_or_is_hidden(module, capfd):
+    for hidden in (False, True):
+        with Child(hidden=hidden) as child:
+            child.call(f"{module}:say", "something")
     captured = capfd.readouterr()
-    assert (captured.out, captured.err) == ("", "said 5\n")
+    assert (captured.out, captured.err) == ("", "raw something\n")
 
 
-def test_an_error_while_it_runs_ends_it(module):
-    polls = []
+@pytest.mark.parametrize(
+    ("options", "ended"),
+    [
+        ({"hidden": True}, r"signal 9 \(out of memory\?\): the last words"),
+        ({"log": "log"}, r"signal 9 \(out of memory\?\); see .*log"),
+        ({}, r"signal 9 \(out of memory\?\)"),
+    ],
+)
+def test_a_process_that_dies_says_how(module, tmp_path, options, ended):
+    options = {name: tmp_path / value if name == "log" else value for name, value in options.items()}
+    with Child(**options) as child:
+        with pytest.raises(ChildError, match=f"^its process ended with {ended}$"):
+            child.call(f"{module}:die", 9)
+        with pytest.raises(ChildError, match="signal 9"):
+            child.call(f"{module}:environment", "x")
 
-    def interrupt():
-        polls.append(1)
-        if len(polls) > 1:
-            raise KeyboardInterrupt
 
-    started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        run_module(module, "wait", 5, on_poll=interrupt)
-    assert time.monotonic() - started < 60
+def test_several_work_at_once(module):
+    with Child() as quick, Child() as slow:
+        slow.send("call", f"{module}:wait", 60)
+        assert ready([quick, slow], 0) == []
+        quick.send("call", f"{module}:environment", "x")
+        assert ready([quick, slow], 60) == [quick]
+        assert quick.receive() is None
 
 
-def test_it_ends_when_its_parent_does(module, tmp_path):
-    command = [sys.executable, "-m", module, "wait", "5"]
+def test_an_interrupt_in_the_middle_of_a_call_ends_it(module, monkeypatch):
+    def interrupted(stream):
+        raise KeyboardInterrupt
+
+    with Child() as child:
+        child.send("call", f"{module}:wait", 120)
+        with monkeypatch.context() as patch:
+            patch.setattr("kerastrash.processes._read", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                child.receive()
+        assert not _alive(child.pid)
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_it_ends_when_its_parent_does(module, busy):
     parent = (
-        "import os, subprocess\n"
-        f"child = subprocess.Popen({command}, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)\n"
-        "print(child.pid, flush=True)\n"
-        "os.kill(os.getpid(), 9)\n"
+        "import os\nfrom kerastrash.processes import Child\n"
+        f"child = Child()\nchild.call('{module}:environment', 'x')\n"
+        f"{busy} and child.send('call', '{module}:wait', 120)\n"
+        "print(child.pid, flush=True)\nos.kill(os.getpid(), 9)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run([sys.executable, "-c", parent], capture_output=True, text=True, env=environment, check=False)
     deadline = time.monotonic() + 60
     while _alive(int(done.stdout)) and time.monotonic() < deadline:
-        time.sleep(0.1)
+        time.sleep(0.02)
     assert not _alive(int(done.stdout))
 
 

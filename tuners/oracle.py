@@ -6,9 +6,12 @@ remains of KerasTuner's known faults is closed here:
 
 - a failed trial gets a finite score behind all others, so that its bracket still promotes the better ones;
 - nets over the limits are drawn again before they become trials, so that they take no place in a bracket;
+- a space with fewer nets than trials ends the search with what it has;
+- a seed of 0 is a seed;
 - a promoted trial is continued by the trial function from the last state of its parent, optimizer included.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +20,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.oracles import HyperbandOracle
 
-from kerastrash.errors import ConfigError, require
+from kerastrash.errors import ConfigError
 
 OBJECTIVE = "score"
 FAILED_SCORE = 1e9
@@ -37,24 +40,38 @@ class Rung:
 
 
 class LimitedOracle(HyperbandOracle):
-    """Draws only values that `admissible` accepts and that no trial had before."""
+    """Draws only values that `admissible` accepts and that no trial had before.
 
-    def __init__(self, admissible: Callable[[Values], bool], **settings):
-        super().__init__(**settings)
+    Where the space holds no more of them, a bracket begins with those that it has, and promotes a smaller share.
+    """
+
+    def __init__(self, admissible: Callable[[Values], bool], seed: int, **settings):
+        super().__init__(seed=seed, **settings)
+        self.seed = self._seed_state = seed  # KerasTuner takes 0 for no seed, and draws one
         self.admissible = admissible
         self._max_collisions = DRAWS
+        self._begun: dict[int, int] = {}
+        """Trials in the first rung of a bracket that could not be filled."""
 
     def _duplicate(self, values: Values) -> bool:
         return super()._duplicate(values) or not self.admissible(values)
 
-    def _random_values(self) -> Values:
-        values = super()._random_values()
-        if values is None:
+    def _random_trial(self, trial_id: str, bracket: dict[str, Any]) -> dict[str, Any]:
+        answer = super()._random_trial(trial_id, bracket)
+        if answer["status"] != "STOPPED":
+            return answer
+        if not self.trials:
             raise ConfigError(
-                f"none of {DRAWS} draws from the space gave a new net within max_params and max_macs: "
-                "raise the limits, widen the space or lower max_epochs"
+                f"none of {DRAWS} draws from the space gave a net within max_params and max_macs that keeps a pixel at "
+                "its input size: raise the limits or the sizes, or widen the space"
             )
-        return values
+        self._begun[bracket["bracket_num"]] = len(bracket["rounds"][0])
+        return self.populate_space(trial_id)
+
+    def _get_size(self, bracket_num: int, round_num: int) -> int:
+        planned = super()._get_size(bracket_num, round_num)
+        begun = self._begun.get(bracket_num, planned * self.factor**round_num)
+        return min(planned, math.ceil(begun / self.factor**round_num))
 
     def plan(self) -> list[tuple[int, int]]:
         """(trials, epochs that each of them trains) of every rung, in the order of the search."""
@@ -90,9 +107,6 @@ class Hyperband(keras_tuner.Hyperband):
         seed: int,
         folder: Path,
     ):
-        require(max_epochs >= 1, "max_epochs", max_epochs, "must be at least 1")
-        require(factor >= 2, "factor", factor, "must be at least 2")
-        require(iterations >= 1, "iterations", iterations, "must be at least 1")
         self.run_trial_at = run_trial_at
         oracle = LimitedOracle(
             admissible,

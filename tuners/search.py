@@ -1,25 +1,26 @@
-"""The search: Hyperband over nets and recipes, each trial in its own process, every trial accounted for."""
+"""The search: Hyperband over nets and recipes, each trial a job of an engine, every trial accounted for."""
 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.progress import Progress
+from rich.markup import escape
 
 from kerastrash.cli import part_of
 from kerastrash.console import progress_bar
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
-from kerastrash.errors import KerastrashError
-from kerastrash.files import write_csv
-from kerastrash.models import macs, parameters
+from kerastrash.errors import KerastrashError, ModelError
+from kerastrash.files import read_csv, write_csv
+from kerastrash.jobs import LOG, ChildProcesses, Engine, JobResult, digest, run
+from kerastrash.models import macs, map_sizes, parameters
 from kerastrash.scoring.config import ClockConfig
+from kerastrash.training.checkpoint import METRICS
 from tuners.config import TuneConfig
-from tuners.oracle import Hyperband, Rung, Values
+from tuners.oracle import FAILED_SCORE, Hyperband, Rung, Values
 from tuners.space import declare, recipe_of, rows_of
-from tuners.trial import TrialResult, TrialSpec, read_result, write_result, write_spec
-from tuners.worker import run_in_process
+from tuners.trial import TrialSettings, trial_job
 
 TRIALS, TRIALS_CSV = "trials", "trials.csv"
 
@@ -31,15 +32,21 @@ class Trial:
     name: str
     values: Values
     rung: Rung
-    result: TrialResult
+    result: JobResult
+    """Its value is what `run_trial` returns."""
     folder: Path
+
+    @property
+    def score(self) -> float:
+        """Lower is better; of a failed one behind all others."""
+        return self.result.value["score"] if self.result.finished else FAILED_SCORE
 
     def row(self) -> dict[str, Any]:
         """The trial as one row of trials.csv."""
-        result = {key: value for key, value in dataclasses.asdict(self.result).items() if value is not None}
-        if self.result.status == "failed":
-            result.pop("score")
-        return {"trial": self.name, **result, **dataclasses.asdict(self.rung), **self.values}
+        came = {"status": self.result.status, **(self.result.value or {})}
+        if not self.result.finished:
+            came["reason"] = self.result.reason
+        return {"trial": self.name, **came, **dataclasses.asdict(self.rung), **self.values, "folder": self.folder.name}
 
 
 @dataclass
@@ -49,13 +56,15 @@ class Search:
     config: TuneConfig
     folder: Path
     datasets: dict[int, Dataset]
+    """By input size."""
+    engine: Engine = field(default_factory=lambda: ChildProcesses(logged=True))
     trials: list[Trial] = field(default_factory=list)
 
     def run(self) -> list[Trial]:
         """Returns all trials in the order of the search; trials.csv has a row for each as soon as it ends.
 
         Raises:
-            ConfigError: no net of the space is within the limits.
+            ConfigError: no net of the space is within the limits, or a stored trial was made with anything else.
         """
         config = self.config
         tuner = Hyperband(
@@ -74,63 +83,72 @@ class Search:
             epochs = sum(trials * epochs for trials, epochs in plan)
             self._task = self._bar.add_task("search", total=epochs, unit="epochs", note="")
             tuner.search(verbose=0)
+            if len(self.trials) < self._planned_trials:
+                self._say(f"the space holds no more nets: {len(self.trials)} trials, not {self._planned_trials}")
         return self.trials
 
     def is_admissible(self, values: Values) -> bool:
-        """True where the net of the values is within max_params and max_macs."""
-        rows, size = rows_of(values, self.config.net), values["input_size"]
+        """True where the net of the values keeps a pixel at its input size, and is within max_params and max_macs."""
+        rows, size, config = rows_of(values, self.config.net), values["input_size"], self.config
         classes = len(self.datasets[size].classes)
-        within_params = self.config.max_params is None or parameters(rows, classes) <= self.config.max_params
-        return within_params and (self.config.max_macs is None or macs(rows, size) <= self.config.max_macs)
+        try:
+            map_sizes(rows, size)
+        except ModelError:
+            return False
+        within_params = config.max_params is None or parameters(rows, classes) <= config.max_params
+        return within_params and (config.max_macs is None or macs(rows, size, classes) <= config.max_macs)
 
-    def _run_trial(self, name: str, values: Values, rung: Rung) -> float:
-        folder = self.folder / TRIALS / name
-        done = self._bar.tasks[self._task].completed
-        result = read_result(folder) or self._start(name, values, rung, folder, done)
-        self.trials.append(Trial(name, values, rung, result, folder))
-        write_trials(self.trials, self.folder / TRIALS_CSV)
-        finished = [trial.result.score for trial in self.trials if trial.result.status == "finished"]
-        best = f", best score {min(finished):.4f}" if finished else ""
-        note = f"trial {len(self.trials)}/{self._planned_trials}{best}"
-        self._bar.update(self._task, completed=done + rung.epochs - rung.initial_epoch, note=note)
-        self._say(name, result)
-        return result.score
-
-    def _say(self, name: str, result: TrialResult) -> None:
-        if result.status == "failed":
-            self._bar.console.print(f"[red]trial {name} failed:[/] {result.reason}", highlight=False)
-        elif not self._bar.console.is_terminal:
-            self._bar.console.print(
-                f"trial {name}: score {result.score:.4f}, F1 {result.f1:.4f}, {result.time_ms:.2f} ms", highlight=False
-            )
-
-    def _start(self, name: str, values: Values, rung: Rung, folder: Path, done: float) -> TrialResult:
-        parent = self.folder / TRIALS / rung.parent if rung.parent else None
-        if parent and read_result(parent).status == "failed":
-            result = TrialResult("failed", reason=f"would continue trial {rung.parent}, which failed")
-            write_result(folder, result)
-            return result
-        write_spec(self._spec(values, rung, folder, parent), rows_of(values, self.config.net))
-        bar: Progress = self._bar
-
-        def show(epochs: int) -> None:
-            bar.update(self._task, completed=done + max(0, epochs - rung.initial_epoch))
-
-        return run_in_process(folder, show)
-
-    def _spec(self, values: Values, rung: Rung, folder: Path, parent: Path | None) -> TrialSpec:
+    def settings_of(self, values: Values, rung: Rung, parent: str | None) -> TrialSettings:
+        """What a trial with these values trains; `parent` is the folder's name of the one that it continues."""
         config = self.config
-        recipe = recipe_of(values, dataclasses.replace(config.recipe, epochs=config.max_epochs, seed=config.seed))
-        return TrialSpec(
-            folder=folder,
-            data=part_of(DataConfig, config),
-            recipe=recipe,
+        return TrialSettings(
+            rows=rows_of(values, config.net),
+            recipe=recipe_of(values, dataclasses.replace(config.recipe, epochs=config.max_epochs, seed=config.seed)),
             input_size=values["input_size"],
             until=rung.epochs,
+            data=part_of(DataConfig, config),
             clock=part_of(ClockConfig, config),
             latency_folder=config.latency_folder or config.runs / "latency",
             parent=parent,
         )
+
+    def _run_trial(self, name: str, values: Values, rung: Rung) -> float:
+        parent = next((trial for trial in self.trials if trial.name == rung.parent), None)
+        # Named by content: a search that goes another way, as a trial failed and now does not, finds what is its own.
+        folder = self.folder / TRIALS / digest((values, rung.epochs, parent and parent.folder.name))
+        done = self._bar.tasks[self._task].completed
+        trial = Trial(name, values, rung, self._result(values, rung, folder, parent, done), folder)
+        self.trials.append(trial)
+        write_trials(self.trials, self.folder / TRIALS_CSV)
+        self._bar.update(self._task, completed=done + rung.epochs - rung.initial_epoch, note=self._note())
+        self._tell(trial)
+        return trial.score
+
+    def _result(self, values: Values, rung: Rung, folder: Path, parent: Trial | None, done: float) -> JobResult:
+        if parent and not parent.result.finished:
+            return JobResult("failed", reason=f"would continue trial {parent.name}, which failed")
+        settings = self.settings_of(values, rung, parent and parent.folder.name)
+
+        def show() -> None:
+            epochs = max(0, len(read_csv(folder / METRICS)) - rung.initial_epoch)
+            self._bar.update(self._task, completed=done + epochs)
+
+        return run(trial_job(settings, self.datasets[settings.input_size], folder), self.engine, show)
+
+    def _note(self) -> str:
+        finished = [trial.score for trial in self.trials if trial.result.finished]
+        best = f", best score {min(finished):.4f}" if finished else ""
+        return f"trial {len(self.trials)}/{self._planned_trials}{best}"
+
+    def _tell(self, trial: Trial) -> None:
+        if not trial.result.finished:
+            self._say(f"[red]trial {trial.name} failed:[/] {escape(trial.result.reason)}")
+        elif not self._bar.console.is_terminal:
+            value = trial.result.value
+            self._say(f"trial {trial.name}: score {trial.score:.4f}, F1 {value['f1']:.4f}, {value['time_ms']:.2f} ms")
+
+    def _say(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False, soft_wrap=True)
 
 
 def write_trials(trials: list[Trial], path: Path) -> None:
@@ -145,11 +163,11 @@ def best_trial(trials: list[Trial]) -> Trial:
     Raises:
         KerastrashError: every trial failed; the message names the first reason.
     """
-    finished = [trial for trial in trials if trial.result.status == "finished"]
+    finished = [trial for trial in trials if trial.result.finished]
     if not finished:
         first = trials[0]
         raise KerastrashError(
             f"{first.folder.parent}: all {len(trials)} trials failed; the first one says: {first.result.reason}; "
-            f"its log is {first.folder / 'trial.log'}"
+            f"its log is {first.folder / LOG}"
         )
-    return min(finished, key=lambda trial: trial.result.score)
+    return min(finished, key=lambda trial: trial.score)

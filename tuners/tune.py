@@ -1,15 +1,18 @@
-"""The main job: data, search, retraining, score, and a run folder that explains itself."""
+"""The main command: data, search, retraining, score, and a run folder that explains itself."""
 
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.markup import escape
+
 from kerastrash.backends import fix_threads
 from kerastrash.cli import part_of
 from kerastrash.console import console, track
-from kerastrash.data import DataConfig, Dataset, prepare
-from kerastrash.files import copy_file, write_json
-from kerastrash.models import build_model, load_rows
+from kerastrash.data import DataConfig, prepare
+from kerastrash.files import copy_file, write_json, write_text
+from kerastrash.jobs import ChildProcesses, run
+from kerastrash.models import dump_rows
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
 from kerastrash.runs import FREE_SETTINGS, environment, open_run
@@ -17,12 +20,10 @@ from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 from kerastrash.training.checkpoint import BEST
-from kerastrash.training.fit import train
 from tuners.config import TuneConfig
 from tuners.latency import check_clock
 from tuners.search import Search, Trial, best_trial
-from tuners.space import recipe_of
-from tuners.trial import ROWS
+from tuners.trial import TrialSettings, trial_job
 
 SCORE, NET = "score.json", "best.yaml"
 
@@ -53,36 +54,45 @@ def tune(config: TuneConfig) -> Tuned:
         datasets = {size: prepare(part_of(DataConfig, config), size, track) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
         check_clock(config, config, len(next(iter(datasets.values())).classes))
-        trials = Search(config, folder, datasets).run()
+        search = Search(config, folder, datasets)
+        trials = search.run()
         best = best_trial(trials)
-        model = finish_best(best, config, datasets[best.values["input_size"]], folder)
-        score = score_best(model, config)
+        origin = finish_best(search, best)
+        score = score_best(folder / BEST, config)
         write_json(folder / SCORE, score.settings())
-        rows = [trial.row() for trial in trials]
-        write_report(folder, rows, best.name, config.retrain_epochs, score, environment())
-        return Tuned(folder, model, trials, best, score)
+        write_report(folder, [trial.row() for trial in trials], best.name, origin, score, environment())
+        return Tuned(folder, folder / BEST, trials, best, score)
 
 
-def finish_best(best: Trial, config: TuneConfig, dataset: Dataset, folder: Path) -> Path:
-    """Puts the best trial's model, or one trained anew for `retrain_epochs`, into the run as best.keras."""
-    source = best.folder / BEST
-    if config.retrain_epochs:
-        base = dataclasses.replace(config.recipe, seed=config.seed, epochs=config.retrain_epochs)
-        rows, size = load_rows(best.folder / ROWS), best.values["input_size"]
-        source = train(
-            lambda: build_model(rows, size, classes=len(dataset.classes)),
-            dataset,
-            recipe_of(best.values, base),
-            folder / f"retrained-{config.retrain_epochs}",
-            description=f"retraining trial {best.name}",
-        ).model
-    for origin, name in ((best.folder / ROWS, NET), (source, BEST)):
-        copy_file(origin, folder / name)
-    return folder / BEST
+def finish_best(search: Search, best: Trial) -> str:
+    """Puts the best trial's model, or one trained anew that is no worse, into the run; says which it is, and why."""
+    settings = search.settings_of(best.values, best.rung, None)
+    folder, origin = best.folder, "as the trial left it"
+    if search.config.retrain_epochs:
+        folder, origin = _better(search, best, settings)
+        console.print(f"trial {best.name}, {escape(origin)}", soft_wrap=True, highlight=False)
+    copy_file(folder / BEST, search.folder / BEST)
+    write_text(search.folder / NET, dump_rows(settings.rows))
+    return origin
+
+
+def _better(search: Search, best: Trial, settings: TrialSettings) -> tuple[Path, str]:
+    """The folder of the trial's net or of one trained anew, by macro F1 on the validation split; which, and why."""
+    epochs = search.config.retrain_epochs
+    folder = search.folder / f"retrained-{epochs}"
+    anew = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, epochs=epochs), until=epochs)
+    result = run(trial_job(anew, search.datasets[anew.input_size], folder, "train_trial"), ChildProcesses())
+    if not result.finished:
+        return best.folder, f"as the trial left it, as it could not be trained anew: {result.reason}"
+    f1, before = result.value["f1"], best.result.value["f1"]
+    figures = f"(validation F1 {f1:.4f}, the trial's {before:.4f})"
+    if f1 < before:
+        return best.folder, f"as the trial left it: trained anew for {epochs} epochs it is worse {figures}"
+    return folder, f"trained anew for {epochs} epochs {figures}"
 
 
 def score_best(model: Path, config: TuneConfig) -> ScoreReport:
     """Scores the model on the test split, timed in turns with the baseline net."""
-    console.print(f"scoring {model} on the test split")
+    console.print(f"scoring {escape(str(model))} on the test split", soft_wrap=True)
     shared = {**vars(part_of(DataConfig, config)), **vars(part_of(ClockConfig, config))}
     return score_model(ScoreConfig(model=model, **shared))

@@ -100,16 +100,14 @@ class Augmentation:
     def draw(self, seed: int, epoch: int, count: int) -> Draws:
         """The draws of one epoch for a cache of `count` crops, row i for crop i, whatever the count.
 
-        An image draws the operations with its lowest keys, and an operation's keys depend on its name alone: whichever
+        An image draws the operations with its lowest keys, and an operation's keys follow from its name: whichever
         others there are, an image that does not draw them keeps its draw.
         """
         rng = np.random.default_rng((seed, epoch, 0, CROP))
         uniform = rng.random((count, len(CONTEST) + MAX_SELECT + 4), dtype=np.float32)
         contest, sign, rest = np.split(uniform, (len(CONTEST), len(CONTEST) + MAX_SELECT), axis=1)
-        keys = [
-            contest[:, CONTEST.index(name)] if name in CONTEST else _own_keys(name, seed, epoch, count)
-            for name in self.names
-        ]
+        columns = dict(zip(CONTEST, contest.T, strict=True))
+        keys = [columns[name] if name in columns else _own_keys(name, seed, epoch, count) for name in self.names]
         lowest = np.argsort(np.stack(keys, axis=1), axis=1, kind="stable")[:, : self.n_select]
         view = np.floor(rest[:, 1] * 8).astype(np.int8)  # of the eight views of a square
         drawn = np.floor(rest[:, 0].astype(np.float64) * (self.n_level + 1)) / self.n_level
@@ -123,11 +121,7 @@ class Augmentation:
         )
 
     def apply(self, image: np.ndarray, draw: Draws) -> np.ndarray:
-        """Augments one uint8 RGB image (height, width, 3) with Pillow, the reference; the input stays as it is.
-
-        Args:
-            draw: the draw of one image, `draws[index]`.
-        """
+        """Augments one uint8 image (height, width, 3) by `draws[index]` with Pillow, the reference; the input stays."""
         picture = Image.fromarray(image)
         if draw.flips:
             picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)

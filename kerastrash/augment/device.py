@@ -77,7 +77,8 @@ def _moves(draws: Draws, height: int, width: int) -> np.ndarray | None:
         moved = np.tile(np.eye(3), (len(draws), 1, 1))
         for rows, operation, strengths in _drawn(draws, step):
             if operation.matrix:
-                moved[rows] = operation.matrix(strengths, height, width)
+                coefficients = np.broadcast_arrays(*operation.matrix(strengths, height, width))
+                moved[rows, :2] = np.stack(coefficients, axis=-1).reshape(-1, 2, 3)
         whole = whole @ moved
     return whole[:, :2] if (whole != np.eye(3)).any() else None
 
@@ -187,13 +188,12 @@ def _autocontrast(images: Any, _: Any) -> Any:
 
 
 def _equalize(images: Any, _: Any) -> Any:
-    """By Pillow's whole-numbered steps."""
+    """Spreads the values evenly, by Pillow's whole-numbered steps."""
     counts = _histograms(images)
     below = ops.cumsum(counts, axis=-1) - counts
     step = _divide(ops.max(ops.where(counts > 0, below, _constant(0.0)), axis=-1, keepdims=True), 255)
     spread = _divide(ops.floor(step / 2) + below, ops.maximum(step, _constant(1.0)))
-    unchanged = ops.arange(256, dtype="float32")[None, None]
-    return _look_up(images, ops.where(step > 0, _clipped(spread), unchanged))
+    return _look_up(images, ops.where(step > 0, _clipped(spread), ops.arange(256, dtype="float32")))
 
 
 def _histograms(images: Any) -> Any:
@@ -229,7 +229,7 @@ def _smooth(images: Any) -> Any:
 
 
 def _blend(degenerate: Any, images: Any, factors: Any) -> Any:
-    """From the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
+    """Goes from the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
     return ops.floor(_clipped(degenerate + factors * (images - degenerate)))
 
 
@@ -246,4 +246,4 @@ ARITHMETIC = {
     "luma": lambda images, factors: _blend(_luma(images), images, factors),
     "smooth": lambda images, factors: _blend(_smooth(images), images, factors),
 }
-"""By name, functions of images (k, height, width, 3) and strengths, or tables for `table`: what becomes of them."""
+"""Functions by name, of images (k, height, width, 3) and strengths, or tables for `table`: what becomes of them."""

@@ -4,8 +4,9 @@ A new one is one more entry at the end. It is drawn where `Augmentation.operatio
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -25,11 +26,11 @@ class Operation:
     """
 
     strength: Callable[[Number, Number], Number] = lambda level, sign: level
-    """Of a level in [0, 1] and a sign of -1 or 1, numbers or arrays; level 0 leaves the image."""
+    """Strength at a level in [0, 1] and a sign of -1 or 1, numbers or arrays; level 0 leaves the image."""
     pillow: Callable[[Image.Image, float], Image.Image] | None = None
     """The image, changed by a strength."""
-    matrix: Callable[[np.ndarray, int, int], np.ndarray] | None = None
-    """float64 (n, 3, 3) of strengths (n,), height and width: from a point of the changed image to the one it shows."""
+    matrix: Callable[[Number, int, int], Sequence[Number]] | None = None
+    """a to f of a strength, height and width: (x, y) of the changed image shows (a x + b y + c, d x + e y + f)."""
     table: Callable[[Number], np.ndarray] | None = None
     """float32 (..., 256) of strengths (..., 1): by what each value is replaced, whatever the image."""
     device: Literal["equalize", "autocontrast", "mean", "luma", "smooth"] | None = None
@@ -52,8 +53,9 @@ class Operation:
         if self.pillow:
             return self.pillow(picture, strength)
         if self.table:
-            return _look_up(picture, np.tile(self.table(strength), 3))
-        return _affine(picture, self.matrix(np.array([strength]), picture.height, picture.width)[0])
+            table = self.table(strength).astype(np.uint8).tobytes()
+            return Image.frombytes("RGB", picture.size, picture.tobytes().translate(table))
+        return _affine(picture, self.matrix(strength, picture.height, picture.width))
 
 
 def up_to(most: float) -> Callable[[Number, Number], Number]:
@@ -66,27 +68,21 @@ def factor(level: Number, sign: Number) -> Number:
     return 1 + 0.9 * sign * level
 
 
-def matrices(a=1.0, b=0.0, c=0.0, d=0.0, e=1.0, f=0.0) -> np.ndarray:
-    """float64 (n, 3, 3): the point (x, y) of a changed image shows (a x + b y + c, d x + e y + f) of the original."""
-    return np.stack(np.broadcast_arrays(a, b, c, d, e, f, 0.0, 0.0, 1.0), axis=-1).reshape(-1, 3, 3)
-
-
-def _rotation(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
+def _rotation(degrees: Number, height: int, width: int) -> Sequence[Number]:
     """Around the middle of the image."""
     angle = np.radians(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     across = width / 2 * (1 - cos) + height / 2 * sin
     down = height / 2 * (1 - cos) - width / 2 * sin
-    return matrices(cos, -sin, across, sin, cos, down)
+    return cos, -sin, across, sin, cos, down
 
 
 def _rotate(image: Image.Image, degrees: float) -> Image.Image:
     return image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=GREY)
 
 
-def _affine(image: Image.Image, matrix: np.ndarray) -> Image.Image:
+def _affine(image: Image.Image, coefficients: Sequence[float]) -> Image.Image:
     """Resamples bilinearly; grey where a point lies outside."""
-    coefficients = matrix[:2].ravel().tolist()
     return image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=GREY)
 
 
@@ -95,12 +91,12 @@ def _look_up(image: Image.Image, tables: np.ndarray) -> Image.Image:
     return image.point(tables.astype(np.int64).ravel().tolist())
 
 
-def _translate(image: Image.Image, by: float, axis: int) -> Image.Image:
-    """Reads every pixel `by` pixels further along x (axis 0) or y (axis 1): the pixels of `_affine`, five times faster.
+def _translate(image: Image.Image, shift: float, axis: int) -> Image.Image:
+    """Reads every pixel further along x (axis 0) or y (axis 1): the pixels of `_affine`, five times faster.
 
     Each pixel is a blend of two neighbours; the outermost within half a pixel of the border have but one.
     """
-    last = image.size[axis] - 1
+    by, last = shift * image.size[axis] / 331, image.size[axis] - 1
     first, second = [0, 0, *image.size], [0, 0, *image.size]
     first[2 + axis], second[axis] = last, 1
     whole, nearest = math.floor(by), math.floor(by + 0.5)
@@ -137,14 +133,14 @@ def _sharpness(image: Image.Image, by: float) -> Image.Image:
     return Image.blend(Image.fromarray(pixels.astype(np.uint8)), image, by)
 
 
-def _autocontrast(image: Image.Image) -> Image.Image:
+def _autocontrast(image: Image.Image, _: float) -> Image.Image:
     low, high = np.array(image.getextrema(), np.float64).T[..., None]
     scale = 255 / np.maximum(high - low, 1)
     stretched = np.clip(np.arange(256) * scale - low * scale, 0, 255)
     return _look_up(image, np.where(high > low, stretched, np.arange(256)))
 
 
-def _equalize(image: Image.Image) -> Image.Image:
+def _equalize(image: Image.Image, _: float) -> Image.Image:
     counts = np.array(image.histogram()).reshape(3, 256)
     below = np.cumsum(counts, axis=1) - counts
     step = np.where(counts > 0, below, 0).max(axis=1, keepdims=True) // 255
@@ -156,10 +152,8 @@ def _equalize(image: Image.Image) -> Image.Image:
 # from faster parts.
 OPERATIONS = {
     "Identity": Operation(pillow=lambda image, by: image, signed=False),
-    "AutoContrast": Operation(
-        pillow=lambda image, by: _autocontrast(image), device="autocontrast", levelled=False, signed=False
-    ),
-    "Equalize": Operation(pillow=lambda image, by: _equalize(image), device="equalize", levelled=False, signed=False),
+    "AutoContrast": Operation(pillow=_autocontrast, device="autocontrast", levelled=False, signed=False),
+    "Equalize": Operation(pillow=_equalize, device="equalize", levelled=False, signed=False),
     "Rotate": Operation(up_to(30), _rotate, _rotation),  # degrees against the clock
     "Solarize": Operation(lambda level, sign: np.rint(256 * (1 - level)), table=_solarized, signed=False),
     "Color": Operation(factor, lambda image, by: ImageEnhance.Color(image).enhance(by), device="luma"),
@@ -167,17 +161,13 @@ OPERATIONS = {
     "Contrast": Operation(factor, _contrast, device="mean"),
     "Brightness": Operation(factor, table=_brightened),
     "Sharpness": Operation(factor, _sharpness, device="smooth"),
-    "ShearX": Operation(up_to(0.3), matrix=lambda by, height, width: matrices(b=by)),
-    "ShearY": Operation(up_to(0.3), matrix=lambda by, height, width: matrices(d=by)),
+    "ShearX": Operation(up_to(0.3), matrix=lambda by, height, width: (1, by, 0, 0, 1, 0)),
+    "ShearY": Operation(up_to(0.3), matrix=lambda by, height, width: (1, 0, 0, by, 1, 0)),
     "TranslateX": Operation(  # in 331sts of the side
-        up_to(150),
-        lambda image, by: _translate(image, by * image.width / 331, axis=0),
-        lambda by, height, width: matrices(c=by * width / 331),
+        up_to(150), partial(_translate, axis=0), lambda by, height, width: (1, 0, by * width / 331, 0, 1, 0)
     ),
     "TranslateY": Operation(
-        up_to(150),
-        lambda image, by: _translate(image, by * image.height / 331, axis=1),
-        lambda by, height, width: matrices(f=by * height / 331),
+        up_to(150), partial(_translate, axis=1), lambda by, height, width: (1, 0, 0, 0, 1, by * height / 331)
     ),
 }
 NAMES = tuple(OPERATIONS)

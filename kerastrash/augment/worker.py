@@ -1,37 +1,16 @@
-"""Augments batches in processes of its own: Python's lock lets threads use little more than one core for small images.
+"""Augments batches in processes: Python's lock lets threads use little more than one core for small images."""
 
-A worker is `python -m kerastrash.augment.worker`: pickled requests on its standard input, pixels on its standard
-output. It is no `multiprocessing` worker, which would run the caller's main module again. It ends when its input ends,
-so also when its parent is killed.
-"""
-
-import contextlib
+import functools
 import mmap
-import os
-import pickle
-import subprocess
-import sys
-from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 
 from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.data.cache import MappedReader
-from kerastrash.errors import KerastrashError
+from kerastrash.processes import Child, ChildError
 
-
-@dataclass(frozen=True)
-class MappedFile:
-    """An array on disk, named instead of sent."""
-
-    path: str
-    offset: int
-    shape: tuple[int, ...]
-
-    def open(self) -> np.ndarray:
-        """The array, uint8, read-only."""
-        return np.memmap(self.path, np.uint8, "r", self.offset, self.shape)
+MappedFile = tuple[str, int, tuple[int, ...]]
+"""Path, offset and shape of a uint8 array on disk."""
 
 
 class Worker:
@@ -44,71 +23,33 @@ class Worker:
     """
 
     def __init__(self, images: np.ndarray, augmentation: Augmentation) -> None:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", __name__]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,  # an interrupt at the terminal is the parent's to deal with
-        )
-        self._images, self._mapped = images, _mapped_file(images)
-        self._send((self._mapped, augmentation))
-
-    @property
-    def process_id(self) -> int:
-        """The system's number of the process."""
-        return self._process.pid
+        self._images, self._augmentation = images, augmentation
+        whole = isinstance(images, np.memmap) and isinstance(images.base, mmap.mmap)  # and no part of a mapped array
+        self._file = (str(images.filename), images.offset, images.shape) if whole else None
+        self.child = Child({"OMP_NUM_THREADS": "1"})
 
     def augment(self, indices: np.ndarray, draws: Draws) -> np.ndarray:
         """The images at `indices`, each by its row of `draws`: a new uint8 array.
 
         Raises:
-            KerastrashError: the process has ended.
+            ChildError: the process has ended.
         """
-        self._send((indices if self._mapped else self._images[indices], draws))
-        augmented = np.empty((len(indices), *self._images.shape[1:]), np.uint8)
-        if self._process.stdout.readinto(memoryview(augmented).cast("B")) < augmented.nbytes:
-            raise self._ended()
-        return augmented
-
-    def stop(self) -> None:
-        """Ends the process; to be called when no batch is being made."""
-        self._process.kill()
-        self._process.communicate()
-
-    def _send(self, request: object) -> None:
+        rows = indices if self._file else self._images[indices]
         try:
-            pickle.dump(request, self._process.stdin, pickle.HIGHEST_PROTOCOL)
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise self._ended() from None
-
-    def _ended(self) -> KerastrashError:
-        return KerastrashError(
-            f"a process that augments images ended with status {self._process.wait()}; what it said stands above, "
-            "negative is a signal (-9: out of memory); --workers 0 augments without such processes"
-        )
+            return self.child.call(f"{__name__}:augmented", self._file, rows, self._augmentation, draws)
+        except ChildError as error:
+            remedy = "what it said stands above; --workers 0 augments without such processes"
+            raise ChildError(f"augmenting images: {error}; {remedy}", error.traceback) from error
 
 
-def _mapped_file(images: np.ndarray) -> MappedFile | None:
-    whole = isinstance(images, np.memmap) and isinstance(images.base, mmap.mmap)  # and no part of a mapped array
-    return MappedFile(str(images.filename), images.offset, images.shape) if whole else None
+def augmented(file: MappedFile | None, rows: np.ndarray, augmentation: Augmentation, draws: Draws) -> np.ndarray:
+    """What the process does: rows of the file, or pixels as they were sent, each by its row of `draws`."""
+    pixels = _reader(file).rows(rows) if file else rows
+    augmentation.apply_each(pixels, draws)
+    return pixels
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answers requests until they end."""
-    mapped, augmentation = pickle.load(requests)
-    images = MappedReader(mapped.open()) if mapped else None
-    while requests.peek(1):
-        rows, draws = pickle.load(requests)
-        pixels = images.rows(rows) if images else rows
-        augmentation.apply_each(pixels, draws)
-        answers.write(memoryview(pixels).cast("B"))
-        answers.flush()
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):  # the parent is gone
-        serve(sys.stdin.buffer, sys.stdout.buffer)
+@functools.cache
+def _reader(file: MappedFile) -> MappedReader:
+    path, offset, shape = file
+    return MappedReader(np.memmap(path, np.uint8, "r", offset, shape))

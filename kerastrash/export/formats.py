@@ -75,6 +75,7 @@ def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
     entry = format_of(path)
     if not path.exists():
         raise ModelError(f"{path}: no such file; check the path of the model")
+    check_digests(path)
     try:
         net = entry.open(path, threads)
     except KerastrashError:

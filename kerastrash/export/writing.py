@@ -1,9 +1,6 @@
 """Writes a model in a format, whole or not at all."""
 
 import contextlib
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,8 +23,8 @@ from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.open_net import OpenNet
 from kerastrash.files import staged
 from kerastrash.models.builder import gives_probabilities, in_float32, without_softmax
-from kerastrash.models.saved import save_model
-from kerastrash.processes import ending
+from kerastrash.models.saved import open_model, save_model
+from kerastrash.processes import Child, ChildError
 
 
 @contextlib.contextmanager
@@ -74,7 +71,7 @@ def write_unstaged(model: keras.Model, name: FormatName, path: Path, description
     with keras.device("cpu"):
         model = without_softmax(in_float32(model))
         if backend in (None, keras.backend.backend()):
-            convert(model, name, path, description)
+            _convert(model, name, path, description)
         else:
             write_elsewhere(model, name, path, description, backend)
 
@@ -84,30 +81,23 @@ def write_elsewhere(model: keras.Model, name: FormatName, path: Path, descriptio
 
     Raises:
         KerastrashError: as the other process raised it.
-        ModelError: the other process died.
+        ModelError: the other process died, or Keras does not start there.
     """
-    source, answer = path.with_name(".source.keras"), path.with_name(".answer")
+    source = path.with_name(f".{path.name}.source.keras")
     save_model(model, source)
-    done = subprocess.run(
-        [sys.executable, "-m", "kerastrash.export.worker", name, source, path, description.to_json(), answer],
-        env=os.environ | {"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if done.returncode:
-        raise ModelError(answer.read_text("utf-8") if answer.exists() else _last_words(name, backend, done))
+    with Child({"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"}, hidden=True) as child:
+        try:
+            child.call("kerastrash.export.writing:_convert_file", source, name, path, description)
+        except ChildError as error:
+            raise ModelError(f"{name}: cannot be written with Keras on {backend} ({error})") from error
     source.unlink()
 
 
-def _last_words(name: FormatName, backend: str, done: subprocess.CompletedProcess[str]) -> str:
-    """For a process that died without an answer."""
-    printed = (done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"]
-    return f"{name}: the process that writes it on {backend} ended with {ending(done.returncode)}: {printed[-1]}"
+def _convert_file(source: Path, name: FormatName, path: Path, description: Description) -> None:
+    _convert(open_model(source), name, path, description)
 
 
-def convert(model: keras.Model, name: FormatName, path: Path, description: Description) -> None:
+def _convert(model: keras.Model, name: FormatName, path: Path, description: Description) -> None:
     """The format's `write`; raises ModelError for whatever the converter raises."""
     try:
         FORMATS[name].write(model, path, description)

@@ -83,7 +83,7 @@ class Row:
     `repeats` marks a block, with `channels` and `stride`: the depth multiplier lengthens or shortens its stage.
     `takes_map` and `gives_map` say whether a map (height, width, channels) or a vector (channels) enters and leaves.
     `net_modules` and `stage_modules` are what the PyTorch implementation that a block comes from holds besides the
-    rows' own modules: once, and once a stage.
+    rows' own modules: once, and once a stage. `scaled` names the counts that a width multiplies.
     """
 
     kind: ClassVar[str]
@@ -91,6 +91,8 @@ class Row:
     takes_map: ClassVar[bool] = True
     net_modules: ClassVar[int] = 4  # MobileNet's: the net, the container of its rows, and two for the classifier
     stage_modules: ClassVar[int] = 0
+    scaled: ClassVar[tuple[str, ...]] = ()
+    divisor: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -116,8 +118,22 @@ class Row:
         return size
 
     def widened(self, width: float) -> Self:
-        """The row with its channels times `width`."""
-        return self
+        """The row with each count of `scaled` times `width`, rounded to multiples of `divisor`."""
+        scaled = {name: divisible(getattr(self, name) * width, self.divisor) for name in self.scaled}
+        return dataclasses.replace(self, **scaled)
+
+
+@dataclasses.dataclass(frozen=True)
+class StridedRow(Row):
+    """Base of rows that make `channels` new channels, with a `stride`."""
+
+    scaled: ClassVar[tuple[str, ...]] = ("channels",)
+
+    def output_channels(self, channels: int) -> int:
+        return self.channels
+
+    def output_size(self, size: int) -> int:
+        return strided(size, self.stride)
 
 
 Rows = tuple[Row, ...]

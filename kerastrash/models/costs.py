@@ -9,15 +9,15 @@ from kerastrash.models.base import Row, Rows, Where, is_whole, runs
 IMAGE_CHANNELS = 3
 
 
-class Step(NamedTuple):
-    """A row in its place: its number, counted from 1, and the channels that enter it."""
+class NumberedRow(NamedTuple):
+    """A row of a net, its number, counted from 1, and the channels that enter it."""
 
     number: int
     row: Row
     channels: int
 
 
-def steps(rows: Rows) -> Iterator[Step]:
+def steps(rows: Rows) -> Iterator[NumberedRow]:
     """Walks the rows with the channels that enter each.
 
     Raises:
@@ -36,7 +36,7 @@ def steps(rows: Rows) -> Iterator[Step]:
             leaving = row.output_channels(channels)
         except ModelError as error:
             raise ModelError(f"row {number}: {error}") from None
-        yield Step(number, row, channels)
+        yield NumberedRow(number, row, channels)
         channels, is_map = leaving, row.gives_map
     if is_map:
         raise ModelError(f"row {len(rows)}: {rows[-1].kind} leaves a map before the classifier; end with a pool row")

@@ -1,11 +1,39 @@
-"""EfficientNet-Lite: its nets as rows.
+"""EfficientNet-Lite: its block as a row, and its nets.
 
 One row a line, each with the side of the map that leaves it; counts are for six classes.
 """
 
-from kerastrash.models.base import Rows
+import dataclasses
+from typing import ClassVar
+
+from kerastrash.models.base import Activation, Count, Kernel, Padding, Positive, Rows, Stride
+from kerastrash.models.inverted_bottleneck import InvertedBottleneck
 from kerastrash.models.layers import Conv, Pool
-from kerastrash.models.mobilenet_v3 import MBConv
+
+
+@dataclasses.dataclass(frozen=True)
+class MBConv(InvertedBottleneck):
+    """EfficientNet's block without a gate, as in EfficientNet-Lite; the expanded width is `channels in * expansion`.
+
+    Source: Tan and Le 2019 (arXiv:1905.11946, table 1); Lite: github.com/tensorflow/tpu, efficientnet/lite.
+    """
+
+    kind: ClassVar[str] = "mbconv"
+    squeeze_excite: ClassVar[bool] = False
+    net_modules: ClassVar[int] = 3  # net, list of blocks, dropout, classifier, less one: stem and head share a ReLU6
+
+    kernel: Kernel
+    expansion: Positive
+    channels: Count
+    stride: Stride = 1
+    activation: Activation = "relu6"
+    epsilon: Positive = 1e-3
+    padding: Padding = "same"
+
+    def modules(self, channels: int) -> int:
+        convolutions = 3 if self.expanded_channels(channels) != channels else 2
+        return 2 + 3 * convolutions  # container, activation; of each convolution itself, its padding and norm
+
 
 # Images of 224 pixels. 3,378,694 parameters (4,652,008 at 1000 classes), 185 layers.
 EFFICIENTNET_LITE0: Rows = (

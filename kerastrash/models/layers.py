@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import keras
 from keras import layers
@@ -17,10 +17,10 @@ from kerastrash.models.base import (
     Positive,
     Row,
     Stride,
+    StridedRow,
     Weights,
     Where,
     convolution,
-    divisible,
     strided,
 )
 
@@ -99,7 +99,7 @@ def add_row(row: Row, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class Conv(Row):
+class Conv(StridedRow):
     """Convolution without bias, batch norm, activation."""
 
     kind: ClassVar[str] = "conv"
@@ -116,15 +116,6 @@ class Conv(Row):
 
     def modules(self, channels: int) -> int:
         return 3 + (self.activation != "linear")  # container, convolution, norm, activation
-
-    def output_channels(self, channels: int) -> int:
-        return self.channels
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
-
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(self, channels=divisible(self.channels * width))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,6 +170,7 @@ class Dense(Row):
 
     kind: ClassVar[str] = "dense"
     takes_map: ClassVar[bool] = False
+    scaled: ClassVar[tuple[str, ...]] = ("units",)
 
     units: Count
     activation: Activation = "relu"
@@ -195,9 +187,6 @@ class Dense(Row):
 
     def output_channels(self, channels: int) -> int:
         return self.units
-
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(self, units=divisible(self.units * width))
 
 
 @add_row.register

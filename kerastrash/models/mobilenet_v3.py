@@ -1,87 +1,18 @@
-"""MobileNetV3: the inverted bottleneck as rows and layers, and its nets, the contest's among them.
+"""MobileNetV3: two readings of its inverted bottleneck as rows, and its nets, the contest's among them.
 
 One row a line, each with the side of the map that leaves it; counts are for six classes.
 """
 
-import abc
 import dataclasses
-from typing import ClassVar, Self
+from typing import ClassVar
 
-import keras
-from keras import layers
-
-from kerastrash.models.base import (
-    Activation,
-    Count,
-    Flag,
-    Kernel,
-    Padding,
-    Positive,
-    Row,
-    Rows,
-    Stride,
-    Weights,
-    Where,
-    convolution,
-    divisible,
-    squeeze_excitation,
-    squeezed_channels,
-    strided,
-)
-from kerastrash.models.layers import (
-    LAST,
-    Conv,
-    Dense,
-    Flatten,
-    Pool,
-    activate,
-    add_row,
-    convolution_initializer,
-    convolve,
-    filter_channels,
-    normalise,
-)
+from kerastrash.models.base import Count, Flag, Kernel, Padding, Positive, Rows, Stride
+from kerastrash.models.inverted_bottleneck import InvertedBottleneck
+from kerastrash.models.layers import Conv, Dense, Flatten, Pool
 
 
 @dataclasses.dataclass(frozen=True)
-class Block(Row, abc.ABC):
-    """What the readings share: the costs, once the expanded width is known."""
-
-    repeats: ClassVar[bool] = True
-
-    @property
-    def activation(self) -> str:
-        """The activation behind the expansion and the depthwise convolution."""
-        return "hard_swish" if self.hard_swish else "relu"
-
-    @abc.abstractmethod
-    def expanded_channels(self, channels: int) -> int:
-        """Channels of the depthwise convolution for so many that enter."""
-
-    @abc.abstractmethod
-    def gates_before_activation(self, channels: int) -> bool:
-        """Whether the gate stands before the depthwise activation, rather than behind it."""
-
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        expanded = self.expanded_channels(channels)
-        expand = (convolution(channels, expanded, where=Where.INPUT),) if expanded != channels else ()
-        depthwise = convolution(1, expanded, self.kernel)
-        gate = squeeze_excitation(expanded) if self.squeeze_excite else ()
-        return (*expand, depthwise, *gate, convolution(expanded, self.channels))
-
-    def adds_input(self, channels: int) -> bool:
-        """True where the input is added to the output."""
-        return self.stride == 1 and channels == self.channels
-
-    def output_channels(self, channels: int) -> int:
-        return self.channels
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
-
-
-@dataclasses.dataclass(frozen=True)
-class InvertedResidual(Block):
+class InvertedResidual(InvertedBottleneck):
     """The contest team's block: the expanded width is `channels in * expansion`, rounded to a multiple of 8.
 
     A block that expands gates before its activation, one that does not gates after it.
@@ -99,9 +30,6 @@ class InvertedResidual(Block):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def expanded_channels(self, channels: int) -> int:
-        return divisible(channels * self.expansion)
-
     def gates_before_activation(self, channels: int) -> bool:
         return self.expanded_channels(channels) != channels
 
@@ -110,18 +38,16 @@ class InvertedResidual(Block):
         items = 9 if expands else 6  # the gate's place is held by an identity where there is none
         return 3 + items + 4 * self.squeeze_excite
 
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(self, channels=divisible(self.channels * width))
-
 
 @dataclasses.dataclass(frozen=True)
-class Bneck(Block):
+class Bneck(InvertedBottleneck):
     """The `bneck` of Howard et al. 2019 (arXiv:1905.02244, tables 1 and 2), as torchvision reads it.
 
     The expanded width is given, as the paper's `exp size`; the gate always stands after the depthwise activation.
     """
 
     kind: ClassVar[str] = "bneck"
+    scaled: ClassVar[tuple[str, ...]] = ("expanded", "channels")
 
     kernel: Kernel
     expanded: Count
@@ -135,88 +61,10 @@ class Bneck(Block):
     def expanded_channels(self, channels: int) -> int:
         return self.expanded
 
-    def gates_before_activation(self, channels: int) -> bool:
-        return False
-
     def modules(self, channels: int) -> int:
         expand = 4 if self.expanded != channels else 0  # container, convolution, norm, activation
         depthwise, project, containers = 4, 3, 2
         return containers + expand + depthwise + 6 * self.squeeze_excite + project
-
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(
-            self, expanded=divisible(self.expanded * width), channels=divisible(self.channels * width)
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class MBConv(Block):
-    """EfficientNet's block without a gate, as in EfficientNet-Lite; the expanded width is `channels in * expansion`.
-
-    Source: Tan and Le 2019 (arXiv:1905.11946, table 1); Lite: github.com/tensorflow/tpu, efficientnet/lite.
-    """
-
-    kind: ClassVar[str] = "mbconv"
-    squeeze_excite: ClassVar[bool] = False
-    net_modules: ClassVar[int] = 3  # net, list of blocks, dropout, classifier, less one: stem and head share a ReLU6
-
-    kernel: Kernel
-    expansion: Positive
-    channels: Count
-    stride: Stride = 1
-    activation: Activation = "relu6"
-    epsilon: Positive = 1e-3
-    padding: Padding = "same"
-
-    def expanded_channels(self, channels: int) -> int:
-        return divisible(channels * self.expansion)
-
-    def gates_before_activation(self, channels: int) -> bool:
-        return False
-
-    def modules(self, channels: int) -> int:
-        convolutions = 3 if self.expanded_channels(channels) != channels else 2
-        return 2 + 3 * convolutions  # container, activation; of each convolution itself, its padding and norm
-
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(self, channels=divisible(self.channels * width))
-
-
-@add_row.register
-def _(row: Block, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    entered, channels = x, x.shape[-1]
-    if row.expanded_channels(channels) != channels:
-        x = convolve(x, row.expanded_channels(channels), 1, 1, f"{name}_expand")
-        x = activate(normalise(x, row.epsilon, f"{name}_expand_bn"), row.activation, f"{name}_expand_activation")
-    x = filter_channels(x, row.kernel, row.stride, f"{name}_depthwise", row.padding)
-    x = normalise(x, row.epsilon, f"{name}_depthwise_bn")
-    gate_first = row.gates_before_activation(channels)
-    if row.squeeze_excite and gate_first:
-        x = gate(x, name)
-    x = activate(x, row.activation, f"{name}_depthwise_activation")
-    if row.squeeze_excite and not gate_first:
-        x = gate(x, name)
-    x = normalise(convolve(x, row.channels, 1, 1, f"{name}_project"), row.epsilon, f"{name}_project_bn")
-    return layers.Add(name=f"{name}_add")([entered, x]) if row.adds_input(channels) else x
-
-
-def gate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Squeeze and excitation: ReLU inside, hard-sigmoid gate (MobileNetV3, arXiv:1905.02244, section 5.3)."""
-    channels = x.shape[-1]
-    scale = layers.GlobalAveragePooling2D(data_format=LAST, keepdims=True, name=f"{name}_squeeze_pool")(x)
-    for part, filters, activation in (
-        ("squeeze", squeezed_channels(channels), "relu"),
-        ("excite", channels, "hard_sigmoid"),
-    ):
-        scale = layers.Conv2D(
-            filters,
-            1,
-            data_format=LAST,
-            activation=activation,
-            kernel_initializer=convolution_initializer(),
-            name=f"{name}_{part}",
-        )(scale)
-    return layers.Multiply(name=f"{name}_gate")([x, scale])
 
 
 # The contest team's submission (rows 3 to 5 of its table). 294,854 parameters, 79 layers.

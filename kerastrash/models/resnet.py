@@ -5,7 +5,7 @@ One row a line, each with the side of the map that leaves it; counts are for six
 
 import abc
 import dataclasses
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import keras
 from keras import layers
@@ -15,14 +15,12 @@ from kerastrash.models.base import (
     Flag,
     Padding,
     Positive,
-    Row,
     Rows,
     Stride,
+    StridedRow,
     Weights,
     Where,
     convolution,
-    divisible,
-    strided,
 )
 from kerastrash.models.layers import LAST, Conv, MaxPool, Pool, activate, add_row, convolve, normalise
 
@@ -37,7 +35,7 @@ class Filter(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Residual(Row, abc.ABC):
+class Residual(StridedRow, abc.ABC):
     """What the two blocks share, once their convolutions are known.
 
     Each convolution is followed by a batch norm, all but the last by ReLU; then the input is added, and ReLU ends the
@@ -75,17 +73,11 @@ class Residual(Row, abc.ABC):
         return 2 if self.pooled_shortcut else 1
 
     def modules(self, channels: int) -> int:
-        """As torchvision counts, or, with a pooled shortcut, timm, where activations and placeholders count too."""
+        """The modules of torchvision, or, with a pooled shortcut, of timm: activations and placeholders count there."""
         convolutions = len(self.path())
         if self.pooled_shortcut:
             return 3 + 3 * convolutions + 4 * self.projects(channels)
         return 2 + 2 * convolutions + 3 * self.projects(channels)
-
-    def output_channels(self, channels: int) -> int:
-        return self.channels
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,15 +95,13 @@ class BasicBlock(Residual):
     def path(self) -> tuple[Filter, ...]:
         return Filter(self.channels, 3, self.stride), Filter(self.channels, 3)
 
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(self, channels=divisible(self.channels * width))
-
 
 @dataclasses.dataclass(frozen=True)
 class Bottleneck(Residual):
     """1x1, 3x3 and 1x1 convolutions (He et al. 2016, figure 5 right), the stride in the 3x3 as in torchvision."""
 
     kind: ClassVar[str] = "bottleneck"
+    scaled: ClassVar[tuple[str, ...]] = ("squeezed", "channels")
 
     squeezed: Count
     channels: Count
@@ -123,11 +113,6 @@ class Bottleneck(Residual):
     def path(self) -> tuple[Filter, ...]:
         squeeze = Filter(self.squeezed, 1, where=Where.INPUT)
         return squeeze, Filter(self.squeezed, 3, self.stride), Filter(self.channels, 1)
-
-    def widened(self, width: float) -> Self:
-        return dataclasses.replace(
-            self, squeezed=divisible(self.squeezed * width), channels=divisible(self.channels * width)
-        )
 
 
 @add_row.register

@@ -4,7 +4,7 @@ One row a line, each with the side of the map that leaves it; counts are for six
 """
 
 import dataclasses
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import keras
 from keras import layers
@@ -15,20 +15,18 @@ from kerastrash.models.base import (
     Kernel,
     Padding,
     Positive,
-    Row,
     Rows,
     Stride,
+    StridedRow,
     Weights,
     Where,
     convolution,
-    divisible,
-    strided,
 )
 from kerastrash.models.layers import Conv, MaxPool, Pool, activate, add_row, convolve, filter_channels, normalise
 
 
 @dataclasses.dataclass(frozen=True)
-class ShuffleUnit(Row):
+class ShuffleUnit(StridedRow):
     """The unit of Ma et al. 2018 (arXiv:1807.11164, figure 3 c and d), as torchvision reads it.
 
     At stride 1 one half of the channels stays as it is, the other goes through 1x1, depthwise and 1x1 convolutions. At
@@ -40,6 +38,7 @@ class ShuffleUnit(Row):
     repeats: ClassVar[bool] = True
     stage_modules: ClassVar[int] = 1
     net_modules: ClassVar[int] = 1  # the net and its classifier, less one: its mean is no module, as a pool row is
+    divisor: ClassVar[int] = 16  # the convolutions see one half
 
     channels: EvenCount
     kernel: Kernel = 3
@@ -70,13 +69,6 @@ class ShuffleUnit(Row):
                 "give it those channels or a stride of 2"
             )
         return self.channels
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
-
-    def widened(self, width: float) -> Self:
-        """The unit with its channels times `width`, in multiples of 16: the convolutions see one half."""
-        return dataclasses.replace(self, channels=divisible(self.channels * width, 16))
 
 
 @add_row.register

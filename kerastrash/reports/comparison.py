@@ -8,10 +8,8 @@ from rich.console import RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from kerastrash.cli import settings
-from kerastrash.comparison.compare import Comparison
-from kerastrash.comparison.rows import SeedRow, SystemRow
 from kerastrash.files import write_csv, write_json, write_text
+from kerastrash.reports.comparison_rows import Comparison, SeedRow, SystemRow
 from kerastrash.reports.tradeoff import draw_tradeoff
 from kerastrash.reports.trials import markdown_table
 
@@ -39,10 +37,10 @@ def write_comparison(found: Comparison) -> list[str]:
     write_csv(found.folder / TABLE, rows, columns[SystemRow])
     write_csv(found.folder / MODELS, models, columns[SeedRow])
     report = {
-        "settings": settings(found.config),
-        "data": settings(found.systems.data),
+        "settings": found.settings,
+        "data": found.data,
         "environment": found.environment,
-        "reference": settings(found.reference) if found.reference else None,
+        "reference": dataclasses.asdict(found.reference) if found.reference else None,
         "conditions": found.conditions,
         "splits": found.splits,
         "timed_images": found.timed_images,
@@ -93,7 +91,7 @@ def sentences(found: Comparison) -> list[str]:
     if found.reference:
         lines.append(f"Scored against {found.reference}.")
     elif found.splits:
-        lines.append(f"No scores: no model of the baseline {found.systems.baseline} could be measured.")
+        lines.append(f"No scores: no model of the baseline {found.baseline} could be measured.")
     else:
         lines.append("Trained only: F1 on the validation split; the same command without --train-only measures.")
     best = [next((row for row in found.rows if row.score is not None and mine(row)), None) for mine in (_ours, _teams)]
@@ -126,24 +124,24 @@ def comparison_markdown(found: Comparison, drawn: bool) -> str:
         "## Not finished" if bad else "",
         "\n".join(bad),
         "## Systems file",
-        f"```yaml\n{found.systems.path.read_text(encoding='utf-8').strip()}\n```",
+        f"```yaml\n{found.systems_file.read_text(encoding='utf-8').strip()}\n```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _conditions(found: Comparison) -> Iterator[str]:
-    environment, config = found.environment, found.config
+    environment = found.environment
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
     yield f"Made by `{environment['command']}`."
     splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
-    yield f"Data: {found.systems.data.data}: {splits} images of {len(found.classes)} classes."
+    yield f"Data: {found.data['data']}: {splits} images of {len(found.classes)} classes."
     if found.left_out:
         yield f"Left out of the data: {found.left_out}."
     yield f"Trained on {' and '.join(found.devices) or 'nothing'} in {minutes:.0f} min altogether."
     yield (
         f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
-        f"{config.turns} turns, all nets in one run."
+        f"{found.settings['turns']} turns, all nets in one run."
     )
     yield f"Python {environment['python']}, {versions}."
 

@@ -17,15 +17,15 @@ def write_report(
     folder: Path,
     trials: Sequence[TrialRow],
     best: str,
-    retrained_epochs: int,
+    origin: str,
     score: ScoreReport,
     environment: dict[str, Any],
 ) -> None:
-    """Writes report.md and trials.png into the run's folder; `retrained_epochs` is 0 for the trial's own model."""
+    """Writes report.md and trials.png into the run's folder; `origin` says where its model is from."""
     draw_trials(trials, best, folder / PICTURE)
     text = f"""# {folder.name}
 
-{_origin(trials, best, retrained_epochs)}
+{_origin(trials, best, origin)}
 {_result(score)}
 
 {_conditions(score, environment)}
@@ -54,10 +54,9 @@ Measured on {MEASURED_ON}: not comparable with the figures above.
     write_text(folder / REPORT, text)
 
 
-def _origin(trials: Sequence[TrialRow], best: str, retrained_epochs: int) -> str:
+def _origin(trials: Sequence[TrialRow], best: str, origin: str) -> str:
     failed = sum(row["status"] == "failed" for row in trials)
-    origin = f"trained anew for {retrained_epochs} epochs" if retrained_epochs else "as the trial left it"
-    return f"Best of {len(trials)} trials ({failed} failed): trial {best}, {origin}, in `best.keras`."
+    return f"Best of {len(trials)} trials ({failed} failed): trial {best}, in `best.keras` {origin}."
 
 
 def _result(score: ScoreReport) -> str:

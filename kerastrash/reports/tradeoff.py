@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from kerastrash.comparison.rows import SystemRow
 from kerastrash.files import atomic_path
+from kerastrash.reports.comparison_rows import SystemRow
 from kerastrash.reports.latency import COLOURS, label_dots, time_axis
 
 OURS, TEAMS = (COLOURS[0], "o", "ours"), (COLOURS[1], "s", "the contest's teams")

@@ -15,7 +15,7 @@ from kerastrash.console import console
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, format_of, open_runtime
+from kerastrash.export.formats import FORMATS, check_digests, format_of, open_runtime
 from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
@@ -153,6 +153,7 @@ def _model_file(config: ScoreConfig, folder: Path) -> tuple[Path, int | None]:
     """The model's file in the format of the runtime, and its trainable parameters where that is known."""
     if format_of(config.model).name != "keras":
         return config.model, None
+    check_digests(config.model)
     model = open_model(config.model)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
     return config.model if config.runtime == "keras" else _written(model, MODEL, config, folder), parameters

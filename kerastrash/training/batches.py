@@ -20,7 +20,7 @@ ORDER = 0  # what this stream of random numbers is for, the fourth word of its s
 
 
 def epoch_order(labels: np.ndarray, seed: int, epoch: int, sampler: Sampler | None) -> np.ndarray:
-    """Places in `labels`, int64 (n,), in the order of one epoch.
+    """Indices into `labels`, int64 (n,), in the order of one epoch.
 
     Args:
         labels: int (n,), the class of each crop.
@@ -49,9 +49,6 @@ def _balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         rounds = -(-number // len(members))
         drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)])[:number])
     return rng.permutation(np.concatenate(drawn))
-
-
-Batch = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -129,8 +126,10 @@ class CropBatches(keras.utils.PyDataset):
         _require(targets is None or classes is None, "targets join integer labels, not mixed or one-hot ones")
         self._pool = ThreadPoolExecutor(workers) if workers else None
         self._ahead = 2 * workers
-        self._pending: dict[int, Future[Batch]] = {}
-        self._processes = _start_processes(self, workers) if augmentation else None
+        self._pending: dict[int, Future] = {}
+        self._augmenting: SimpleQueue[Worker] = SimpleQueue()
+        for _ in range(workers if augmentation else 0):
+            self._start_worker()
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
@@ -147,7 +146,7 @@ class CropBatches(keras.utils.PyDataset):
         full, rest = divmod(len(self.indices), self.batch_size)
         return full if self.drop_remainder or not rest else full + 1
 
-    def __getitem__(self, number: int) -> Batch:
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Batch `number` of this epoch."""
         if self._pool is None:
             return self._batch(number, self.epoch)
@@ -156,14 +155,14 @@ class CropBatches(keras.utils.PyDataset):
                 self._pending[ahead] = self._pool.submit(self._batch, ahead, self.epoch)
         return self._pending.pop(number).result()
 
-    def _batch(self, number: int, epoch: Epoch) -> Batch:
-        places = self._places(number, epoch)
-        images, labels = self._augmented(number, epoch), self.labels[places]
+    def _batch(self, number: int, epoch: Epoch) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self._chosen(number, epoch)
+        images, labels = self._augmented(number, epoch), self.labels[chosen]
         if self.mixing is not None:
-            mix = self.mixing.draw(self.seed, epoch.number, number, len(places), self.images.shape[1])
+            mix = self.mixing.draw(self.seed, epoch.number, number, len(chosen), self.images.shape[1])
             return self._mixed(images, mix), mix_labels(labels, mix, self.classes)
         if epoch.targets is not None:
-            targets = epoch.targets[self.indices[places]]
+            targets = epoch.targets[self.indices[chosen]]
             return images, np.concatenate([labels[:, None], targets], axis=1, dtype=np.float32)
         return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
 
@@ -175,18 +174,18 @@ class CropBatches(keras.utils.PyDataset):
         _require(len(shape) == 2 and shape[0] == crops, f"the targets of epoch {epoch} are {shape} for {crops} crops")
         return targets
 
-    def _places(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
-        """The places in `indices` of `count` batches, from batch `number` on."""
+    def _chosen(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
+        """Which of `indices` stand in `count` batches, from batch `number` on."""
         return epoch.order[number * self.batch_size : (number + count) * self.batch_size]
 
     def _augmented(self, number: int, epoch: Epoch) -> np.ndarray:
-        indices = self.indices[self._places(number, epoch)]
-        if self._processes is not None:
-            process = self._processes.get()
+        indices = self.indices[self._chosen(number, epoch)]
+        if self._pool is not None and epoch.draws is not None:
+            worker = self._augmenting.get()
             try:
-                return process.augment(indices, epoch.draws[indices])
+                return worker.augment(indices, epoch.draws[indices])
             finally:
-                self._processes.put(process)
+                self._augmenting.put(worker)
         images = self._reader.rows(indices)
         if epoch.draws is not None:
             self.augmentation.apply_each(images, epoch.draws[indices])
@@ -194,6 +193,12 @@ class CropBatches(keras.utils.PyDataset):
 
     def _mixed(self, images: np.ndarray, mix: MixDraw) -> np.ndarray:
         return mix_images(images, mix)
+
+    def _start_worker(self) -> None:
+        """Starts a process that augments, which ends with the batches."""
+        worker = Worker(self.images, self.augmentation)
+        weakref.finalize(self, worker.child.close)
+        self._augmenting.put(worker)
 
 
 class FollowEpochs(keras.callbacks.Callback):
@@ -205,18 +210,6 @@ class FollowEpochs(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.batches.set_epoch(epoch)
-
-
-def _start_processes(batches: CropBatches, count: int) -> SimpleQueue[Worker] | None:
-    """So many idle processes, which end with the batches; None for none."""
-    if not count:
-        return None
-    idle: SimpleQueue[Worker] = SimpleQueue()
-    for _ in range(count):
-        worker = Worker(batches.images, batches.augmentation)
-        weakref.finalize(batches, worker.stop)
-        idle.put(worker)
-    return idle
 
 
 def _require(holds: bool, what: str) -> None:

@@ -40,18 +40,18 @@ class DeviceBatches(CropBatches):
 
     def _augmented(self, number: int, epoch: Epoch) -> Any:
         if epoch.draws is None:
-            return self._drawn(self._places(number, epoch))
+            return self._drawn(self._chosen(number, epoch))
         first = number - number % self._together
         if self._made[0] != (epoch.number, first):
-            places = self._places(first, epoch, self._together)
-            draws = epoch.draws[self.indices[places]]
-            augmented = augment_batch(self._drawn(places), draws, self.augmentation.cutout)
+            chosen = self._chosen(first, epoch, self._together)
+            draws = epoch.draws[self.indices[chosen]]
+            augmented = augment_batch(self._drawn(chosen), draws, self.augmentation.cutout)
             self._made = ((epoch.number, first), augmented)
         start = (number - first) * self.batch_size
         return self._made[1][start : start + self.batch_size]
 
-    def _drawn(self, places: np.ndarray) -> Any:
-        return ops.take(self._resident, ops.convert_to_tensor(places, dtype="int32"), axis=0)
+    def _drawn(self, chosen: np.ndarray) -> Any:
+        return ops.take(self._resident, ops.convert_to_tensor(chosen, dtype="int32"), axis=0)
 
     def _mixed(self, images: Any, mix: MixDraw) -> Any:
         return mix_batch(images, mix)
@@ -81,8 +81,8 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
     part = dataset.part("train")
     kind = DeviceBatches if on_device(part, recipe.feeding) else CropBatches
     workers = min(MOST_WORKERS, os.cpu_count() or 1) if recipe.workers is None else recipe.workers
-    place = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
-    console.print(f"feeding: {len(part)} crops of {dataset.input_size} px from {place}", highlight=False)
+    origin = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
+    console.print(f"feeding: {len(part)} crops of {dataset.input_size} px from {origin}", highlight=False)
     batches = kind(
         part.images,
         part.indices,
@@ -114,9 +114,9 @@ def on_device(part: Part, feeding: str) -> bool:
     """Whether the crops of the part are to lie on the device: `disk`, `device`, or `auto` where they fit."""
     if feeding == "disk":
         return False
-    if feeding == "auto":
-        return HEADROOM * part.nbytes <= free_accelerator_memory()
     free = free_accelerator_memory()
+    if feeding == "auto":
+        return HEADROOM * part.nbytes <= free
     if free and HEADROOM * part.nbytes > free:
         raise ConfigError(
             f"feeding=device: {len(part)} crops take {part.nbytes / 1e9:.1f} GB and {HEADROOM} times that to train, "

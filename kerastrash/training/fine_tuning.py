@@ -21,7 +21,7 @@ def set_trainable(net: keras.Model, recipe: Recipe) -> None:
     Raises:
         ConfigError: the net has fewer rows than are to be frozen, or layers that are not named after rows.
     """
-    for layer in (net, *_layers(net)):  # one by one: on tensorflow a net that is trainable does not pass it on
+    for layer in net._flatten_layers():  # one by one: on tensorflow a net that is trainable does not pass it on
         layer.trainable = True
     frozen = range(1, recipe.freeze + 1)
     rows = {number for layer in net.layers if (number := _row(layer)) is not None}
@@ -30,8 +30,9 @@ def set_trainable(net: keras.Model, recipe: Recipe) -> None:
             f"freeze={recipe.freeze}: {net.name} has {f'{len(rows)} rows' if rows else 'no layers named rowNN_...'}; "
             f"freeze at most {len(rows)}"
         )
-    for layer in _layers(net):
-        if _row(layer) in frozen or (recipe.norms == "frozen" and _is_norm(layer)):
+    for layer in net._flatten_layers(include_self=False):
+        norm = isinstance(layer, keras.layers.BatchNormalization)
+        if _row(layer) in frozen or (norm and recipe.norms == "frozen"):
             layer.trainable = False
 
 
@@ -56,7 +57,7 @@ def backbone_rates(net: keras.Model, recipe: Recipe) -> dict[str, float] | None:
 @contextlib.contextmanager
 def all_trainable(net: keras.Model) -> Iterator[None]:
     """Inside the block every layer is trainable, so that a file saved there trains whole wherever it is opened."""
-    frozen = [layer for layer in _layers(net) if not layer.trainable]
+    frozen = [layer for layer in net._flatten_layers(include_self=False) if not layer.trainable]
     for layer in frozen:
         layer.trainable = True
     try:
@@ -66,16 +67,7 @@ def all_trainable(net: keras.Model) -> Iterator[None]:
             layer.trainable = False
 
 
-def _layers(net: keras.Model) -> list[keras.Layer]:
-    """The layers at any depth."""
-    return net._flatten_layers(include_self=False)
-
-
 def _row(layer: keras.Layer) -> int | None:
     """The row, from 1, that a layer belongs to by its name."""
     found = ROW.match(layer.name)
     return int(found[1]) if found else None
-
-
-def _is_norm(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.BatchNormalization)

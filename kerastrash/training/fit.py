@@ -91,7 +91,8 @@ def train(
     remove_temporaries(folder)
     recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
     if finished < until:
-        _say_device(recipe)
+        tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
+        console.print(f"training on {device_description()}: {recipe.dtype_policy}{tf32}", highlight=False)
         with _memory_explained(folder, dataset, recipe):
             _fit(model, batches, validation, recorder, until, description, callbacks)
     return _training(recorder, folder)
@@ -110,11 +111,6 @@ def _memory_explained(folder: Path, dataset: Dataset, recipe: Recipe) -> Iterato
             f"{dataset.input_size} px in {recipe.dtype_policy}; lower the batch size or the input size, or set "
             "feeding=disk"
         ) from error
-
-
-def _say_device(recipe: Recipe) -> None:
-    tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
-    console.print(f"training on {device_description()}: {recipe.dtype_policy}{tf32}", highlight=False)
 
 
 def _fit(

@@ -61,6 +61,8 @@ def momentum_cycle(low: float, high: float, total_steps: int, warmup: float = 0.
 class OneCycleSGD(keras.optimizers.Optimizer):
     """`v = m v + g + decay w; w -= rate v`, rate and m read from their cycles at each optimizer step.
 
+    It is the `MomentumSGD` that `kerastrash.backends.training_model` asks for.
+
     Args:
         learning_rate: a float or schedule.
         momentum: a schedule from the step to the momentum in [0, 1), or a float.

@@ -39,7 +39,7 @@ class Recipe:
     tau: float = 1.0
     """Strength of the logit adjustment."""
     beta: float = 0.999
-    """Of the class-balanced weights, in [0, 1): 0 weighs all classes alike, towards 1 by inverse frequency."""
+    """Class-balanced weights, in [0, 1): 0 weighs all classes alike, towards 1 by inverse frequency."""
     gamma: float = 2.0
     """Exponent of the focal loss."""
     label_smoothing: float = 0.0

@@ -13,6 +13,7 @@ import pytest
 from kerastrash.augment.augmentation import Augmentation
 from kerastrash.augment.worker import Worker
 from kerastrash.errors import KerastrashError
+from kerastrash.processes import ChildError
 from kerastrash.training.batches import CropBatches
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 9, 9, 3), dtype=np.uint8)
@@ -36,7 +37,7 @@ def start():
 
     yield worker
     for one in workers:
-        one.stop()
+        one.child.close()
 
 
 @pytest.mark.parametrize("kind", ["in memory", "mapped", "part of a mapped array", "not contiguous"])
@@ -57,24 +58,24 @@ def test_its_pixels_are_those_of_the_augmentation(mapped, start, kind):
 def test_a_worker_that_was_killed_is_named_with_its_status_and_the_remedy(start):
     worker = start(IMAGES)
     worker.augment(np.array([0]), DRAWS[np.array([0])])
-    os.kill(worker.process_id, signal.SIGKILL)
-    with pytest.raises(KerastrashError, match=r"ended with status -9; .*--workers 0"):
+    os.kill(worker.child.pid, signal.SIGKILL)
+    with pytest.raises(KerastrashError, match=r"ended with signal 9 .*--workers 0"):
         for _ in range(3):
             worker.augment(np.array([0]), DRAWS[np.array([0])])
 
 
-def running(process_id):
+def running(pid):
     """Whether the process runs; one that has ended and waits for its parent does not."""
     try:
-        with open(f"/proc/{process_id}/stat") as stat:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
             return stat.read().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
 
-def wait_until_ended(process_id):
+def wait_until_ended(pid):
     for _ in range(200):
-        if not running(process_id):
+        if not running(pid):
             return True
         time.sleep(0.05)
     return False
@@ -84,11 +85,17 @@ def wait_until_ended(process_id):
 def test_the_processes_end_with_the_batches():
     batches = CropBatches(IMAGES, np.arange(12), np.zeros(12), 4, AUGMENTATION, workers=2)
     assert len(batches[0][0]) == 4
-    workers = [batches._processes.get() for _ in range(2)]
-    assert all(running(worker.process_id) for worker in workers)
+    workers = [batches._augmenting.get() for _ in range(2)]
+    assert all(running(worker.child.pid) for worker in workers)
     del batches
     gc.collect()
-    assert all(wait_until_ended(worker.process_id) for worker in workers)
+    assert all(wait_until_ended(worker.child.pid) for worker in workers)
+
+
+def test_an_error_in_the_process_is_raised_with_its_traceback(start):
+    with pytest.raises(ChildError, match=r"IndexError: .*--workers 0") as raised:
+        start(IMAGES).augment(np.array([0, 1]), DRAWS[np.array([0])])
+    assert "in apply_each" in raised.value.traceback
 
 
 PARENT = """
@@ -97,7 +104,7 @@ import numpy as np
 from kerastrash.augment import Augmentation
 from kerastrash.augment.worker import Worker
 worker = Worker(np.zeros((1, 4, 4, 3), np.uint8), Augmentation())
-print(worker.process_id, flush=True)
+print(worker.child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 

@@ -29,19 +29,17 @@ def write_colours() -> Callable[..., Path]:
 
 
 def _write_colours(path: Path, batch: int | None = None, dtype: str = "float32", text: str | None = None) -> Path:
-    """Writes the colours' net for ONNX Runtime, OpenVINO or torch.export, with this description."""
     text = DESCRIPTION.to_json() if text is None else text
     {".onnx": _write_onnx, ".xml": _write_openvino, ".pt2": _write_torch}[path.suffix](path, batch, dtype, text)
     return path
 
 
 def _write_onnx(path: Path, batch: int | None, dtype: str, text: str) -> None:
-    onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    count = batch or "any"
+    import onnx
+
     net = onnx.parser.parse_model(f"""
         <ir_version: 8, opset_import: ["": 17]>
-        colours ({ONNX_TYPES[dtype]}[{count}, {SIZE}, {SIZE}, 3] images) => (float[{count}, 3] out)
+        colours ({ONNX_TYPES[dtype]}[{batch or "any"}, {SIZE}, {SIZE}, 3] images) => (float[{batch or "any"}, 3] out)
         {{
             values = Cast<to = 1>(images)
             out = ReduceMean<axes = [1, 2], keepdims = 0>(values)
@@ -51,8 +49,9 @@ def _write_onnx(path: Path, batch: int | None, dtype: str, text: str) -> None:
 
 
 def _write_openvino(path: Path, batch: int | None, dtype: str, text: str) -> None:
-    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
-    ops = pytest.importorskip("openvino.opset13", reason="openvino is not installed")
+    import openvino
+    from openvino import opset13 as ops
+
     images = ops.parameter([batch or -1, SIZE, SIZE, 3], np.dtype(dtype))
     mean = ops.reduce_mean(ops.convert(images, "f32"), np.array([1, 2]), keep_dims=False)
     net = openvino.Model([mean], [images], "colours")
@@ -116,7 +115,6 @@ def python() -> Callable[..., str]:
 
 
 def _python(code: str, *arguments: object) -> str:
-    """Runs code in a process of its own and returns what it prints."""
     command = [sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -126,8 +124,6 @@ def _python(code: str, *arguments: object) -> str:
 @pytest.fixture(scope="session")
 def tensorflow_files(tmp_path_factory) -> Path:
     """The net as `any`, `pairs`, `int8` and `uint8` .tflite files, and as the SavedModels `saved` and `pairs`."""
-    for name in ("tensorflow", "ai_edge_litert"):
-        pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("tensorflow")
     _python(TENSORFLOW_FILES, folder)
     for name in ("any", "pairs", "int8", "uint8"):

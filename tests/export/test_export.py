@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -25,9 +26,9 @@ from kerastrash.export.export import (
     open_original,
 )
 from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, format_of, open_runtime
+from kerastrash.export.formats import format_of, open_runtime, sidecar_path, write_sidecar
+from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
-from kerastrash.models.builder import in_float32
 from kerastrash.models.saved import save_model
 
 SIZE, CLASSES = 32, ("Glas", "Papier", "Tüte")
@@ -58,37 +59,8 @@ def original(source, images) -> Original:
     return open_original(source, images)
 
 
-@pytest.fixture
-def onnx_here() -> None:
-    if FORMATS["onnx"].missing():
-        pytest.skip(f"ONNX cannot be written here: {FORMATS['onnx'].missing()}")
-
-
 def contents(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
-
-
-def test_a_model_of_mixed_precision_is_rebuilt_in_float32_with_its_weights(source):
-    mixed = keras.saving.load_model(source, compile=False)
-    copy = in_float32(mixed)
-    assert {layer.dtype_policy.name for layer in mixed.layers} == {"mixed_bfloat16", "float32"}
-    assert {layer.dtype_policy.name for layer in copy.layers} == {"float32"}
-    assert [layer.name for layer in copy.layers] == [layer.name for layer in mixed.layers]
-    for ours, theirs in zip(copy.get_weights(), mixed.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_a_net_in_a_net_and_weights_in_16_bits_are_rebuilt_in_float32():
-    inner = keras.Sequential([layers.Conv2D(4, 3, dtype="float16"), layers.GlobalAveragePooling2D(dtype="float16")])
-    inputs = keras.Input((8, 8, 3))
-    model = keras.Model(inputs, keras.ops.relu(layers.Dense(2, dtype="bfloat16")(inner(inputs))) + 1)
-    model.compile("sgd", "mse")
-    copy = in_float32(model)
-    assert {weight.dtype for weight in copy.weights} == {"float32"} and not copy.compiled
-    assert copy.output.dtype == "float32"
-    images = np.random.default_rng(1).random((2, 8, 8, 3), "float32")
-    expected = keras.ops.cast(model(images), "float32")
-    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (copy(images), expected)), atol=2e-2)
 
 
 def test_the_sidecar_holds_where_the_file_comes_from_and_how_it_compares(original, source, tmp_path):
@@ -98,6 +70,7 @@ def test_the_sidecar_holds_where_the_file_comes_from_and_how_it_compares(origina
     assert kept["source"] == str(source)
     assert kept["source_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
     assert kept["description"] == {"classes": list(CLASSES), "softmax": False, "precision": "float32"}
+    assert kept["sha256"] == {".keras": hashlib.sha256((tmp_path / "net.keras").read_bytes()).hexdigest()}
     assert kept["bytes"] == (tmp_path / "net.keras").stat().st_size
     assert (kept["format"], kept["file"], kept["input_size"]) == ("keras", "net.keras", SIZE)
     assert (kept["agreement"]["images"], kept["agreement"]["batches"], kept["agreement"]["top1"]) == (40, [1, 32], 1)
@@ -107,20 +80,20 @@ def test_the_sidecar_holds_where_the_file_comes_from_and_how_it_compares(origina
 
 
 @pytest.mark.backends
-def test_an_onnx_file_agrees_with_the_model_in_float32(original, images, tmp_path, onnx_here):
+def test_an_onnx_file_agrees_with_the_model_in_float32(original, images, tmp_path):
     report = export_model(original, "onnx", tmp_path / "net.onnx")
     assert contents(tmp_path) == {"net.onnx", "net.onnx.json"}
     np.testing.assert_allclose(open_runtime(tmp_path / "net.onnx")(images), original.outputs, atol=1e-5)
     assert report.runtime == "onnxruntime" and report.agreement.relative_difference < 1e-4
 
 
-def test_probabilities_are_compared_with_probabilities(original, images, tmp_path, onnx_here):
+def test_probabilities_are_compared_with_probabilities(original, images, tmp_path):
     report = export_model(original, "onnx", tmp_path / "net.onnx", replace(original.description, softmax=True))
     assert report.agreement.difference < 1e-5
     np.testing.assert_allclose(open_runtime(tmp_path / "net.onnx")(images).sum(axis=1), 1, atol=1e-5)
 
 
-def test_a_source_of_probabilities_stays_one(original, images, tmp_path, onnx_here):
+def test_a_source_of_probabilities_stays_one(original, images, tmp_path):
     keras.Model(original.model.input, layers.Softmax()(original.model.output)).save(tmp_path / "soft.keras")
     soft = open_original(tmp_path / "soft.keras", images)
     assert soft.description == Description(softmax=True)
@@ -164,11 +137,56 @@ def test_the_size_of_a_model_is_that_of_all_its_parts(tmp_path):
     sizes = {"net.onnx": 3, "net.xml": 4, "net.bin": 50, "saved/saved_model.pb": 600, "saved/variables/b": 7000}
     for name, size in sizes.items():
         (tmp_path / name).write_bytes(bytes(size))
-    assert [format_of(tmp_path / name).size(tmp_path / name) for name in ("net.onnx", "net.xml", "saved")] == [
-        3,
-        54,
-        7600,
-    ]
+    paths = [tmp_path / name for name in ("net.onnx", "net.xml", "saved")]
+    assert [format_of(path).size(path) for path in paths] == [3, 54, 7600]
+
+
+@pytest.fixture
+def exported(write_colours, tensorflow_files, source, tmp_path) -> dict[str, Path]:
+    """A file of each format with a sidecar, by its suffix."""
+    paths = [tmp_path / "net.keras", tmp_path / "net.tflite", tmp_path / "saved"]
+    shutil.copy(source, paths[0])
+    shutil.copy(tensorflow_files / "any.tflite", paths[1])
+    shutil.copytree(tensorflow_files / "saved", paths[2])
+    paths += [write_colours(tmp_path / f"net.{suffix}") for suffix in ("onnx", "xml", "pt2")]
+    for path in paths:
+        write_sidecar(Description(), path)
+    return {path.suffix: path for path in paths}
+
+
+@pytest.mark.parametrize(("suffix", "part"), [
+    (".keras", "net.keras"), (".onnx", "net.onnx"), (".xml", "net.xml"), (".xml", "net.bin"), (".tflite", "net.tflite"),
+    (".pt2", "net.pt2"), ("", "saved/saved_model.pb"), ("", "saved/assets.extra/kerastrash.json"),
+])  # fmt: skip
+def test_a_file_that_is_another_than_its_sidecar_was_written_with_is_refused(exported, tmp_path, suffix, part):
+    content = (tmp_path / part).read_bytes()
+    (tmp_path / part).write_bytes(content[:-1] + bytes([content[-1] ^ 1]) if content else b"?")
+    message = rf"{part}: was damaged or replaced, .* {exported[suffix].name}\.json holds; copy or export it again, or"
+    with pytest.raises(ModelError, match=message):
+        open_runtime(exported[suffix])
+
+
+def test_a_file_that_is_renamed_with_its_sidecar_still_opens(exported, tmp_path):
+    for name in ("net.onnx", "net.xml", "net.bin", "net.onnx.json", "net.xml.json"):
+        (tmp_path / name).rename(tmp_path / name.replace("net", "other"))
+    assert open_runtime(tmp_path / "other.onnx").classes == open_runtime(tmp_path / "other.xml").classes == 3
+
+
+@pytest.mark.parametrize("content", ['{"sha256": "0f"}', '{"sha256": {".onnx": 3}}', "{", "\xff"])
+def test_a_sidecar_that_cannot_be_understood_is_named(exported, content):
+    sidecar = sidecar_path(exported[".onnx"])
+    sidecar.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ModelError, match=r"net\.onnx\.json"):
+        open_runtime(exported[".onnx"])
+
+
+def test_a_file_written_anew_without_a_sidecar_loses_the_earlier_ones_but_not_one_written_by_hand(original, tmp_path):
+    path = tmp_path / "net.keras"
+    export_model(original, "keras", path)
+    assert contents(write_model(original.model, "keras", path).parent) == {"net.keras"}
+    sidecar_path(path).write_text('{"classes": ["a", "b", "c"]}')
+    write_model(original.model, "keras", path)
+    assert contents(tmp_path) == {"net.keras", "net.keras.json"} and open_runtime(path).classes == 3
 
 
 def test_formats_whose_packages_are_missing_are_named_with_their_install_line(source, monkeypatch, capsys):

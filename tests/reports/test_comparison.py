@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from kerastrash.comparison.rows import SystemRow, ranked
 from kerastrash.reports.comparison import COLUMNS, cells, failures
+from kerastrash.reports.comparison_rows import SystemRow, ranked
 from kerastrash.reports.tradeoff import draw_tradeoff, pareto_front
 
 ROW = SystemRow(

@@ -14,6 +14,7 @@ from rich.console import Console
 from kerastrash import cli
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
+from kerastrash.export.formats import write_sidecar
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import open_model, save_model
@@ -125,6 +126,16 @@ def test_an_exported_file_is_scored_in_its_own_runtime(config, report, tmp_path)
     assert all("onnxruntime" in clock.reference.time_source for clock in found.clocks)
     with pytest.raises(ConfigError, match=r"net\.onnx: is run by ONNX Runtime, not by runtime='keras'"):
         score_model(replace(config, model=path))
+
+
+@pytest.mark.parametrize("runtime", ["keras", "onnx"])
+def test_a_model_file_that_is_another_than_its_sidecar_was_written_with_is_refused(config, tmp_path, runtime):
+    path = tmp_path / "net.keras"
+    save_model(open_model(config.model), path, CLASSES)
+    write_sidecar(Description(CLASSES), path)
+    save_model(open_model(config.model), path)
+    with pytest.raises(ModelError, match=r"net\.keras: was damaged or replaced"):
+        score_model(replace(config, model=path, runtime=runtime))
 
 
 def test_a_model_with_other_class_names_is_refused(config, tmp_path):

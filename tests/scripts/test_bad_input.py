@@ -139,7 +139,7 @@ def test_a_setting_out_of_range_is_refused_before_any_training(script, folder, o
     places = ["--cache", folder / "cache", "--runs", folder / "runs", "--input-sizes", "[16]"]
     done = script("tune", "--data", folder / "annotations.json", *places, option, value)
     assert_sentence(done, word)
-    assert not list(folder.rglob("trial.log"))
+    assert not list(folder.rglob("job.log"))
 
 
 def test_an_unknown_net_is_answered_with_the_known_ones(script, folder):

@@ -14,7 +14,11 @@ def declare(hp):
     hp.Float("learning_rate", 0.01, 1, sampling="log")
 
 
-def search(folder, score, admissible=lambda values: True, max_epochs=9, seed=3):
+def declare_few(hp):
+    hp.Choice("learning_rate", [0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def search(folder, score, admissible=lambda values: True, max_epochs=9, seed=3, declare=declare):
     calls = []
 
     def run_trial_at(name, values, rung):
@@ -23,8 +27,9 @@ def search(folder, score, admissible=lambda values: True, max_epochs=9, seed=3):
         return result
 
     tuner = Hyperband(declare, run_trial_at, admissible, max_epochs, 3, 1, seed, folder / "hyperband")
+    plan = tuner.oracle.plan()
     tuner.search(verbose=0)
-    return calls, tuner.oracle.plan()
+    return calls, plan
 
 
 def by_rate(number, values):
@@ -81,9 +86,18 @@ def test_limits_that_no_net_meets_are_named(tmp_path):
         search(tmp_path, by_rate, admissible=lambda values: False)
 
 
-def test_a_replayed_search_asks_for_the_same_trials(tmp_path):
-    first, _ = search(tmp_path / "a", by_rate)
-    again, _ = search(tmp_path / "b", by_rate)
+def test_a_space_of_fewer_nets_than_trials_ends_with_the_best_of_them_promoted(tmp_path):
+    calls, plan = search(tmp_path, by_rate, declare=declare_few)
+    assert planned_trials(plan) == 23
+    rungs = [(rung.bracket, rung.round, rung.epochs, values["learning_rate"]) for _, values, rung, _ in calls]
+    assert sorted(rungs[:5]) == [(2, 0, 1, rate) for rate in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    assert rungs[5:] == [(2, 1, 3, 0.1), (2, 1, 3, 0.2), (2, 2, 9, 0.1)]
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_replayed_search_asks_for_the_same_trials(tmp_path, seed):
+    first, _ = search(tmp_path / "a", by_rate, seed=seed)
+    again, _ = search(tmp_path / "b", by_rate, seed=seed)
     other, _ = search(tmp_path / "c", by_rate, seed=4)
     assert again == first
     assert [values for _, values, _, _ in other] != [values for _, values, _, _ in first]

@@ -3,6 +3,8 @@
 import csv
 import dataclasses
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,20 +16,38 @@ import numpy as np
 import pytest
 import yaml
 
-from kerastrash.cli import settings
+from kerastrash.cli import part_of, settings
+from kerastrash.data import DataConfig, prepare
+from kerastrash.data.synthetic import synthetic_dataset
 from kerastrash.errors import ConfigError, KerastrashError
-from kerastrash.files import read_csv
-from kerastrash.models import load_rows, preset, scale_rows
+from kerastrash.files import read_csv, read_json
+from kerastrash.jobs import JOB, RESULT, JobResult
+from kerastrash.models import dump_rows, load_rows, macs, preset, scale_rows
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.baseline import resolve_runtime
 from tuners.oracle import Rung
-from tuners.search import Trial, best_trial, write_trials
+from tuners.search import Search, Trial, best_trial, write_trials
 from tuners.space import Space
-from tuners.trial import TrialResult, read_spec
-from tuners.tune import tune
+from tuners.trial import training_inputs
+from tuners.tune import finish_best, tune
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "tune.py"
 VARYING = ("seconds",)
+DATASET = synthetic_dataset(12, 6, 16, classes=3)
+VALUES = {
+    "input_size": 16,
+    "width": 0.25,
+    "n_select": 0,
+    "loss": "cross_entropy",
+    "learning_rate": 0.1,
+    "batch_size": 8,
+    "stages": 1,
+    "repeats_0": 1,
+    "kernel_0": 3,
+    "expansion_0": 2.0,
+    "squeeze_excite_0": False,
+    "hard_swish_0": False,
+}
 
 
 def command(config, path) -> list[str]:
@@ -51,20 +71,24 @@ def wait_for(condition, process, seconds=240):
 def test_a_search_killed_in_a_trial_goes_on_and_gives_the_same_result(finished, tmp_path):
     whole, config = finished
     killed = dataclasses.replace(config, name="killed")
-    trials = killed.folder / "trials"
     arguments = command(killed, tmp_path / "killed.yaml")
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: (trials / "0002" / "metrics.csv").exists(), process)
+    first, _, third = (killed.folder / "trials" / trial.folder.name for trial in whole.trials[:3])
+    wait_for(lambda: (third / "metrics.csv").exists(), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    first = trials / "0000" / "result.json"
-    before = first.stat().st_mtime_ns, (trials / "0000" / "last.weights.h5").stat().st_mtime_ns
+    before = [(first / name).stat().st_mtime_ns for name in (RESULT, "last.weights.h5")]
     time.sleep(1)
-    assert not (trials / "0002" / "result.json").exists()
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert not (third / RESULT).exists()
+    done = subprocess.run(
+        [*arguments, "--recipe.workers=1", f"--latency_folder={config.runs / 'latency'}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # which no result depends on
     assert done.returncode == 0, done.stderr[-3000:]
     assert rows(killed.folder) == rows(whole.folder)
-    assert before == (first.stat().st_mtime_ns, (trials / "0000" / "last.weights.h5").stat().st_mtime_ns)
+    assert before == [(first / name).stat().st_mtime_ns for name in (RESULT, "last.weights.h5")]
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), "uint8")
     ours, theirs = (
         keras.ops.convert_to_numpy(open_model(run / "best.keras")(images)) for run in (killed.folder, whole.folder)
@@ -76,21 +100,49 @@ def test_what_a_search_leaves(finished):
     tuned, config = finished
     table = rows(tuned.folder)
     assert [row["status"] for row in table] == ["finished"] * 5
-    assert tuned.best.result.score == min(float(row["score"]) for row in table)
+    assert tuned.best.score == min(float(row["score"]) for row in table)
     for name in ("config.yaml", "environment.json", "report.md", "trials.png", "best.keras", "best.yaml", "score.json"):
         assert (tuned.folder / name).stat().st_size > 0
     report = (tuned.folder / "report.md").read_text()
     assert all(f"| {row['trial']} | {float(row['score']):.4f} |" in report for row in table)
     promoted = next(row for row in table if row["parent"])
-    history = read_csv(tuned.folder / "trials" / promoted["trial"] / "metrics.csv")
-    parent = read_csv(tuned.folder / "trials" / promoted["parent"] / "metrics.csv")
+    folders = {row["trial"]: tuned.folder / "trials" / row["folder"] for row in table}
+    history = read_csv(folders[promoted["trial"]] / "metrics.csv")
+    parent = read_csv(folders[promoted["parent"]] / "metrics.csv")
     assert [row["epoch"] for row in history] == ["1", "2"]
     assert history[0] == parent[0]  # a promoted trial continues its parent, it does not start again
     with pytest.raises(ConfigError, match="max_epochs=2, not 4"):
         tune(dataclasses.replace(config, max_epochs=4))
     again = tune(dataclasses.replace(config, retrain_epochs=1))
     assert rows(again.folder) == table
-    assert (again.folder / "retrained-1" / "best.keras").read_bytes() == again.model.read_bytes()
+    stored = read_json(again.folder / "retrained-1" / RESULT)["value"]["f1"] >= again.best.result.value["f1"]
+    kept = again.folder / "retrained-1" if stored else again.best.folder
+    assert (kept / "best.keras").read_bytes() == again.model.read_bytes()
+
+
+FIGURES = r"\(validation F1 0.7500, the trial's 0.7[0-9]{3}\)"
+
+
+@pytest.mark.parametrize(
+    ("f1", "anew", "kept", "said"),
+    [
+        (0.74, JobResult("finished", {"f1": 0.75}), "anew", f"trained anew for 3 epochs {FIGURES}"),
+        (0.76, JobResult("finished", {"f1": 0.75}), "trial", f"the trial left it: trained anew .* is worse {FIGURES}"),
+        (0.76, JobResult("failed", reason="no [/memory]"), "trial", r"could not be trained anew: no \[/memory\]"),
+    ],
+)
+def test_the_better_of_the_trials_net_and_the_one_trained_anew_is_kept(
+    config, tmp_path, monkeypatch, capsys, f1, anew, kept, said
+):
+    search = Search(dataclasses.replace(config, retrain_epochs=3), tmp_path, {16: DATASET})
+    best = trial(tmp_path, "0001", JobResult("finished", {"score": 1.0, "f1": f1}))
+    for folder, text in ((best.folder, "trial"), (tmp_path / "retrained-3", "anew")):
+        folder.mkdir(parents=True)
+        (folder / "best.keras").write_text(text)
+    monkeypatch.setattr("tuners.tune.run", lambda job, engine: anew)
+    assert re.search(said, finish_best(search, best))
+    assert (tmp_path / "best.keras").read_text() == kept
+    assert re.search(said, " ".join(capsys.readouterr().err.split()))
 
 
 def test_what_auto_stood_for_is_stored_in_its_place(finished):
@@ -98,38 +150,112 @@ def test_what_auto_stood_for_is_stored_in_its_place(finished):
     runtime = resolve_runtime(config).runtime
     assert (config.runtime, runtime) in (("auto", "onnx"), ("auto", "keras"))
     assert yaml.safe_load((tuned.folder / "config.yaml").read_text())["runtime"] == runtime
-    spec = read_spec(tuned.best.folder)
-    assert spec.clock.runtime == runtime
+    assert read_json(tuned.best.folder / JOB)["parts"]["clock.runtime"] == runtime
     assert tuned.score.runtime == {"onnx": "onnxruntime", "keras": f"keras-{keras.backend.backend()}"}[runtime]
 
 
-def test_a_given_net_is_searched_in_width_and_depth(config):
-    space = Space(widths=(0.5,), depths=(0.5,), n_select=(0,), batch_sizes=(8,))
-    tuned = tune(dataclasses.replace(config, net="mobilenetv3_79", space=space, max_epochs=1))
+def test_a_given_net_is_searched_in_width_and_depth_and_an_edited_one_is_refused(config, tmp_path):
+    net = tmp_path / "net.yaml"
+    net.write_text(dump_rows(preset("mobilenetv3_79")))
+    space = Space(
+        widths=(0.5,),
+        depths=(0.5,),
+        n_select=(0,),
+        losses=("cross_entropy",),
+        learning_rates=(0.1, 0.1),
+        batch_sizes=(8,),
+    )
+    config = dataclasses.replace(config, net=str(net), space=space)
+    tuned = tune(config)
     assert load_rows(tuned.folder / "best.yaml") == scale_rows(preset("mobilenetv3_79"), 0.5, 0.5)
-    (row,) = rows(tuned.folder)
-    assert (row["width"], row["depth"]) == ("0.5", "0.5")
+    first, promoted = rows(tuned.folder)  # all that the space holds, of five trials
+    assert (first["width"], first["depth"], first["parent"], promoted["parent"]) == ("0.5", "0.5", "", "0000")
+    assert (first["macs"]) == str(macs(load_rows(tuned.folder / "best.yaml"), 16, 3))
     assert "w0.5 d0.5" in (tuned.folder / "report.md").read_text()
+    net.write_text(dump_rows(scale_rows(preset("mobilenetv3_79"), 2.0)))
+    with pytest.raises(ConfigError, match="was made with rows="):
+        tune(config)
 
 
-def trial(folder, name, **result) -> Trial:
+def test_photographs_that_changed_are_noticed_and_a_newer_date_is_not(finished, photographs, tmp_path):
+    tuned, config = finished
+    copy = tmp_path / "photographs"
+    shutil.copytree(photographs, copy)
+    jobs = {}
+    for change in ("moved", "touched", "edited"):
+        image = copy / "Paper" / "3.png"
+        if change == "touched":
+            os.utime(image, (1, 1))
+        elif change == "edited":
+            shutil.copyfile(copy / "Metal" / "3.png", image)
+        dataset = prepare(dataclasses.replace(part_of(DataConfig, config), data=str(copy)), 16)
+        jobs[change] = training_inputs(dataset)["photographs"]
+    assert jobs["moved"] == jobs["touched"] != jobs["edited"]
+    assert jobs["moved"] == read_json(tuned.best.folder / JOB)["parts"]["photographs"]
+
+
+def test_nets_that_run_out_of_pixels_are_not_admissible(config):
+    search = Search(dataclasses.replace(config, max_macs=10**9), config.folder, {16: DATASET})
+    values = {"input_size": 16, "width": 0.25}
+    stage = {"repeats": 1, "kernel": 3, "expansion": 2.0, "squeeze_excite": False, "hard_swish": False}
+    for stages, admissible in ((2, True), (5, False)):
+        blocks = {f"{name}_{number}": value for number in range(stages) for name, value in stage.items()}
+        assert search.is_admissible({**values, "stages": stages, **blocks}) is admissible
+
+
+def trial(folder, name, result) -> Trial:
     rung = Rung(bracket=0, round=0, initial_epoch=0, epochs=2, parent=None)
-    return Trial(name, {"width": 0.5}, rung, TrialResult(**result), folder / "trials" / name)
+    return Trial(name, dict(VALUES), rung, result, folder / "trials" / name)
 
 
 def test_failed_trials_are_listed_with_their_reason_and_never_the_best(tmp_path):
-    failed = trial(tmp_path, "0000", status="failed", reason="the loss is nan")
+    failed = trial(tmp_path, "0000", JobResult("failed", reason="the loss is nan"))
     good, better = (
-        trial(tmp_path, name, status="finished", score=score) for name, score in (("0001", 1.2), ("0002", 1.1))
+        trial(tmp_path, name, JobResult("finished", {"score": score})) for name, score in (("0001", 1.2), ("0002", 1.1))
     )
     assert best_trial([failed, good, better]) is better
     write_trials([failed, good], tmp_path / "trials.csv")
     first, second = rows(tmp_path)
     assert (first["status"], first["reason"], first["score"]) == ("failed", "the loss is nan", "")
-    assert (second["status"], second["score"], second["width"]) == ("finished", "1.2", "0.5")
+    assert (second["status"], second["score"], second["width"]) == ("finished", "1.2", "0.25")
 
 
 def test_a_search_whose_every_trial_failed_says_why_and_where_to_look(tmp_path):
-    trials = [trial(tmp_path, name, status="failed", reason="the loss is nan") for name in ("0000", "0001")]
-    with pytest.raises(KerastrashError, match=r"all 2 trials failed.*the loss is nan.*0000/trial\.log"):
+    trials = [trial(tmp_path, name, JobResult("failed", reason="the loss is nan")) for name in ("0000", "0001")]
+    with pytest.raises(KerastrashError, match=r"all 2 trials failed.*the loss is nan.*0000/job\.log"):
         best_trial(trials)
+
+
+class Failing:
+    """An engine whose every job fails, with a reason that rich would take for markup."""
+
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, job):
+        self.jobs.append(job)
+
+    def wait(self, seconds=None):
+        return self.jobs[-1], JobResult("failed", reason="shapes [a, b] of [/tmp/x] do not fit [bold]")
+
+    def cancel(self, job):
+        raise AssertionError
+
+
+def test_any_reason_is_shown_as_it_is_and_a_child_of_a_failed_trial_does_not_run(config, capsys):
+    search = Search(config, config.folder, {16: DATASET}, Failing())
+    trials = search.run()
+    assert len(trials) == 5 and len(search.engine.jobs) == 4
+    assert trials[2].result.reason == "would continue trial 0000, which failed"
+    said = " ".join(capsys.readouterr().err.split())
+    assert "trial 0000 failed: shapes [a, b] of [/tmp/x] do not fit [bold]" in said
+    assert [row["reason"][:6] for row in rows(config.folder)] == ["shapes", "shapes", "would ", "shapes", "shapes"]
+
+
+def test_a_trial_is_found_by_what_it_trains_whatever_its_number(config):
+    """A trial that failed and is then tried again may send the search another way."""
+    search = Search(config, config.folder, {16: DATASET}, Failing())
+    folders = {trial.name: trial.folder for trial in search.run()}
+    again = Search(dataclasses.replace(config, seed=3), config.folder, {16: DATASET}, Failing())
+    assert not set(folders.values()) & {trial.folder for trial in again.run()}
+    assert len(set(folders.values())) == 5

@@ -12,7 +12,7 @@ import numpy as np
 from kerastrash.console import console, track
 from kerastrash.errors import KerastrashError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, FormatName, format_of
+from kerastrash.export.formats import FORMATS, FormatName, check_digests, format_of
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
 from kerastrash.scoring.benchmark.process import NetProcess
@@ -77,6 +77,7 @@ def _model_file(model: Path, name: FormatName | None, folder: Path) -> ModelFile
         own = format_of(model).name
         if name in (None, own):
             return ModelFile(model, own, model)
+        check_digests(model)
         classes = Description.from_json(read_description(model), model).classes
         return written_file(model, open_model(model), name, folder, Description(classes))
     except KerastrashError as error:

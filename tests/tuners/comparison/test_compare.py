@@ -9,17 +9,19 @@ from statistics import fmean, stdev
 
 import pytest
 
-from kerastrash.comparison.compare import Comparison, compare
-from kerastrash.comparison.config import CompareConfig
-from kerastrash.comparison.worker import run_here
-from kerastrash.data import DataConfig, prepare
+from kerastrash.data import prepare
 from kerastrash.errors import ConfigError
 from kerastrash.export.formats import open_runtime
+from kerastrash.jobs import ThisProcess
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import write_comparison
+from kerastrash.reports.comparison_rows import Comparison
 from kerastrash.scoring import score
 from kerastrash.scoring.evaluate import evaluate
+from tuners.comparison.compare import compare
+from tuners.comparison.config import CompareConfig
+from tuners.comparison.systems import read_systems
 
 NET = {"net": "tiny.yaml", "input_size": 16}
 DIVERGES = {"epochs": 40, "learning_rate": 99, "weight_decay": 0.9}
@@ -43,7 +45,7 @@ def config(write_systems, tmp_path_factory) -> CompareConfig:
 
 @pytest.fixture(scope="module")
 def found(config) -> Comparison:
-    return compare(config, run_here)
+    return compare(config, ThisProcess())
 
 
 def row_of(found: Comparison, name: str):
@@ -68,7 +70,7 @@ def test_every_kind_is_made_and_the_failed_ones_are_shown_with_their_reasons(fou
 
 
 def test_f1_is_that_of_the_exported_files_on_the_test_split(found, config):
-    data = DataConfig(data=found.systems.data.data, cache=found.systems.data.cache)
+    data = read_systems(config.systems).data
     for row in found.seed_rows:
         if row.status == "finished":
             file = Path(row.model).parent / "exports" / "best.onnx"
@@ -100,10 +102,10 @@ def test_scores_follow_from_the_formula_against_the_baseline_of_the_same_run(fou
     assert scores[:3] == sorted(scores[:3]) and scores[3:] == [None, None]
 
 
-def test_the_costs_are_those_of_the_nets(found):
-    base = next(system for system in found.systems.systems if system.name == "base")
-    assert row_of(found, "base").parameters == parameters(base.rows, 3)
-    assert row_of(found, "base").macs == macs(base.rows, 16, 3)
+def test_the_costs_are_those_of_the_nets(found, config):
+    base = next(system for system in read_systems(config.systems).systems if system.name == "base")
+    assert row_of(found, "base").parameters == parameters(base.settings.rows, 3)
+    assert row_of(found, "base").macs == macs(base.settings.rows, 16, 3)
     assert row_of(found, "narrow").macs <= 0.6 * row_of(found, "base").macs
     assert (row_of(found, "narrow").input_size, row_of(found, "student").input_size) == (16, 24)
 
@@ -130,28 +132,28 @@ def test_everything_is_written_and_says_the_same(found):
 def test_the_same_call_makes_nothing_again(found, config):
     finished = [Path(row.model).parent for row in found.seed_rows if row.status == "finished"]
     before = {folder: state(folder) for folder in finished}
-    again = compare(replace(config, only=("base", "student", "narrow")), run_here)
+    again = compare(replace(config, only=("base", "student", "narrow")), ThisProcess())
     assert {folder: state(folder) for folder in finished} == before
     assert [row.test_f1 for row in again.seed_rows] == [row.test_f1 for row in found.seed_rows]
     assert row_of(again, "broken").reason == row_of(found, "broken").reason
 
 
 def test_other_settings_of_a_system_that_was_run_are_refused(found, config, write_systems):
-    before, text = state(found.folder), config.systems.read_text()
+    before, text = state(found.folder / "systems"), config.systems.read_text()
     config.systems.write_text(text.replace("epochs: 2", "epochs: 3"))
     try:
-        with pytest.raises(ConfigError, match=r"base/seed-0 was made with epochs=2, not 3: .* delete that folder"):
-            compare(config, run_here)
+        with pytest.raises(ConfigError, match=r"seed-0 was made with recipe.epochs=2, not 3: .* delete that"):
+            compare(config, ThisProcess())
     finally:
         config.systems.write_text(text)
-    assert state(found.folder) == before
+    assert state(found.folder / "systems") == before
 
 
 def test_a_model_whose_origin_was_made_anew_fails_until_it_is_made_anew_too(found, config, tmp_path):
     shutil.copytree(found.folder, tmp_path / found.folder.name)
     base = tmp_path / found.folder.name / "systems" / "base" / "seed-0"
     shutil.copyfile(base.parent / "seed-1" / "best.keras", base / "best.keras")
-    again = compare(replace(config, runs=tmp_path, train_only=True, only=("base",)), run_here)
+    again = compare(replace(config, runs=tmp_path, train_only=True, only=("base",)), ThisProcess())
     status = {(row.system, row.seed): row.status for row in again.seed_rows}
     assert (status["student", 0], status["student", 1], status["narrow", 0]) == ("failed", "finished", "failed")
     assert "delete " in row_of(again, "narrow").reason
@@ -160,12 +162,13 @@ def test_a_model_whose_origin_was_made_anew_fails_until_it_is_made_anew_too(foun
 def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_systems, config, tmp_path):
     path = write_systems(tmp_path, {"name": "a", **NET}, {"name": "b", **NET}, {"name": "c", "prune": {"from": "b"}})
     config = replace(config, systems=path, runs=tmp_path / "runs", train_only=True, only=("a",))
-    first = compare(config, run_here)
+    first = compare(config, ThisProcess())
     assert [row.status for row in first.rows] == ["finished", "not run", "not run"]
     assert (first.rows[0].score, first.rows[0].test_f1, first.failed) == (None, None, False)
-    assert 0 <= first.rows[0].val_f1 <= 1
+    model, data = open_model(first.seed_rows[0].model), read_systems(path).data
+    assert first.rows[0].val_f1 == evaluate(model, prepare(data, 16).part("val")).macro_f1
     before = state(first.folder / "systems")
-    second = compare(replace(config, train_only=False), run_here)
+    second = compare(replace(config, train_only=False), ThisProcess())
     after = state(first.folder / "systems")
     assert before == {path: time for path, time in after.items() if path in before}
     assert second.rows[0].score is not None
@@ -175,7 +178,7 @@ def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_sys
 
 def test_without_the_baseline_there_is_no_score(write_systems, config, tmp_path):
     path = write_systems(tmp_path, {"name": "a", **NET}, {"name": "b", **NET}, baseline="b")
-    found = compare(replace(config, systems=path, runs=tmp_path / "runs", only=("a",)), run_here)
+    found = compare(replace(config, systems=path, runs=tmp_path / "runs", only=("a",)), ThisProcess())
     assert (found.rows[0].score, found.reference) == (None, None)
     assert found.rows[0].test_f1 is not None and found.rows[0].ms > 0
     write_comparison(found)

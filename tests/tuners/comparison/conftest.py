@@ -1,32 +1,14 @@
-"""Comparisons small enough for a test: three colours as folders of photographs, nets of 16 px."""
+"""Systems files small enough for a test: nets of 16 px on the photographs of the searches."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 
-COLOURS = {"Metal": (200, 60, 60), "Paper": (60, 200, 60), "Plastic": (60, 60, 200)}
-SHIFT = 60
-"""Of a photograph's colour: so much that the nets make mistakes, and seeds differ."""
 TINY = "- conv: {channels: 16, kernel: 3, stride: 2}\n- conv: {channels: 16, kernel: 3}\n- pool\n"
 SystemsWriter = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def photographs(tmp_path_factory) -> Path:
-    """16 photographs a class, 24 px, a shifted colour with noise."""
-    folder = tmp_path_factory.mktemp("photographs")
-    rng = np.random.default_rng(0)
-    for name, colour in COLOURS.items():
-        (folder / name).mkdir()
-        for number in range(16):
-            pixels = np.clip(rng.normal(rng.normal(colour, SHIFT), 40, (24, 24, 3)), 0, 255).astype("uint8")
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -1,25 +1,78 @@
-"""Reads the YAML file of the systems that are compared; what it may say is in docs/comparison.md."""
+"""The systems that are compared, and the YAML file that names them; what it may say is in docs/comparison.md."""
 
 import dataclasses
 import graphlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from kerastrash.comparison.fields import read_fields
-from kerastrash.comparison.system import Kind, System, Systems
 from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_yaml
-from kerastrash.models import macs, resolve_rows, scale_rows
-from kerastrash.models.base import Rows
+from kerastrash.models import Rows, macs, resolve_rows, scale_rows
 from kerastrash.models.pretrained import find_pretrained
+from kerastrash.settings import from_dict
 from kerastrash.training.recipe import Recipe
 
 NAME = re.compile(r"\w[\w.+-]*")
 MODEL = ".keras"
+Kind = Literal["trained", "fine-tuned", "distilled", "pruned"]
+
+
+@dataclass(frozen=True)
+class SystemSettings:
+    """What the models of a system are made by."""
+
+    rows: Rows | None
+    """None where pretrained weights bring a net, or a trained one is pruned."""
+    weights: str | None
+    """Pretrained ones."""
+    input_size: int | None
+    """Side of the images in pixels; None for a pruned net, which has its own."""
+    recipe: Recipe
+    distill: DistillSettings | None = None
+    prune: PruneSettings | None = None
+    data: DataConfig = field(default_factory=DataConfig)
+    origins: tuple[Path, ...] = ()
+    """Model files: the teachers, or the net that is pruned."""
+
+    @property
+    def kind(self) -> Kind:
+        """How the net comes about."""
+        if self.prune:
+            return "pruned"
+        return "distilled" if self.distill else "fine-tuned" if self.weights else "trained"
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of the table; what the systems file says of it, checked."""
+
+    name: str
+    net: str
+    """As it is named in the file: a preset, a file of rows, pretrained weights; of a pruned one, what it was."""
+    settings: SystemSettings
+    """A job of it has its own seed in the recipe, its data and its origins."""
+    origins: tuple[str | Path, ...]
+    """Teachers, or the net that is pruned: a system's name as text, or a .keras file."""
+    seeds: tuple[int, ...]
+    team: int | None
+    """Which of the contest's teams used it; None for ours."""
+    note: str
+
+
+@dataclass(frozen=True)
+class Systems:
+    """A systems file."""
+
+    path: Path
+    data: DataConfig
+    baseline: str | None
+    """Name of the system that the others are scored against."""
+    systems: tuple[System, ...]
+    """In the order of the file; none is made from itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +80,7 @@ class Document:
     """The whole file."""
 
     systems: list[Any]
-    data: dict = field(default_factory=dict)
+    data: DataConfig = field(default_factory=DataConfig)
     baseline: str | None = None
     seeds: tuple[int, ...] = (0,)
     recipe: dict = field(default_factory=dict)
@@ -43,19 +96,12 @@ class Entry:
     input_size: int | None = None
     width: float = 1.0
     depth: float = 1.0
-    distill: dict | None = None
+    distill: DistillSettings | None = None
     prune: dict | None = None
     recipe: dict = field(default_factory=dict)
     seeds: tuple[int, ...] | None = None
     team: int | None = None
     note: str = ""
-
-    @property
-    def kind(self) -> Kind:
-        """How its net comes about."""
-        if self.prune is not None:
-            return "pruned"
-        return "distilled" if self.distill is not None else "fine-tuned" if self.weights else "trained"
 
 
 def read_systems(path: Path) -> Systems:
@@ -64,8 +110,8 @@ def read_systems(path: Path) -> Systems:
     Raises:
         ConfigError: naming file, system, field, value and remedy.
     """
-    document = read_fields(Document, read_yaml(path, ConfigError), str(path))
-    entries = [read_fields(Entry, values, _place(path, values, n)) for n, values in enumerate(document.systems, 1)]
+    document = from_dict(Document, read_yaml(path, ConfigError), path)
+    entries = [from_dict(Entry, values, _place(path, values, n)) for n, values in enumerate(document.systems, 1)]
     names = [entry.name for entry in entries]
     if not names:
         raise ConfigError(f"{path}: systems names none; give at least one")
@@ -74,10 +120,10 @@ def read_systems(path: Path) -> Systems:
             raise ConfigError(f"{path}: name {name!r} is taken twice, or no name of a folder; give another one")
     if document.baseline not in (None, *names):
         raise ConfigError(f"{path}: baseline {document.baseline!r} is none of its systems: {', '.join(names)}")
-    data = read_fields(DataConfig, document.data, f"{path}, data")
-    systems = tuple(_system(entry, document, names, path) for entry in entries)
+    recipe = _recipe(document.recipe, f"{path}, recipe")
+    systems = tuple(_system(entry, document, recipe, names, path) for entry in entries)
     _check_circles(systems, path)
-    return Systems(path, data, document.baseline, systems)
+    return Systems(path, document.data, document.baseline, systems)
 
 
 def _place(path: Path, values: Any, number: int) -> str:
@@ -85,40 +131,27 @@ def _place(path: Path, values: Any, number: int) -> str:
     return f"{path}, system {name or number}"
 
 
-def _system(entry: Entry, document: Document, names: list[str], path: Path) -> System:
+def _system(entry: Entry, document: Document, recipe: Recipe, names: list[str], path: Path) -> System:
     place = f"{path}, system {entry.name}"
     if sum(value is not None for value in (entry.net, entry.weights, entry.prune)) != 1:
         raise ConfigError(f"{place}: give exactly one of net, weights and prune")
-    origins, distill, prune = (), None, None
+    origins, prune = (), None
     if entry.prune is not None:
-        _check_pruned(entry, place)
-        origins, prune = _read_prune(entry.prune, names, path, f"{place}, prune")
-    elif entry.distill is not None:
-        origins, distill = _read_distill(entry.distill, names, path, f"{place}, distill")
+        origins, prune = _pruned(entry, names, path, place)
+    elif entry.distill:
+        origins = _teachers(entry.distill, names, path, f"{place}, distill")
     rows, size = _net(entry, path, place)
-    return System(
-        name=entry.name,
-        kind=entry.kind,
-        net=entry.net or entry.weights or Path(str(origins[0])).name,
+    settings = SystemSettings(
         rows=rows,
         weights=entry.weights,
         input_size=size,
-        origins=origins,
-        distill=distill,
+        recipe=_recipe(entry.recipe, f"{place}, recipe", recipe),
+        distill=entry.distill and dataclasses.replace(entry.distill, teachers=()),
         prune=prune,
-        recipe=_read_recipe(entry, document, path, place),
-        seeds=_checked_seeds(document.seeds if entry.seeds is None else entry.seeds, place),
-        team=entry.team,
-        note=entry.note,
     )
-
-
-def _check_pruned(entry: Entry, place: str) -> None:
-    given = {name: getattr(entry, name) for name in ("input_size", "distill")}
-    given |= {name: getattr(entry, name) for name in ("width", "depth") if getattr(entry, name) != 1}
-    for name, value in given.items():
-        if value is not None:
-            raise ConfigError(f"{place}: {name} is {value!r}, but the net that is pruned has its own; take it out")
+    net = entry.net or entry.weights or Path(str(origins[0])).name
+    seeds = _checked_seeds(document.seeds if entry.seeds is None else entry.seeds, place)
+    return System(entry.name, net, settings, origins, seeds, entry.team, entry.note)
 
 
 def _net(entry: Entry, path: Path, place: str) -> tuple[Rows | None, int | None]:
@@ -127,7 +160,9 @@ def _net(entry: Entry, path: Path, place: str) -> tuple[Rows | None, int | None]
         return None, None
     try:
         if entry.weights is not None:
-            return None, _pretrained_size(entry, place)
+            if (entry.width, entry.depth) != (1, 1):
+                raise ConfigError(f"{place}: width and depth would not fit the weights; take them out")
+            return None, entry.input_size or find_pretrained(entry.weights).input_size
         if entry.input_size is None:
             raise ConfigError(f"{place}: lacks input_size; give the side of its images in pixels")
         rows = scale_rows(resolve_rows(str(_found(entry.net, path))), entry.width, entry.depth)
@@ -137,19 +172,10 @@ def _net(entry: Entry, path: Path, place: str) -> tuple[Rows | None, int | None]
         raise ConfigError(f"{place}: {error}") from None
 
 
-def _pretrained_size(entry: Entry, place: str) -> int:
-    if (entry.width, entry.depth) != (1, 1):
-        raise ConfigError(f"{place}: width and depth would not fit the weights; take them out")
-    known = find_pretrained(entry.weights)
-    return entry.input_size or known.input_size
-
-
-def _read_recipe(entry: Entry, document: Document, path: Path, place: str) -> Recipe:
-    for where, values in ((f"{path}, recipe", document.recipe), (f"{place}, recipe", entry.recipe)):
-        if "seed" in values:
-            raise ConfigError(f"{where}: seed is {values['seed']!r}; take it out and give `seeds: [0, 1, 2]`")
-        read_fields(Recipe, values, where)
-    return read_fields(Recipe, document.recipe | entry.recipe, f"{place}, recipe")
+def _recipe(values: dict[str, Any], place: str, default: Recipe | None = None) -> Recipe:
+    if "seed" in values:
+        raise ConfigError(f"{place}: seed is {values['seed']!r}; take it out and give `seeds: [0, 1, 2]`")
+    return from_dict(Recipe, values, place, default)
 
 
 def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
@@ -158,22 +184,22 @@ def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
     return seeds
 
 
-def _read_distill(
-    values: dict, names: list[str], path: Path, place: str
-) -> tuple[tuple[str | Path, ...], DistillSettings]:
-    settings = read_fields(DistillSettings, values, place)
-    if not settings.teachers:
+def _teachers(distill: DistillSettings, names: list[str], path: Path, place: str) -> tuple[str | Path, ...]:
+    if not distill.teachers:
         raise ConfigError(f"{place}: teachers names none; give systems of this file, or {MODEL} files")
-    origins = tuple(_origin(str(teacher), names, path, f"{place}, teachers") for teacher in settings.teachers)
-    return origins, dataclasses.replace(settings, teachers=())
+    return tuple(_origin(str(teacher), names, path, f"{place}, teachers") for teacher in distill.teachers)
 
 
-def _read_prune(values: dict, names: list[str], path: Path, place: str) -> tuple[tuple[str | Path, ...], PruneSettings]:
-    origin = values.get("from")
+def _pruned(entry: Entry, names: list[str], path: Path, place: str) -> tuple[tuple[str | Path, ...], PruneSettings]:
+    for name in ("input_size", "distill", "width", "depth"):
+        value = getattr(entry, name)
+        if value != Entry.__dataclass_fields__[name].default:
+            raise ConfigError(f"{place}: {name} is {value!r}, but the net that is pruned has its own; take it out")
+    settings = dict(entry.prune)
+    origin, place = settings.pop("from", None), f"{place}, prune"
     if not isinstance(origin, str):
         raise ConfigError(f"{place}: from is {origin!r}; give the name of a system of this file, or a {MODEL} file")
-    rest = {name: value for name, value in values.items() if name != "from"}
-    return (_origin(origin, names, path, f"{place}, from"),), read_fields(PruneSettings, rest, place)
+    return (_origin(origin, names, path, f"{place}, from"),), from_dict(PruneSettings, settings, place)
 
 
 def _origin(name: str, names: list[str], path: Path, place: str) -> str | Path:

@@ -8,14 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kerastrash.comparison.config import CompareConfig
-from kerastrash.comparison.exported import exported
-from kerastrash.comparison.job import Job
-from kerastrash.comparison.training import Results
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
-from kerastrash.export.formats import open_runtime
+from kerastrash.export.export import compared_images, export_model, exported_name, open_original
+from kerastrash.export.formats import FormatName, open_runtime
 from kerastrash.export.open_net import OpenNet, conditions
 from kerastrash.export.writing import open_as
 from kerastrash.models.saved import image_size
@@ -23,10 +20,16 @@ from kerastrash.scoring.baseline import Baseline, open_baseline
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_classes
+from tuners.comparison.config import CompareConfig
+from tuners.comparison.jobs import Outcomes, SystemJob
 
-PART = "test"
+SPLIT = "test"
 OUTSIDE = Path("baseline")
 """Stands for a job's folder where the baseline is none of the systems."""
+EXPORTS = "exports"
+"""The folder of the exported files, beside the model."""
+COMPARED = 32
+"""Images of the test split on which file and model are compared."""
 
 
 @dataclass
@@ -50,7 +53,7 @@ class Measured:
 
 
 def measure(
-    jobs: Sequence[Job], results: Results, config: CompareConfig, data: DataConfig, baseline: str | None
+    jobs: Sequence[SystemJob], outcomes: Outcomes, config: CompareConfig, data: DataConfig, baseline: str | None
 ) -> Measured:
     """Classifies the test split with every job's model, written in the format of `config.runtime`, and times them.
 
@@ -59,14 +62,14 @@ def measure(
 
     Args:
         jobs: finished ones, at least one.
-        results: by the jobs' folders.
+        outcomes: of all jobs.
         config: its runtime not `auto`.
         baseline: the name of the system that is scored against; None times a net of its own beside the others.
 
     Raises:
         ModelError: the baseline net cannot be opened, or was made for other classes.
     """
-    sizes = {job.folder: results[job.folder].input_size for job in jobs}
+    sizes = {job.folder: outcomes[job.folder].made["input_size"] for job in jobs}
     datasets = {size: prepare(data, size) for size in sorted(set(sizes.values()))}
     measured = Measured(datasets[sizes[jobs[0].folder]])
     for job in track(jobs, "classifying the test split", "models"):
@@ -75,34 +78,51 @@ def measure(
         except KerastrashError as error:
             measured.failures[job.folder] = str(error)
     if baseline is None:
-        measured.outside = open_baseline(config, data, PART, len(measured.dataset.classes))
+        measured.outside = open_baseline(config, data, SPLIT, len(measured.dataset.classes))
         measured.nets[OUTSIDE] = open_as(measured.outside.model, config.runtime, config.threads)
     if measured.nets:
         measured.timings = _time(measured.nets, _images(measured, datasets, config), config.turns)
     return measured
 
 
-def _classify(job: Job, dataset: Dataset, config: CompareConfig, measured: Measured) -> None:
+def _classify(job: SystemJob, dataset: Dataset, config: CompareConfig, measured: Measured) -> None:
     path = exported(job, config.runtime, dataset)
     net = open_runtime(path, config.threads)
     check_classes(net.classes, net.description, dataset, path)
-    measured.f1[job.folder] = evaluate(net, dataset.part(PART)).macro_f1
-    if job.kind == "pruned" or job.folder.parent not in {folder.parent for folder in measured.nets}:
+    measured.f1[job.folder] = evaluate(net, dataset.part(SPLIT)).macro_f1
+    if job.settings.kind == "pruned" or job.folder.parent not in {folder.parent for folder in measured.nets}:
         measured.nets[job.folder] = net
+
+
+def exported(job: SystemJob, name: FormatName, dataset: Dataset) -> Path:
+    """The path of the job's model in a format; of the model itself for `keras`.
+
+    Args:
+        dataset: at the model's size.
+
+    Raises:
+        KerastrashError: as `export_model` does.
+    """
+    if name == "keras":
+        return job.model
+    path = job.folder / EXPORTS / exported_name(job.model.stem, name, "float32")
+    if not path.exists() or path.stat().st_mtime < job.model.stat().st_mtime:
+        export_model(open_original(job.model, compared_images(dataset.part("test"), COMPARED)), name, path)
+    return path
 
 
 def _images(measured: Measured, datasets: Mapping[int, Dataset], config: CompareConfig) -> dict[Path, np.ndarray]:
     """The images that each net is timed on, the same crops for all."""
-    part = measured.dataset.part(PART)
-    places = spread(len(part), config.timed_images)
+    part = measured.dataset.part(SPLIT)
+    chosen = spread(len(part), config.timed_images)
     pixels = {}
     for size, dataset in datasets.items():
-        other = dataset.part(PART)
-        pixels[size] = other.images[other.indices[places]]
+        other = dataset.part(SPLIT)
+        pixels[size] = other.images[other.indices[chosen]]
     if measured.outside:
         size = image_size(measured.outside.model)
         if size not in pixels:
-            pixels[size] = np.stack([read_crop(part.crops[place], size) for place in places])
+            pixels[size] = np.stack([read_crop(part.crops[index], size) for index in chosen])
     return {folder: pixels[net.input_size] for folder, net in measured.nets.items()}
 
 

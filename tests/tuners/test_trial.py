@@ -1,0 +1,116 @@
+"""A trial as a job in a process of its own: its figures, its failures by name, and what its time depends on."""
+
+import dataclasses
+
+import keras
+import pytest
+
+from kerastrash.cli import part_of
+from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.export.format import Format
+from kerastrash.files import read_csv, write_json
+from kerastrash.jobs import LOG, ChildProcesses, run
+from kerastrash.models import macs, parameters
+from kerastrash.models.layers import Conv, Pool
+from kerastrash.scoring.baseline import resolve_runtime
+from kerastrash.scoring.config import ClockConfig
+from kerastrash.scoring.formula import score
+from kerastrash.training.recipe import Recipe
+from tuners import latency
+from tuners.trial import TrialSettings, trial_job
+
+ROWS = (Conv(8, kernel=3, stride=2), Pool())
+
+
+@pytest.fixture
+def settings(config, tmp_path) -> TrialSettings:
+    return TrialSettings(
+        rows=ROWS,
+        recipe=Recipe(epochs=2, batch_size=8, n_select=0),
+        input_size=16,
+        until=2,
+        data=part_of(DataConfig, config),
+        clock=resolve_runtime(part_of(ClockConfig, config)),
+        latency_folder=tmp_path / "latency",
+    )
+
+
+@pytest.fixture
+def dataset(settings) -> Dataset:
+    return prepare(settings.data, 16)
+
+
+def test_a_trial_gives_its_figures_and_reports_its_epochs(settings, dataset, tmp_path):
+    job, seen = trial_job(settings, dataset, tmp_path / "trial"), set()
+    result = run(job, ChildProcesses(logged=True), lambda: seen.add(len(read_csv(job.folder / "metrics.csv"))))
+    assert result.finished, result.reason
+    value = result.value
+    history = read_csv(job.folder / "metrics.csv")
+    assert value["epochs"] == len(history) == 2 and seen and max(seen) <= 2
+    f1s = [float(row["val_macro_f1"]) for row in history]
+    assert (value["f1"], value["best_epoch"]) == (max(f1s), 1 + f1s.index(max(f1s)))
+    assert (value["parameters"], value["macs"]) == (parameters(ROWS, 3), macs(ROWS, 16, 3))
+    (measured,) = (tmp_path / "latency").iterdir()
+    times = latency.Latency(**latency.read_json(measured))
+    images = len(dataset.part("test"))
+    assert value["time_ms"] == times.median_ms > 0
+    assert (value["time_s"], value["baseline_time_s"]) == pytest.approx(
+        (times.median_ms * images / 1000, times.baseline_ms * images / 1000)
+    )
+    assert value["score"] == pytest.approx(score(value["f1"], times.median_ms, 0.7, times.baseline_ms))
+    assert "Fatal Python error" not in (job.folder / LOG).read_text()
+
+
+def test_a_trial_that_diverges_fails_with_its_reason(settings, dataset, tmp_path):
+    recipe = Recipe(epochs=40, batch_size=8, learning_rate=99, weight_decay=0.9, n_select=0)
+    job = trial_job(dataclasses.replace(settings, recipe=recipe, until=40), dataset, tmp_path / "trial")
+    result = run(job, ChildProcesses(logged=True))
+    assert (result.status, result.traceback) == ("failed", "")
+    assert "lower the learning rate" in result.reason
+
+
+def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monkeypatch, tmp_path):
+    (net := tmp_path / "baseline.keras").write_bytes(b"one")
+    clock = dataclasses.replace(settings.clock, baseline_net=str(net))
+
+    def key(rows=ROWS, dtype_policy="float32", data=dataset, clock=clock):
+        return latency.architecture_key(rows, dtype_policy, data, clock)
+
+    keys = [
+        key(),
+        key(rows=(Conv(16, kernel=3, stride=2), Pool())),
+        key(dtype_policy="mixed_bfloat16"),
+        key(data=dataclasses.replace(dataset, classes=(*dataset.classes, "Glass"))),
+        key(clock=dataclasses.replace(clock, threads=2)),
+    ]
+    assert key() == keys[0]
+    net.write_bytes(b"two")
+    keys.append(key())
+    monkeypatch.setattr(Format, "versions", lambda self: {self.name: "99"})
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_baseline_is_timed_in_float32_whatever_the_trial_trains(settings, dataset, monkeypatch, tmp_path):
+    built = {}
+
+    def measure(model, dataset, data, clock):
+        baseline = latency.open_float32_baseline(clock, data, len(dataset.classes)).model
+        built.update(net=model.layers[-2].compute_dtype, baseline=baseline.layers[-2].compute_dtype)
+        return latency.Latency(1.0, 2.0, 0.7, "published", "here")
+
+    monkeypatch.setattr(latency, "measure", measure)
+    keras.config.set_dtype_policy("mixed_bfloat16")  # as a training in this process leaves it
+    try:
+        latency.latency_of(ROWS, "mixed_bfloat16", dataset, settings.data, settings.clock, tmp_path / "latency")
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert built == {"net": "bfloat16", "baseline": "float32"}
+
+
+def test_a_time_that_was_stored_is_used(settings, dataset, tmp_path):
+    stored = latency.Latency(1.0, 2.0, 0.7, "published", "there")
+    key = latency.architecture_key(ROWS, "float32", dataset, settings.clock)
+    write_json(tmp_path / f"{key}.json", dataclasses.asdict(stored))
+    assert latency.latency_of(ROWS, "float32", dataset, settings.data, settings.clock, tmp_path) == stored
