@@ -1,4 +1,4 @@
-"""From the settings to a data set that is ready to be drawn from."""
+"""A data set prepared from the settings: every crop decoded, each in its split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

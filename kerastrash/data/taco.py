@@ -46,7 +46,7 @@ class TacoConfig(FetchConfig):
     """The unofficial annotation file, or its address."""
 
     folder: Path = Path("data/taco")
-    """Where the photographs go; then `--data data/taco` is the whole set."""
+    """Folder of the photographs; then `--data data/taco` is the whole set."""
 
     categories: Path | None = None
     """Category map (YAML); by default TACO's."""
@@ -200,7 +200,7 @@ def merge(documents: Mapping[str, Document]) -> Document:
 
 
 def account_for(source: Source, dataset: Dataset, missing: Collection[Path], total: int) -> dict[str, int]:
-    """Where every annotation has gone: cut, mapped to no class, photograph missing, then every other reason.
+    """The whereabouts of every annotation: cut, mapped to no class, photograph missing, then every other reason.
 
     Args:
         missing: paths of the photographs that could not be had.

@@ -1,4 +1,4 @@
-"""From settings to a data set: which door is taken, what it holds, and the settings that stop."""
+"""A data set made from settings: which door is taken, what it holds, and the settings that stop."""
 
 import os
 import subprocess

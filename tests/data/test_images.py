@@ -1,4 +1,4 @@
-"""From a file to the pixels of a crop: colour modes, orientation, clipping, padding, and every bad file."""
+"""The pixels of a crop, made from its file: colour modes, orientation, clipping, padding, and every bad file."""
 
 import resource
 import struct

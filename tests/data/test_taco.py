@@ -201,7 +201,7 @@ def test_where_nothing_can_be_had_the_command_fails(site, taco, tmp_path):
 
 
 def hear_interrupts():
-    """In the new process: an interrupt that whoever started the tests has ignored is heard again."""
+    """Run in the new process: an interrupt that whoever started the tests has ignored is heard again."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

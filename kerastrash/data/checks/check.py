@@ -81,12 +81,12 @@ class CheckReport:
     crops: int
     """Crops that the source offers, before any is left out."""
     counts: tuple[ClassCount, ...]
-    """By class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
+    """A row for each class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
     histograms: tuple[Histogram, ...]
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images; empty where the source has none to state."""
     categories: tuple[Category, ...]
-    """Of a COCO file: which class each becomes."""
+    """Which class each category of a COCO file becomes."""
     findings: tuple[Finding, ...]
     """What was found, the gravest kind first."""
     strict: bool

@@ -164,7 +164,7 @@ def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
 
 
 def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
-    """With which size of a turned photograph the annotated one agrees."""
+    """The size of a turned photograph with which the annotated one agrees, in words."""
     stored = photograph.stored
     displayed = stored[::-1] if photograph.orientation in QUARTER_TURNED else stored
     if annotated is None:
