@@ -45,7 +45,7 @@ def format_of(path: Path) -> Format:
 def check_precision(name: FormatName, precision: Precision) -> None:
     """Raises ConfigError where a model alone cannot be written so in the format."""
     if precision == "int8":
-        raise ConfigError("precision='int8' needs training images, and is judged by its F1: use scripts/quantise.py")
+        raise ConfigError("precision='int8' needs training images, and is judged by its F1: use `kerastrash quantise`")
     if precision not in FORMATS[name].precisions:
         others = [other.name for other in FORMATS.values() if precision in other.precisions]
         raise ConfigError(f"precision={precision!r} is not for {name}: choose float32, or one of {', '.join(others)}")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import keras
 
@@ -19,10 +18,8 @@ from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED
 
-Clock = TypeVar("Clock", bound=ClockConfig)
 
-
-def resolve_runtime(clock: Clock) -> Clock:
+def resolve_runtime(clock: ClockConfig) -> ClockConfig:
     """The settings with `auto` replaced by what it stands for here, which the console says; others as they are.
 
     That is ONNX Runtime on a processor, and Keras on an accelerator or where ONNX cannot be written. The call starts

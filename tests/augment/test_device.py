@@ -71,16 +71,15 @@ def every_strength(images, name):
     return np.repeat(images, len(strengths), axis=0), draws
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_each_operation_agrees_with_pillow(name):
-    assert_agreement(*every_strength(natural(), name), *TOLERANCES[name])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_each_operation_agrees_with_pillow_on_real_crops(name):
+def real():
     files = [sorted((SAMPLE_FOLDER / "images" / kind).glob("*.jpg"))[7] for kind in ("glass", "metal", "paper")]
-    crops = np.stack([reading.square(reading.decode(file, file.read_bytes()), 40) for file in files])
-    assert_agreement(*every_strength(crops, name), *TOLERANCES[name])
+    return np.stack([reading.square(reading.decode(file, file.read_bytes()), 40) for file in files])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("crops", [natural, real])
+def test_each_operation_agrees_with_pillow(name, crops):
+    assert_agreement(*every_strength(crops(), name), *TOLERANCES[name])
 
 
 @pytest.mark.parametrize("name", ["AutoContrast", "Equalize", "Contrast"])
@@ -121,16 +120,13 @@ def test_a_geometric_operation_and_one_on_values_agree_with_pillow_geometry_firs
         assert (abs(augmented - expected) <= 2).mean() >= 0.99
 
 
-def test_translations_by_whole_pixels_and_the_flip_agree_with_pillow_exactly():
-    images = np.repeat(natural(331, 1), 2, axis=0)  # moved by 150 pixels
-    rows, signs = [("TranslateX", "TranslateY"), ("TranslateY", "TranslateX")], [(1, -1), (1, -1)]
-    draws = draws_of(rows, 1.0, signs, flips=[True, False])
-    np.testing.assert_array_equal(on_device(images, draws), with_pillow(images, draws))
+WHOLE = [("TranslateX", "TranslateY"), ("TranslateY", "TranslateX")], 1.0, [(1, -1), (1, -1)], [True, False]
+HALF = [("TranslateX",), ("TranslateY",)] * 2, 0.25, [1, 1, -1, -1]
 
 
-def test_translations_by_half_a_pixel_agree_with_pillow_exactly_at_both_edges():
-    images = np.repeat(natural(331, 1), 4, axis=0)  # moved by 37.5 pixels
-    draws = draws_of([("TranslateX",), ("TranslateY",)] * 2, 0.25, [1, 1, -1, -1])
+@pytest.mark.parametrize("given", [WHOLE, HALF], ids=["by 150 pixels, with the flip", "by 37.5 pixels"])
+def test_translations_by_whole_and_half_pixels_agree_with_pillow_exactly_at_both_edges(given):
+    images, draws = np.repeat(natural(331, 1), len(given[0]), axis=0), draws_of(*given)
     np.testing.assert_array_equal(on_device(images, draws), with_pillow(images, draws))
 
 

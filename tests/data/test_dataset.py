@@ -148,7 +148,7 @@ def test_the_summary_counts_classes_sizes_and_what_was_left_out(class_folders, d
     assert summary["all"]["train"] == np.size(dataset.splits["train"])
 
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts/prepare_data.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts/prepare.py"
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess:

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from kerastrash.data import download as download_module
+from kerastrash.data.config import FetchConfig
 from kerastrash.data.download import Client, WantedPhotograph, claim, fetch_all
-from kerastrash.data.web import FetchConfig, Unavailable, redirected
+from kerastrash.data.web import Unavailable, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json
 

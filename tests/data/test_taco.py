@@ -1,4 +1,4 @@
-"""The command `prepare_data.py taco` against a site on loopback: every annotation is accounted for."""
+"""The command `prepare.py taco` against a site on loopback: every annotation is accounted for."""
 
 import io
 import json
@@ -16,19 +16,20 @@ import pytest
 from PIL import Image
 
 from kerastrash.data import DataConfig, open_source, read_crop
-from kerastrash.data.taco import TacoConfig, merge, plan_downloads, prepare_taco
+from kerastrash.data.config import FetchConfig, TacoConfig
+from kerastrash.data.taco import merge, plan_downloads, prepare_taco
 from kerastrash.errors import ConfigError, DataError, FileError
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "prepare_data.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "prepare.py"
 CATEGORIES = ("Drink can", "Paper bag", "Egg carton", "Plastic lid", "Crisp packet", "Foam cup", "Cigarette")
 """One for each of the six classes, and one that is mapped to none."""
 GONE = "photograph missing"
 
 
 def prepare(folder, annotations, **settings):
-    fast = {"backoff": 0.01, "timeout": 2.0, "longest_wait": 0.1, "retries": 2}
+    fetch = FetchConfig(backoff=0.01, timeout=2.0, longest_wait=0.1, retries=2)
     paths = {"folder": folder, "cache": folder / "cache", "annotations": str(annotations)}
-    return prepare_taco(TacoConfig(**paths | fast | {"input_size": 16} | settings))
+    return prepare_taco(TacoConfig(**paths | {"input_size": 16, "fetch": fetch} | settings))
 
 
 def account(*arguments, **settings):
@@ -251,13 +252,18 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_asked(site, 
     assert site.asked == []
 
 
-OUT_OF_RANGE = {"connections": 0, "timeout": 0.0, "retries": -1, "backoff": -1.0, "deadline": math.nan, "input_size": 1}
+OUT_OF_RANGE = {"connections": 0, "timeout": 0.0, "retries": -1, "backoff": -1.0, "deadline": math.nan}
 
 
 @pytest.mark.parametrize("name", OUT_OF_RANGE)
-def test_a_setting_out_of_range_is_refused(taco, tmp_path, name):
+def test_a_setting_out_of_range_is_refused(name):
     with pytest.raises(ConfigError, match=name):
-        prepare(tmp_path / "taco", taco(), **{name: OUT_OF_RANGE[name]})
+        FetchConfig(**{name: OUT_OF_RANGE[name]})
+
+
+def test_an_input_size_out_of_range_is_refused_before_anything_is_written(taco, tmp_path):
+    with pytest.raises(ConfigError, match="input_size"):
+        prepare(tmp_path / "taco", taco(), input_size=1)
     assert not (tmp_path / "taco").exists()
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.data.checks import CheckConfig, CheckReport, Finding, check
+from kerastrash.data.checks import CheckReport, Finding, check
+from kerastrash.data.config import CheckConfig, DataConfig
 
 SIZE = (96, 72)
 
@@ -77,8 +78,9 @@ def coco(tmp_path: Path) -> Callable[..., Path]:
 def checked(tmp_path: Path) -> Callable[..., CheckReport]:
     """Checks a set with a cache of its own."""
 
-    def run(data: Path, **settings: Any) -> CheckReport:
-        return check(CheckConfig(data=str(data), cache=tmp_path / "cache", input_size=16, **settings))
+    def run(data: Path, categories: Path | None = None, **settings: Any) -> CheckReport:
+        read = DataConfig(data=str(data), categories=categories, cache=tmp_path / "cache")
+        return check(CheckConfig(data=read, input_size=16, **settings))
 
     return run
 
