@@ -15,7 +15,7 @@ SMALLEST_INPUT, LARGEST_INPUT = 8, 1024
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the crops come from, where they are cached, and how they are split."""
+    """The source of the crops, their cache and their split."""
 
     data: str | None = "sample"
     """The word `sample` (600 photographs of TrashNet), a COCO file (.json, or a folder with annotations.json), a
