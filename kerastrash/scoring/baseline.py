@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import keras
 import numpy as np
 
 from kerastrash.backends import device_description
-from kerastrash.console import console
+from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Part, prepare, read_crop
 from kerastrash.errors import ModelError
 from kerastrash.export.formats import FORMATS, FormatName, open_runtime
@@ -28,13 +27,12 @@ from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED, Reference, reference_for
 
-Clock = TypeVar("Clock", bound=ClockConfig)
 INFERENCE, TOTAL = "inference", "total"
 """The clocks: images in memory, or from the files on, with opening the net, decoding, padding and resizing."""
 MODEL, BASELINE = "model", "baseline"
 
 
-def resolve_runtime(clock: Clock) -> Clock:
+def resolve_runtime(clock: ClockConfig) -> ClockConfig:
     """The settings with `auto` replaced by what it stands for here, which the console says; others as they are.
 
     That is ONNX Runtime on a processor, and Keras on an accelerator or where ONNX cannot be written. The call starts
@@ -89,7 +87,7 @@ def open_baseline(clock: TimingConfig, data: DataConfig, split: str, classes: in
             f"{clock.baseline_net}: gives {model.output_shape[1]} outputs, the data has {classes} classes: "
             "give a baseline trained for this data, or a preset"
         )
-    return Baseline(model, evaluate(model, prepare(data, image_size(model)).part(split)).macro_f1, MEASURED)
+    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).part(split)).macro_f1, MEASURED)
 
 
 def measured_as(clock: ClockConfig, baseline: OpenNet, dtype_policy: str = "float32") -> str:

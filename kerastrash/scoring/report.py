@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerastrash.backends import set_threads
-from kerastrash.console import console
+from kerastrash.console import say, track
 from kerastrash.data import Dataset, LeftOut, Part, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
@@ -102,27 +102,24 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         DataError: the data cannot be used.
         ModelError: the model cannot be opened, or was made for other classes.
     """
-    set_threads(config.threads)
+    set_threads(config.clock.threads)
     config = _with_runtime(config)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
         folder = Path(name)
         timed, parameters = _opened(config, folder)
         net = timed.net
-        dataset = prepare(config, net.input_size)
+        dataset = prepare(config.data, net.input_size, track)
         check_classes(net.classes, net.description, dataset, config.model)
         examples = dataset.part(config.split)
         evaluation = evaluate(net, examples)
         count = len(examples)
-        timed_images = min(config.timed_images or count, count)
-        console.print(
-            f"timing {timed_images} of {count} images, the model and {config.baseline_net} in turns",
-            soft_wrap=True,
-            markup=False,
-        )
-        beside = measure_beside_baseline(timed, examples, config, config, config.split, folder, (INFERENCE, TOTAL))
+        timed_images = min(config.clock.timed_images or count, count)
+        say(f"timing {timed_images} of {count} images, the model and {config.clock.baseline_net} in turns")
+        clocks = (INFERENCE, TOTAL)
+        beside = measure_beside_baseline(timed, examples, config.clock, config.data, config.split, folder, clocks)
     return ScoreReport(
         model=str(config.model),
-        data=config.data,
+        data=config.data.data,
         split=config.split,
         images=count,
         classes=tuple(dataset.classes),
@@ -130,7 +127,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         parameters=parameters,
         runtime=net.name,
         device=net.device,
-        threads=config.threads,
+        threads=config.clock.threads,
         dtype_policy=timed.dtype_policy,
         evaluation=evaluation,
         clocks=tuple(_clock_score(clock, beside, count, evaluation.macro_f1, config) for clock in beside.times),
@@ -158,27 +155,28 @@ def _with_runtime(config: ScoreConfig) -> ScoreConfig:
     """The settings with the runtime that an exported file decides, or that `auto` stands for."""
     own = format_of(config.model)
     if own.name == "keras":
-        return resolve_runtime(config)
-    if config.runtime not in ("auto", own.name):
-        raise ConfigError(f"{config.model}: is run by {own.runtime}, not by runtime={config.runtime!r}: leave that out")
-    return replace(config, runtime=own.name)
+        return replace(config, clock=resolve_runtime(config.clock))
+    asked = config.clock.runtime
+    if asked not in ("auto", own.name):
+        raise ConfigError(f"{config.model}: is run by {own.runtime}, not by runtime={asked!r}: leave that out")
+    return replace(config, clock=replace(config.clock, runtime=own.name))
 
 
 def _opened(config: ScoreConfig, folder: Path) -> tuple[TimedFile, int | None]:
     """The model open in the runtime, and its trainable parameters where they are known."""
     path = config.model
     if format_of(path).name != "keras":
-        return TimedFile(path, open_runtime(path, config.threads)), None
+        return TimedFile(path, open_runtime(path, config.clock.threads)), None
     check_digests(path)
     model = open_model(path)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    if config.runtime == "keras":
-        return TimedFile(path, open_runtime(path, config.threads), dtype_policy_of(model)), parameters
-    return opened_in_runtime(model, config, folder / MODEL, "float32"), parameters
+    if config.clock.runtime == "keras":
+        return TimedFile(path, open_runtime(path, config.clock.threads), dtype_policy_of(model)), parameters
+    return opened_in_runtime(model, config.clock, folder / MODEL, "float32"), parameters
 
 
 def _clock_score(clock: str, beside: BesideBaseline, count: int, f1: float, config: ScoreConfig) -> ClockScore:
-    times, reference = beside.times[clock], beside.reference(clock, count, config)
+    times, reference = beside.times[clock], beside.reference(clock, count, config.clock)
     seconds, baseline_seconds = (times[name].seconds(count) for name in (MODEL, BASELINE))
     score = reference.score(f1, seconds)
     return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)
