@@ -12,7 +12,7 @@ import keras
 
 from kerastrash.compress.calibration import BATCH, Calibration, Int8File, divergence, draw_calibration, outputs
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.console import console
+from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.format import Description, OpenNet
@@ -149,7 +149,7 @@ def _open(
     path: Path, runtime: QuantisedFormat, data: DataConfig, settings: QuantiseSettings
 ) -> tuple[keras.Model, QuantiseTask]:
     model = open_model(path)
-    dataset = prepare(data, image_size(model))
+    dataset = prepare(data, image_size(model), track)
     check_saved_classes(model, path, dataset)
     drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))

@@ -71,7 +71,7 @@ def measure(
         ModelError: the baseline net cannot be opened, or was made for other classes.
     """
     sizes = {job.folder: outcomes[job.folder].made["input_size"] for job in jobs}
-    datasets = {size: prepare(data, size) for size in sorted(set(sizes.values()))}
+    datasets = {size: prepare(data, size, track) for size in sorted(set(sizes.values()))}
     measured = Measured(datasets[sizes[jobs[0].folder]])
     for job in track(jobs, "classifying the test split", "models"):
         try:
