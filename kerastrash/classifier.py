@@ -67,9 +67,12 @@ class Classifier:
         return list(self.stream([images] if one else images))
 
     def stream(
-        self, images: Iterable[ImageLike], unreadable: Callable[[ImageError], object] | None = None
+        self,
+        images: Iterable[ImageLike],
+        unreadable: Callable[[ImageError], object] | None = None,
+        batch: int = BATCH,
     ) -> Iterator[Prediction]:
-        """`predict` for any number of images, 32 in memory at a time.
+        """`predict` for any number of images, `batch` in memory at a time; with 1 each is answered when it is read.
 
         Args:
             unreadable: is told of each image that cannot be read, which is passed over; without it, such an image
@@ -86,7 +89,7 @@ class Classifier:
                 unreadable(error)
                 continue
             names.append(str(image) if isinstance(image, str | Path) else None)
-            if len(squares) == BATCH:
+            if len(squares) == batch:
                 yield from self._answers(names, squares)
                 names, squares = [], []
         if squares:

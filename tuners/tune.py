@@ -7,17 +7,16 @@ from pathlib import Path
 from rich.markup import escape
 
 from kerastrash.backends import fix_threads
-from kerastrash.cli import part_of
 from kerastrash.console import console, track
-from kerastrash.data import DataConfig, prepare
+from kerastrash.data import prepare
 from kerastrash.files import copy_file, write_json, write_text
 from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
-from kerastrash.runs import FREE_SETTINGS, environment, open_run
+from kerastrash.runs import environment, open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.config import ClockConfig, ScoreConfig
+from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 from kerastrash.training.checkpoint import BEST
 from tuners.config import TuneConfig
@@ -48,12 +47,14 @@ def tune(config: TuneConfig) -> Tuned:
     Raises:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
     """
-    fix_threads(config.threads)
-    config = resolve_runtime(config)
-    with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
-        datasets = {size: prepare(part_of(DataConfig, config), size, track) for size in config.input_sizes}
+    fix_threads(config.clock.threads)
+    config = dataclasses.replace(config, clock=resolve_runtime(config.clock))
+    free = ("retrain_epochs",)
+    place = run_folder(config.runs, config.name, config.usual_name, config, free)
+    with open_run(place, config, free) as folder:
+        datasets = {size: prepare(config.data, size, track) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
-        check_clock(config, config, len(next(iter(datasets.values())).classes))
+        check_clock(config.clock, config.data, len(next(iter(datasets.values())).classes))
         search = Search(config, folder, datasets)
         trials = search.run()
         best = best_trial(trials)
@@ -94,5 +95,4 @@ def _better(search: Search, best: Trial, settings: TrialSettings) -> tuple[Path,
 def score_best(model: Path, config: TuneConfig) -> ScoreReport:
     """Scores the model on the test split, timed in turns with the baseline net."""
     console.print(f"scoring {escape(str(model))} on the test split", soft_wrap=True)
-    shared = {**vars(part_of(DataConfig, config)), **vars(part_of(ClockConfig, config))}
-    return score_model(ScoreConfig(model=model, **shared))
+    return score_model(ScoreConfig(model=model, data=config.data, clock=config.clock))

@@ -18,10 +18,11 @@ from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, SSLErr
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, InvalidHeader, LocationValueError
 
+from kerastrash.data.config import FetchConfig
 from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.images import MAX_BYTES, ImageError, decode, read_bytes
 from kerastrash.data.records import Frame
-from kerastrash.data.web import AnonymousSession, FetchConfig, Unavailable, redirected
+from kerastrash.data.web import AnonymousSession, Unavailable, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json, write_json
 

@@ -1,12 +1,10 @@
 """What is asked of the web, and how: anonymously, nowhere but where it is allowed, no server holding a thread."""
 
 import importlib.metadata
-import ipaddress
 import socket
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -15,42 +13,6 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool
-
-from kerastrash.errors import require
-
-
-@dataclass(frozen=True)
-class FetchConfig:
-    """How patiently, how fast and from where files are fetched."""
-
-    connections: int = 8
-    """Photographs fetched at once, 1 to 64."""
-
-    timeout: float = 30.0
-    """Seconds to wait for a connection, for all of the headers, and for the next bytes of a body."""
-
-    retries: int = 5
-    """How often a photograph is asked for again after 408, 429, a 5xx, a lost connection, a stall or a short body."""
-
-    backoff: float = 0.5
-    """The first retry follows at once; seconds before each later one are this times 2, 4, 8..., and some by chance."""
-
-    longest_wait: float = 60.0
-    """Seconds that a single wait may take, whatever the server's Retry-After says."""
-
-    deadline: float = 900.0
-    """Seconds that one photograph may take, its retries and waits included."""
-
-    redirect_hosts: tuple[str, ...] = ("staticflickr.com", "flickr.com", "githubusercontent.com")
-    """Hosts, subdomains included, to which an address of another host may be redirected."""
-
-    def __post_init__(self) -> None:
-        require(1 <= self.connections <= 64, "connections", self.connections, "must be from 1 to 64")
-        require(0 <= self.retries <= 100, "retries", self.retries, "must be from 0 to 100")
-        for name in ("timeout", "longest_wait", "deadline"):
-            value = getattr(self, name)
-            require(0 < value <= 86_400, name, value, "must be seconds above 0, at most a day")
-        require(0 <= self.backoff <= 3600, "backoff", self.backoff, "must be seconds from 0 to 3600")
 
 
 class Unavailable(Exception):
@@ -111,9 +73,8 @@ class _Punctual:
 def redirected(origin: str, location: str, hosts: Iterable[str]) -> str:
     """The address to which a redirect leads; raises Unavailable where it is not followed.
 
-    It may lead to the same host, or to one of `hosts` (subdomains included); never from https down to http, and never
-    from a public address to one of this machine or its network. There is no guess at which names belong together:
-    under `co.uk` or `amazonaws.com` neighbours are strangers.
+    It may lead to the same host, or to one of `hosts` (subdomains included), and never from https down to http. There
+    is no guess at which names belong together: under `co.uk` or `amazonaws.com` neighbours are strangers.
     """
     try:
         target = urljoin(origin, location)
@@ -122,18 +83,7 @@ def redirected(origin: str, location: str, hosts: Iterable[str]) -> str:
         raise Unavailable("redirect is malformed") from None
     if there.scheme not in (here.scheme, "https"):
         raise Unavailable(f"redirected from {here.scheme} to {there.scheme}")
-    if there.hostname != here.hostname:
-        if not any(f".{there.hostname}".endswith(f".{host.lower()}") for host in hosts):
-            raise Unavailable(f"redirected to another host ({there.hostname})")
-        if _is_private(there.hostname) and not _is_private(here.hostname):
-            raise Unavailable(f"redirected from a public to a private address ({there.hostname})")
+    named = any(f".{there.hostname}".endswith(f".{host.lower()}") for host in hosts)
+    if there.hostname != here.hostname and not named:
+        raise Unavailable(f"redirected to another host ({there.hostname})")
     return target
-
-
-def _is_private(host: str) -> bool:
-    """Whether the host, or an address that its name has, is of this machine, its network or otherwise special."""
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):
-        return False  # no such name: asking it fails by itself
-    return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)

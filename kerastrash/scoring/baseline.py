@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import keras
 
 from kerastrash.backends import device_description
-from kerastrash.console import console
+from kerastrash.console import console, track
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
 from kerastrash.export.formats import FORMATS
@@ -19,10 +18,8 @@ from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED
 
-Clock = TypeVar("Clock", bound=ClockConfig)
 
-
-def resolve_runtime(clock: Clock) -> Clock:
+def resolve_runtime(clock: ClockConfig) -> ClockConfig:
     """The settings with `auto` replaced by what it stands for here, which the console says; others as they are.
 
     That is ONNX Runtime on a processor, and Keras on an accelerator or where ONNX cannot be written. The call starts
@@ -77,7 +74,7 @@ def open_baseline(clock: TimingConfig, data: DataConfig, part: str, classes: int
             f"{clock.baseline_net}: gives {model.output_shape[1]} outputs, the data has {classes} classes: "
             "give a baseline trained for this data, or a preset"
         )
-    return Baseline(model, evaluate(model, prepare(data, image_size(model)).part(part)).macro_f1, MEASURED)
+    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).part(part)).macro_f1, MEASURED)
 
 
 def measured_as(clock: ClockConfig, baseline: OpenNet) -> str:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerastrash.backends import set_threads
-from kerastrash.console import console
+from kerastrash.console import say, track
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
@@ -92,16 +92,16 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         DataError: the data cannot be used.
         ModelError: the model cannot be opened, or was made for other classes.
     """
-    set_threads(config.threads)
+    set_threads(config.clock.threads)
     config = _with_runtime(config)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
         path, parameters = _model_file(config, Path(folder))
-        net = open_runtime(path, config.threads)
-        dataset = prepare(config, net.input_size)
+        net = open_runtime(path, config.clock.threads)
+        dataset = prepare(config.data, net.input_size, track)
         check_classes(net.classes, net.description, dataset, config.model)
-        baseline = open_baseline(config, config, config.part, len(dataset.classes))
+        baseline = open_baseline(config.clock, config.data, config.part, len(dataset.classes))
         files = {MODEL: path, BASELINE: _written(baseline.model, BASELINE, config, Path(folder))}
-        nets = {MODEL: net, BASELINE: open_runtime(files[BASELINE], config.threads)}
+        nets = {MODEL: net, BASELINE: open_runtime(files[BASELINE], config.clock.threads)}
         part = dataset.part(config.part)
         evaluation = evaluate(net, part)
         times = _times(nets, files, part, config)
@@ -109,7 +109,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     clocks = tuple(_clock_score(name, times[name], count, f1, baseline, nets[BASELINE], config) for name in times)
     return ScoreReport(
         model=str(config.model),
-        data=config.data,
+        data=config.data.data,
         part=config.part,
         images=count,
         classes=tuple(dataset.classes),
@@ -117,7 +117,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         parameters=parameters,
         runtime=net.name,
         device=net.device,
-        threads=config.threads,
+        threads=config.clock.threads,
         evaluation=evaluation,
         clocks=clocks,
         left_out=tuple(dataset.left_out),
@@ -143,10 +143,11 @@ def _with_runtime(config: ScoreConfig) -> ScoreConfig:
     """The settings with the runtime that an exported file decides, or that `auto` stands for."""
     own = format_of(config.model)
     if own.name == "keras":
-        return resolve_runtime(config)
-    if config.runtime not in ("auto", own.name):
-        raise ConfigError(f"{config.model}: is run by {own.runtime}, not by runtime={config.runtime!r}: leave that out")
-    return replace(config, runtime=own.name)
+        return replace(config, clock=resolve_runtime(config.clock))
+    asked = config.clock.runtime
+    if asked not in ("auto", own.name):
+        raise ConfigError(f"{config.model}: is run by {own.runtime}, not by runtime={asked!r}: leave that out")
+    return replace(config, clock=replace(config.clock, runtime=own.name))
 
 
 def _model_file(config: ScoreConfig, folder: Path) -> tuple[Path, int | None]:
@@ -156,11 +157,11 @@ def _model_file(config: ScoreConfig, folder: Path) -> tuple[Path, int | None]:
     check_digests(config.model)
     model = open_model(config.model)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    return config.model if config.runtime == "keras" else _written(model, MODEL, config, folder), parameters
+    return config.model if config.clock.runtime == "keras" else _written(model, MODEL, config, folder), parameters
 
 
 def _written(model: keras.Model, name: str, config: ScoreConfig, folder: Path) -> Path:
-    return write_model(model, config.runtime, folder / f"{name}{FORMATS[config.runtime].suffix}")
+    return write_model(model, config.clock.runtime, folder / f"{name}{FORMATS[config.clock.runtime].suffix}")
 
 
 def _times(
@@ -168,17 +169,17 @@ def _times(
 ) -> dict[str, dict[str, Timing]]:
     """Both clocks' times of both nets."""
     count = len(part.labels)
-    timed = spread(count, config.timed_images)
+    timed = spread(count, config.clock.timed_images)
     crops = [part.crops[index] for index in timed]
-    console.print(f"timing {len(crops)} of {count} images, the model and {config.baseline_net} in turns")
+    say(f"timing {len(crops)} of {count} images, the model and {config.clock.baseline_net} in turns")
     images = {
         MODEL: part.images[np.asarray(part.indices)[timed]],
         BASELINE: np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops]),
     }
-    openers = {name: partial(open_runtime, path, config.threads) for name, path in files.items()}
+    openers = {name: partial(open_runtime, path, config.clock.threads) for name, path in files.items()}
     return {
-        "inference": inference_times(nets, images, config.turns),
-        "total": total_times(openers, crops, config.turns),
+        "inference": inference_times(nets, images, config.clock.turns),
+        "total": total_times(openers, crops, config.clock.turns),
     }
 
 
@@ -193,7 +194,7 @@ def _clock_score(
 ) -> ClockScore:
     seconds, baseline_seconds = times[MODEL].seconds(count), times[BASELINE].seconds(count)
     reference = reference_for(
-        config.reference, baseline_seconds, measured_as(config, runtime), baseline.f1, baseline.f1_source
+        config.clock.reference, baseline_seconds, measured_as(config.clock, runtime), baseline.f1, baseline.f1_source
     )
     score = reference.score(f1, seconds)
     return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)

@@ -13,6 +13,7 @@ import pytest
 from keras import layers
 from PIL import Image
 
+from kerastrash.data.config import DataConfig
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.agreement import ExportReport
 from kerastrash.export.config import ExportConfig
@@ -211,7 +212,9 @@ def config(source, tmp_path) -> ExportConfig:
             Image.fromarray(rng.integers(0, 256, (16, 20, 3)).astype("uint8")).save(
                 tmp_path / "photos" / name / f"{number}.png"
             )
-    return ExportConfig(source, data=str(tmp_path / "photos"), cache=tmp_path / "cache", output=tmp_path / "exports")
+    return ExportConfig(
+        source, data=DataConfig(data=str(tmp_path / "photos"), cache=tmp_path / "cache"), output=tmp_path / "exports"
+    )
 
 
 def test_a_format_that_fails_does_not_stop_the_others(config, tmp_path):

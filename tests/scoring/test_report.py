@@ -11,16 +11,17 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from kerastrash import cli
+from kerastrash.data import DataConfig
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
 from kerastrash.export.formats import write_sidecar
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import open_model, save_model
+from kerastrash.options import parse
 from kerastrash.reports.score import score_tables
 from kerastrash.scoring import score
-from kerastrash.scoring.config import ScoreConfig
+from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 
 SIZE, IMAGES = 32, 10
@@ -44,12 +45,14 @@ def config(tmp_path_factory) -> ScoreConfig:
     build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "net.keras")
     return ScoreConfig(
         model=folder / "net.keras",
-        data=str(folder / "images"),
-        cache=folder / "cache",
-        runtime="keras",
-        turns=2,
-        baseline_size=40,
+        data=DataConfig(data=str(folder / "images"), cache=folder / "cache"),
+        clock=ClockConfig(runtime="keras", turns=2, baseline_size=40),
     )
+
+
+def clocked(config, **values) -> ScoreConfig:
+    """The settings with others of its clock."""
+    return replace(config, clock=replace(config.clock, **values))
 
 
 @pytest.fixture(scope="module")
@@ -83,19 +86,19 @@ def test_only_the_total_clock_opens_the_file(report):
 
 
 def test_the_published_reference_takes_the_published_constants(config):
-    clock = score_model(replace(config, reference="published", timed_images=2)).clocks[0]
+    clock = score_model(clocked(config, reference="published", timed_images=2)).clocks[0]
     assert (clock.reference.baseline_f1, clock.reference.baseline_time) == (0.7, 43.17)
     assert (clock.reference.f1_source, clock.reference.time_source) == ("published", "published")
     assert clock.model.images == 2
 
 
 def test_a_given_f1_is_marked_as_given(config):
-    reference = score_model(replace(config, baseline_f1=0.5, timed_images=2)).clocks[0].reference
+    reference = score_model(clocked(config, baseline_f1=0.5, timed_images=2)).clocks[0].reference
     assert (reference.baseline_f1, reference.f1_source) == (0.5, "given")
 
 
 def test_the_f1_of_a_trained_baseline_is_measured_on_the_same_part(config, report):
-    clock = score_model(replace(config, baseline_net=str(config.model), timed_images=2)).clocks[0]
+    clock = score_model(clocked(config, baseline_net=str(config.model), timed_images=2)).clocks[0]
     assert clock.reference.f1_source == "measured here"
     assert clock.reference.baseline_f1 == report.evaluation.macro_f1
     assert clock.score == pytest.approx(0.5 * clock.seconds / clock.baseline_seconds + 0.5)
@@ -104,13 +107,13 @@ def test_the_f1_of_a_trained_baseline_is_measured_on_the_same_part(config, repor
 def test_a_trained_baseline_for_other_classes_is_refused(config, tmp_path):
     build_model("mobilenetv3_79", SIZE, classes=4, width=0.25).save(tmp_path / "four.keras")
     with pytest.raises(ModelError, match=r"four\.keras: gives 4 outputs, the data has 3 classes"):
-        score_model(replace(config, baseline_net=str(tmp_path / "four.keras")))
+        score_model(clocked(config, baseline_net=str(tmp_path / "four.keras")))
 
 
 def test_onnx_runtime_gives_the_same_predictions(config, report):
     for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
-    found = score_model(replace(config, runtime="onnx", timed_images=2))
+    found = score_model(clocked(config, runtime="onnx", timed_images=2))
     assert found.runtime == "onnxruntime"
     np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
     assert "onnxruntime" in found.clocks[0].reference.time_source
@@ -119,7 +122,7 @@ def test_onnx_runtime_gives_the_same_predictions(config, report):
 def test_an_exported_file_is_scored_in_its_own_runtime(config, report, tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     path = write_model(open_model(config.model), "onnx", tmp_path / "net.onnx", Description(CLASSES))
-    found = score_model(replace(config, model=path, runtime="auto", timed_images=2))
+    found = score_model(clocked(replace(config, model=path), runtime="auto", timed_images=2))
     np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
     assert (found.runtime, found.input_size, found.parameters) == ("onnxruntime", SIZE, None)
     assert ": - parameters" in shown(found)
@@ -176,14 +179,16 @@ def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_c
 )
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=f"^{setting}="):
-        ScoreConfig(model=Path("net.keras"), **{setting: value})
+        ClockConfig(**{setting: value})
 
 
 def test_a_given_f1_contradicts_the_published_reference():
     with pytest.raises(ConfigError, match="contradicts reference='published'"):
-        ScoreConfig(model=Path("net.keras"), reference="published", baseline_f1=0.5)
+        ClockConfig(reference="published", baseline_f1=0.5)
 
 
 def test_the_command_line_takes_the_model_and_the_data_flat():
-    config = cli.parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
-    assert config == ScoreConfig(model=Path("net.keras"), data="photos", runtime="onnx", threads=2)
+    config = parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
+    assert config == ScoreConfig(
+        Path("net.keras"), data=DataConfig("photos"), clock=ClockConfig(runtime="onnx", threads=2)
+    )

@@ -5,15 +5,13 @@ import dataclasses
 import keras
 import pytest
 
-from kerastrash.cli import part_of
-from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.data import Dataset, prepare
 from kerastrash.export.format import Format
 from kerastrash.files import read_csv, write_json
 from kerastrash.jobs import LOG, ChildProcesses, run
 from kerastrash.models import macs, parameters
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.formula import score
 from kerastrash.training.recipe import Recipe
 from tuners import latency
@@ -29,8 +27,8 @@ def settings(config, tmp_path) -> TrialSettings:
         recipe=Recipe(epochs=2, batch_size=8, n_select=0),
         input_size=16,
         until=2,
-        data=part_of(DataConfig, config),
-        clock=resolve_runtime(part_of(ClockConfig, config)),
+        data=config.data,
+        clock=resolve_runtime(config.clock),
         latency_folder=tmp_path / "latency",
     )
 

@@ -58,16 +58,16 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
         running = _running(candidates)
         if not running:
             rows = tuple(_row(candidate, None, None, 0) for candidate in candidates)
-            return Benchmark(rows, config.data, 0, 0, config.turns, config.baseline_net)
+            return Benchmark(rows, config.data.data, 0, 0, config.timing.turns, config.timing.baseline_net)
         dataset = next(iter(datasets.values()))
-        baseline = open_baseline(config, config, PART, len(dataset.classes))
-        baselines = Baselines(baseline.model, config.baseline_net, running, folder / "baselines", stack)
+        baseline = open_baseline(config.timing, config.data, PART, len(dataset.classes))
+        baselines = Baselines(baseline.model, config.timing.baseline_net, running, folder / "baselines", stack)
         timed = _time_all(running, baselines, image_size(baseline.model), datasets, config)
         f1 = _classify(candidates, datasets)
         rows = tuple(_row(each, f1.get(_answers(each)), baselines.of(each), baseline.f1) for each in candidates)
         images, about = len(dataset.part(PART)), _describe(config, baseline)
         left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
-        return Benchmark(rows, dataset.name, images, timed, config.turns, about, left_out)
+        return Benchmark(rows, dataset.name, images, timed, config.timing.turns, about, left_out)
 
 
 def _candidates(config: BenchmarkConfig, folder: Path) -> list[Candidate]:
@@ -86,7 +86,9 @@ def _running(candidates: Sequence[Candidate]) -> list[Candidate]:
 def _datasets(candidates: Sequence[Candidate], config: BenchmarkConfig) -> dict[int, Dataset]:
     """The data at every size that a net takes; nets for other classes fail."""
     running = _running(candidates)
-    datasets = {size: prepare(config, size) for size in dict.fromkeys(each.process.input_size for each in running)}
+    datasets = {
+        size: prepare(config.data, size, track) for size in dict.fromkeys(each.process.input_size for each in running)
+    }
     for each in running:
         facts = each.process.facts
         each.attempt(check_classes, facts.classes, facts.description, datasets[facts.input_size], each.file.model)
@@ -103,16 +105,16 @@ def _time_all(
     """Times all nets at batch 1, the files at the other batches; returns the number of images."""
     parts = {size: dataset.part(PART) for size, dataset in datasets.items()}
     part = next(iter(parts.values()))
-    chosen = spread(len(part), config.timed_images)
-    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.turns} turns")
+    chosen = spread(len(part), config.timing.timed_images)
+    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.timing.turns} turns")
     pixels = {size: part.images[part.indices[chosen]] for size, part in parts.items()}
     small = np.stack([read_crop(part.crops[index], baseline_size) for index in chosen])
     images = {each: pixels[each.process.input_size] for each in running}
-    _time({**dict.fromkeys(baselines.running, small), **images}, 1, config.turns)
+    _time({**dict.fromkeys(baselines.running, small), **images}, 1, config.timing.turns)
     for batch in sorted(set(config.batches) - {1}):
         remaining = {each: images[each] for each in _running(running)}
         if remaining:
-            _time(remaining, batch, config.turns)
+            _time(remaining, batch, config.timing.turns)
     return len(chosen)
 
 
@@ -156,7 +158,7 @@ def _answers(candidate: Candidate) -> tuple:
 
 def _describe(config: BenchmarkConfig, baseline: Baseline) -> str:
     size = image_size(baseline.model)
-    return f"{config.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
+    return f"{config.timing.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
 
 
 def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, baseline_f1: float) -> Row:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from kerastrash.data import prepare
+from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.export.formats import open_runtime
 from kerastrash.models import build_model
@@ -23,7 +23,7 @@ from kerastrash.scoring.benchmark.candidates import Baselines, Candidate, ModelF
 from kerastrash.scoring.benchmark.measure import Benchmark, run_benchmark
 from kerastrash.scoring.benchmark.row import columns
 from kerastrash.scoring.clocks import Timing, seconds_in_turns
-from kerastrash.scoring.config import BenchmarkConfig
+from kerastrash.scoring.config import BenchmarkConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
 
 
@@ -33,11 +33,8 @@ def config(nets) -> BenchmarkConfig:
         models=(nets / "net.keras", nets / "bad.onnx", nets / "absent.tflite"),
         formats=("keras", "onnx"),
         batches=(1, 4),
-        data=str(nets / "images"),
-        cache=nets / "cache",
-        baseline_size=40,
-        timed_images=3,
-        turns=2,
+        data=DataConfig(data=str(nets / "images"), cache=nets / "cache"),
+        timing=TimingConfig(baseline_size=40, timed_images=3, turns=2),
     )
 
 
@@ -69,7 +66,7 @@ def test_every_figure_of_a_row_that_went_well_is_there(found, nets):
 
 
 def test_f1_is_that_of_the_whole_test_part(found, config, nets):
-    part = prepare(config, 32).part("test")
+    part = prepare(config.data, 32).part("test")
     expected = evaluate(open_runtime(nets / "net.keras"), part).macro_f1
     assert [row.macro_f1 for row in found.rows[:2]] == [expected, expected]
 
@@ -108,7 +105,8 @@ def test_what_was_left_out_of_the_data_is_said(found, config, nets, tmp_path):
     assert found.left_out == ""
     shutil.copytree(nets / "images", tmp_path / "images")
     (tmp_path / "images" / "red" / "damaged.png").write_bytes(b"no image")
-    settings = replace(config, models=(nets / "net.onnx",), data=str(tmp_path / "images"), cache=tmp_path / "cache")
+    data = DataConfig(data=str(tmp_path / "images"), cache=tmp_path / "cache")
+    settings = replace(config, models=(nets / "net.onnx",), data=data)
     damaged = run_benchmark(settings)
     assert damaged.left_out.startswith("1 x ") and damaged.left_out in table(damaged)
 

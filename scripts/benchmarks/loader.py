@@ -1,6 +1,6 @@
 """Images a second of the data pipeline alone, no model, beside a plain PyTorch loader, in turns on one machine.
 
-python scripts/benchmark_loader.py --data DIR --peer FOLDER --peer-python FOLDER/bin/python
+python scripts/benchmarks/loader.py --data DIR --peer FOLDER --peer-python FOLDER/bin/python
 
 The peer is a folder with a `train_peer.py` that has `split`, `Folder`, `SquarePad` and torchvision's transforms: it
 decodes, pads, resizes and augments every photograph in every epoch, in worker processes. DIR is a folder of classes,
@@ -9,18 +9,20 @@ validation pass and, here, with the decoding of every photograph; the later ones
 """
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
 from rich.table import Table
 
-import kerastrash.default_backend  # noqa: F401  before Keras is imported
-from kerastrash.cli import part_of, run
+from kerastrash.cli import script
 from kerastrash.console import console, results
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
@@ -61,7 +63,7 @@ if __name__ == "__main__":
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoaderConfig(DataConfig):
+class LoaderBenchmark:
     """What is timed, and what it is compared with."""
 
     peer: Path
@@ -78,12 +80,14 @@ class LoaderConfig(DataConfig):
     """Epochs a turn."""
     turns: int = 3
     """How often the two are run, one after the other."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """A folder of class folders."""
 
 
-def main(config: LoaderConfig) -> None:
+def main(config: LoaderBenchmark) -> None:
     """Time the data pipeline, from files to augmented batches, against a plain PyTorch loader."""
     rates: dict[str, list[list[float]]] = {"peer": [], "kerastrash": []}
-    _warm_the_file_cache(Path(config.data))
+    _warm_the_file_cache(Path(config.data.data))
     for turn in range(config.turns):
         rates["peer"].append(_peer_rates(config))
         rates["kerastrash"].append(_our_rates(config))
@@ -97,26 +101,26 @@ def _warm_the_file_cache(folder: Path) -> None:
             path.read_bytes()
 
 
-def _peer_rates(config: LoaderConfig) -> list[float]:
+def _peer_rates(config: LoaderBenchmark) -> list[float]:
     settings = (config.input_size, config.batch_size, config.workers, config.epochs)
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "loader.py")
         program.write_text(PEER)
-        command = [config.peer_python, program, config.peer, config.data, *map(str, settings)]
+        command = [config.peer_python, program, config.peer, config.data.data, *map(str, settings)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise ConfigError(f"{config.peer}: the peer's loader failed: {done.stderr.strip().splitlines()[-1:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _our_rates(config: LoaderConfig) -> list[float]:
+def _our_rates(config: LoaderBenchmark) -> list[float]:
     work = Path(tempfile.mkdtemp(prefix="benchmark-"))
     try:
-        data = _divided_as_the_peer_does(Path(config.data), work / "data")
+        data = _divided_as_the_peer_does(Path(config.data.data), work / "data")
         recipe = Recipe(batch_size=config.batch_size, workers=config.workers, feeding="disk")
         rates = []
         started = time.perf_counter()
-        dataset = prepare(replace(part_of(DataConfig, config), data=str(data), cache=work / "cache"), config.input_size)
+        dataset = prepare(replace(config.data, data=str(data), cache=work / "cache"), config.input_size)
         train = training_batches(dataset, recipe)
         for epoch in range(config.epochs):
             train.set_epoch(epoch)
@@ -150,7 +154,7 @@ def _summary(turns: list[list[float]]) -> tuple[float, float]:
     return median(rates[0] for rates in turns), median(rate for rates in turns for rate in rates[1:])
 
 
-def _print(config: LoaderConfig, summary: dict[str, tuple[float, float]]) -> None:
+def _print(config: LoaderBenchmark, summary: dict[str, tuple[float, float]]) -> None:
     title = f"images a second, {config.input_size} px, {config.workers} workers, {processor_name()}"
     table = Table("epoch", *summary, "ratio")
     for place, name in enumerate(("first, with validation", "from the second on")):
@@ -160,4 +164,4 @@ def _print(config: LoaderConfig, summary: dict[str, tuple[float, float]]) -> Non
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -1,6 +1,6 @@
 """Peak resident memory of preparing a large set and training on it for an epoch (Linux).
 
-python scripts/benchmark_memory.py --photographs DIR --crops 100000 --input-size 156 --folder /tmp/memory
+python scripts/benchmarks/memory.py --photographs DIR --crops 100000 --input-size 156 --folder /tmp/memory
 
 The set is made of random boxes on the photographs of DIR: its classes mean nothing, its size is what counts. Needs
 7.5 GB of disk for 100,000 crops at 156 px, which are removed at the end.
@@ -14,11 +14,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
 import numpy as np
 from PIL import Image
 
-import kerastrash.default_backend  # noqa: F401  before Keras is imported
-from kerastrash.cli import run
+from kerastrash.cli import script
 from kerastrash.console import results
 from kerastrash.data import DataConfig, prepare
 from kerastrash.data.folder import IMAGE_SUFFIXES
@@ -34,7 +35,7 @@ ROWS = (Conv(4, kernel=3, stride=2), Conv(8, kernel=3, stride=2), Conv(16, kerne
 
 
 @dataclass(frozen=True, kw_only=True)
-class MemoryConfig:
+class MemoryBenchmark:
     """What is measured."""
 
     photographs: Path
@@ -49,7 +50,7 @@ class MemoryConfig:
     """Where the set, its cache and the run are put; removed at the end."""
 
 
-def main(config: MemoryConfig) -> None:
+def main(config: MemoryBenchmark) -> None:
     """Measure the peak resident memory of preparing a large set and training on it for an epoch."""
     if config.folder.exists():
         raise ConfigError(f"{config.folder}: stands already and would be removed at the end; choose another --folder")
@@ -106,7 +107,7 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _write_annotations(config: MemoryConfig) -> Path:
+def _write_annotations(config: MemoryBenchmark) -> Path:
     paths = sorted(path for path in config.photographs.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise ConfigError(f"{config.photographs}: holds no photograph; give a folder of images")
@@ -129,4 +130,4 @@ def _write_annotations(config: MemoryConfig) -> Path:
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

@@ -1,6 +1,7 @@
 """Training steps: stock Keras, this project's path and plain PyTorch, side by side on one machine.
 
-python scripts/benchmark_training.py --peer FOLDER --peer-python FOLDER/bin/python
+python scripts/benchmarks/training.py --peer FOLDER --peer-python FOLDER/bin/python
+python scripts/benchmarks/training.py --until 2 --input-size 156    # two epochs of the full recipe, the rest projected
 
 First the losses of stock Keras and of the fast path, step by step from the same weights on the same batches, with a
 picture of both curves. Then images a second of a step, each way in a process of its own, in turns. The peer is a folder
@@ -8,52 +9,51 @@ with a `train_peer.py` that takes --compute-only; with --data it is also run end
 included, and compared with `train` from the second epoch on.
 """
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
-import kerastrash.default_backend  # noqa: F401  before Keras is imported
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
-# isort: split
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
+import yaml
 from keras import ops
 from rich.table import Table
 
 from kerastrash.backends import device_description, limited_threads, set_tf32, synchronise, training_model
-from kerastrash.cli import part_of, run
-from kerastrash.console import results, track
+from kerastrash.cli import script
+from kerastrash.console import console, results, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.data.synthetic import synthetic_dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import atomic_path, read_csv
 from kerastrash.models import build_model
+from kerastrash.settings import to_dict
 from kerastrash.training.fit import compile_by_recipe, train
-from kerastrash.training.recipe import DtypePolicy, Recipe
+from kerastrash.training.recipe import Recipe
 
 Way = Literal["stock", "fast"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingBenchmark(DataConfig):
+class TrainingBenchmark:
     """What is trained and timed, and what it is compared with."""
 
     net: str = "mobilenetv3_79"
     """Preset, or a .yaml file of rows."""
     input_size: int = 96
     """Side of the images in pixels."""
-    batch_size: int = 64
-    """Images a step."""
-    dtype_policy: DtypePolicy = "float32"
-    """Keras dtype policy; with a 16-bit one the peer is run with --amp."""
     peer: Path | None = None
     """Folder of the peer's train_peer.py."""
     peer_python: Path | None = None
@@ -70,8 +70,18 @@ class TrainingBenchmark(DataConfig):
     """Also run both from the photographs of --data on, two epochs a turn; the second counts."""
     picture: Path | None = None
     """Where the curves are drawn, a .png file."""
+    until: int | None = None
+    """In place of all that: train by the recipe on synthetic crops for so many epochs and project the rest."""
+    training_crops: int = 18766
+    """Those crops: nine tenths of the contest's 20,851."""
+    validation_crops: int = 2085
+    """Crops to validate on after each epoch of the recipe."""
     measure: Way | None = None
     """What a process of this script is started for; not for you."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """The data of both, end to end."""
+    recipe: Recipe = field(default_factory=Recipe)
+    """Of a step, its batch size, loss and precision; with a 16-bit dtype policy the peer is run with --amp."""
 
 
 def main(config: TrainingBenchmark) -> None:
@@ -81,6 +91,9 @@ def main(config: TrainingBenchmark) -> None:
     set_tf32(True)
     if config.measure:
         print(images_a_second(config, config.measure))
+        return
+    if config.until:
+        full_recipe(config)
         return
     if config.compared_steps:
         compare(config)
@@ -97,17 +110,17 @@ def main(config: TrainingBenchmark) -> None:
 def made(config: TrainingBenchmark, way: Way) -> tuple[keras.Model, Dataset]:
     """The compiled net, its weights the same every time, and what it is trained on."""
     keras.utils.set_random_seed(1)
-    keras.config.set_dtype_policy(config.dtype_policy)
-    dataset = synthetic_dataset(8 * config.batch_size, 1, config.input_size)
+    keras.config.set_dtype_policy(config.recipe.dtype_policy)
+    dataset = synthetic_dataset(8 * config.recipe.batch_size, 1, config.input_size)
     net = build_model(config.net, config.input_size)
     model = training_model(net) if way == "fast" else net
-    compile_by_recipe(model, dataset, Recipe(), steps=1000)
+    compile_by_recipe(model, dataset, config.recipe, steps=1000)
     return model, dataset
 
 
 def batch(config: TrainingBenchmark, dataset: Dataset, number: int) -> tuple[np.ndarray, np.ndarray]:
     """Images and labels, another of eight batches each time."""
-    rows = np.arange(config.batch_size) + number % 8 * config.batch_size
+    rows = np.arange(config.recipe.batch_size) + number % 8 * config.recipe.batch_size
     return ops.convert_to_tensor(dataset.images[rows]), ops.convert_to_tensor(dataset.labels[rows])
 
 
@@ -162,7 +175,7 @@ def draw(stock: np.ndarray, fast: np.ndarray, again: np.ndarray, config: Trainin
 
 def conditions(config: TrainingBenchmark) -> str:
     """Net, size, batch and precision."""
-    return f"{config.net}, {config.input_size} px, batch {config.batch_size}, {config.dtype_policy}"
+    return f"{config.net}, {config.input_size} px, batch {config.recipe.batch_size}, {config.recipe.dtype_policy}"
 
 
 def images_a_second(config: TrainingBenchmark, way: Way) -> float:
@@ -175,23 +188,29 @@ def images_a_second(config: TrainingBenchmark, way: Way) -> float:
         model.train_step(batch(config, dataset, number))
         synchronise()
         seconds.append(time.perf_counter() - started)
-    return config.batch_size / median(seconds[2:])
+    return config.recipe.batch_size / median(seconds[2:])
 
 
 def measured(config: TrainingBenchmark, way: Way) -> float:
     """The same in a process of its own: what it does to its memory must not help the other way."""
-    options = ("net", "input_size", "batch_size", "dtype_policy", "steps")
-    command = [sys.executable, __file__, f"--measure={way}", *(f"--{name}={getattr(config, name)}" for name in options)]
-    return float(answer(command, Path.cwd()).split()[-1])
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as settings:
+        yaml.safe_dump(to_dict(config), settings)
+        settings.flush()
+        command = [sys.executable, __file__, "--config", settings.name, "--measure", way]
+        return float(answer(command, Path.cwd()).split()[-1])
 
 
 def peer(config: TrainingBenchmark, *options: str) -> float:
     """Images a second as the peer's program prints them last."""
     if config.peer_python is None:
         raise ConfigError("peer_python is missing: give the Python of the peer's environment")
-    amp = () if config.dtype_policy == "float32" else ("--amp",)
-    sizes = (f"--size={config.input_size}", f"--batch={config.batch_size}", f"--model={config.peer_net or config.net}")
-    data = Path(config.data).resolve() if Path(config.data).is_dir() else config.peer
+    amp = () if config.recipe.dtype_policy == "float32" else ("--amp",)
+    sizes = (
+        f"--size={config.input_size}",
+        f"--batch={config.recipe.batch_size}",
+        f"--model={config.peer_net or config.net}",
+    )
+    data = Path(config.data.data).resolve() if Path(config.data.data).is_dir() else config.peer
     command = [config.peer_python.absolute(), "train_peer.py", f"--data={data}", *sizes, *amp, *options]
     return float(re.findall(r"([\d.]+) images/s", answer(command, config.peer))[-1])
 
@@ -199,10 +218,29 @@ def peer(config: TrainingBenchmark, *options: str) -> float:
 def end_to_end(config: TrainingBenchmark, folder: Path) -> float:
     """Images a second of the second epoch of `train`, from the photographs on, with the recipe's augmentation."""
     runs = Path(tempfile.mkdtemp(dir=folder))
-    dataset = prepare(replace(part_of(DataConfig, config), cache=folder), config.input_size)
-    recipe = Recipe(epochs=2, batch_size=config.batch_size, dtype_policy=config.dtype_policy)
+    dataset = prepare(replace(config.data, cache=folder), config.input_size)
+    recipe = replace(config.recipe, epochs=2)
     train(lambda: build_model(config.net, config.input_size, len(dataset.classes)), dataset, recipe, runs)
     return float(read_csv(runs / "metrics.csv")[-1]["images_per_second"])
+
+
+def full_recipe(config: TrainingBenchmark) -> None:
+    """Trains by the recipe on crops of the contest's number and size, and says how long all of its epochs take."""
+    console.print(f"making {config.training_crops + config.validation_crops:,} crops of {config.input_size} px")
+    dataset = synthetic_dataset(config.training_crops, config.validation_crops, config.input_size)
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
+        build = partial(build_model, config.net, config.input_size, len(dataset.classes))
+        train(build, dataset, config.recipe, Path(name), config.until)
+        rows = read_csv(Path(name, "metrics.csv"))
+    rates, seconds = ([float(row[name]) for row in rows] for name in ("images_per_second", "seconds"))
+    later = slice(1, None) if len(rows) > 1 else slice(None)  # the first epoch also warms up
+    hours = (seconds[0] + median(seconds[later]) * (config.recipe.epochs - 1)) / 3600
+    results().print(
+        f"{conditions(config)}, {device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} "
+        f"epochs in {sum(seconds) / 60:.1f} minutes, {config.recipe.epochs} epochs (projected, validation and saving "
+        f"included): {hours:.2f} hours",
+        soft_wrap=True,
+    )
 
 
 def answer(command: list, folder: Path) -> str:
@@ -237,4 +275,4 @@ def show(title: str, rates: dict[str, list[float]], config: TrainingBenchmark) -
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

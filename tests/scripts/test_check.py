@@ -1,4 +1,4 @@
-"""check_data.py: exit status, what it prints, what it writes."""
+"""check.py: exit status, what it prints, what it writes."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ def folder(tmp_path):
 def check(script, tmp_path):
     def run(data, *options):
         page, cache = tmp_path / "page.html", tmp_path / "cache"
-        return script("check_data", data, "--cache", cache, "--report", page, "--input-size", 16, *options)
+        return script("check", "--data", data, "--cache", cache, "--report", page, "--input-size", 16, *options)
 
     return run
 
@@ -50,12 +50,12 @@ def test_a_conflict_exits_with_1_and_is_named(check, folder, tmp_path):
 def test_near_duplicates_under_two_labels_exit_with_1_only_when_strict(check, folder):
     Image.open(folder / "can" / "0.png").save(folder / "box" / "near.jpg", quality=70)
     assert check(folder)[0] == 0
-    assert check(folder, "--strict", "true")[0] == 1
+    assert check(folder, "--strict")[0] == 1
 
 
 def test_the_default_page_lies_here_and_has_the_name_of_the_set(script, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert script("check_data", folder, "--cache", tmp_path / "cache", "--input-size", 16)[0] == 0
+    assert script("check", "--data", folder, "--cache", tmp_path / "cache", "--input-size", 16)[0] == 0
     assert (tmp_path / "check-set.html").is_file()
 
 

@@ -1,22 +1,27 @@
-"""Reads a data set, decodes its crops into the cache and prints what it holds and what was left out."""
+"""`prepare` and `check`: what a data set holds, and what is wrong with it."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from kerastrash.cli import run
-from kerastrash.console import console, progress_bar, results, track
-from kerastrash.data import DataConfig, Source, prepare
+from kerastrash.commands.settings import PrepareConfig, TfdsConfig
+from kerastrash.console import console, progress_bar, results, say, track
+from kerastrash.data import Source, prepare, taco
+from kerastrash.data.checks import check
+from kerastrash.data.config import CheckConfig, TacoConfig
 from kerastrash.data.download import WantedPhotograph
 from kerastrash.data.records import SPLITS, by_reason
 from kerastrash.data.sources import TFDS
-from kerastrash.data.taco import MISSING, TacoConfig, prepare_taco
-from kerastrash.reports.data_tables import account_table, missing_table, print_summary
+from kerastrash.errors import DataError
+from kerastrash.files import write_json
+from kerastrash.reports.data_page import write_page
+from kerastrash.reports.data_tables import account_table, check_tables, missing_table, print_summary
 
 LINE_EVERY = 100
 """Photographs between two lines of progress where there is no terminal for a bar."""
@@ -24,33 +29,17 @@ NAMED = 2
 """How many left-out items are named for each reason; metadata.json names all."""
 
 
-@dataclass(frozen=True)
-class PrepareConfig(DataConfig):
-    """Decode a data set into the cache and print its summary."""
-
-    input_size: int = 96
-    """Side of the square crops, in pixels."""
+def prepare_data(config: PrepareConfig) -> None:
+    """Decodes the crops into the cache and prints what the data set holds and what was left out."""
+    print_summary(prepare(config.data, config.input_size, track))
 
 
-@dataclass(frozen=True)
-class TfdsConfig(DataConfig):
-    """Build a TFDS data set of the crops, read everywhere as `--data tfds:NAME`."""
-
-    name: str | None = None
-    """Name of the set; by default that of the data."""
-
-
-def main(config: PrepareConfig) -> None:
-    """Prepares the data set and prints its summary."""
-    print_summary(prepare(config, config.input_size, track))
-
-
-def taco(config: TacoConfig) -> None:
+def prepare_taco(config: TacoConfig) -> None:
     """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable."""
-    prepared = prepare_taco(config, track, with_bar)
+    prepared = taco.prepare_taco(config, track, with_bar)
     print_summary(prepared.dataset)
     if prepared.missing:
-        results().print(missing_table(prepared.missing, prepared.photographs, config.folder / MISSING))
+        results().print(missing_table(prepared.missing, prepared.photographs, config.folder / taco.MISSING))
     results().print(account_table(prepared.account))
 
 
@@ -70,20 +59,22 @@ def with_bar(
             note = f"{received / 1e6 / seconds:.1f} MB/s" + (f", {missing} missing" if missing else "")
             progress.update(task, advance=1, note=note)
             if not console.is_terminal and (done % LINE_EVERY == 0 or done == total):
-                console.print(f"{description}: {done} of {total} {unit} in {seconds:.0f} s, {note}", highlight=False)
+                say(f"{description}: {done} of {total} {unit} in {seconds:.0f} s, {note}")
 
 
 def prepare_tfds(config: TfdsConfig) -> None:
-    """Builds a TFDS data set (array_record) of the crops and prints what it holds and what was left out."""
+    """Builds a TFDS data set and prints what it holds and what was left out."""
     from kerastrash.data.tfds_build import build_set  # loads tensorflow_datasets, a second of imports
     from kerastrash.data.tfds_read import read_tfds
 
-    name, new = build_set(config, config.name, track)
+    name, new = build_set(config.data, config.name, track)
     if not new:
-        console.print(f"{name}: built before from the same data, stays as it is", soft_wrap=True, markup=False)
-    print_source(read_tfds(name, config.tfds_folder))
-    option = f"--data {TFDS}{name} --tfds-folder {config.tfds_folder}"
-    results().print(option, soft_wrap=True, highlight=False, emoji=False, markup=False)
+        say(f"{name}: built before from the same data, stays as it is")
+    folder = config.data.tfds_folder
+    print_source(read_tfds(name, folder))
+    results().print(
+        f"--data {TFDS}{name} --tfds-folder {folder}", soft_wrap=True, highlight=False, emoji=False, markup=False
+    )
 
 
 def print_source(source: Source) -> None:
@@ -99,5 +90,15 @@ def print_source(source: Source) -> None:
         results().print(f"left out: {len(what)} x {reason}: {', '.join(what[:NAMED])}{more}", markup=False, emoji=False)
 
 
-if __name__ == "__main__":
-    run(main, commands={"taco": taco, "tfds": prepare_tfds})
+def check_data(config: CheckConfig) -> int:
+    """Prints what was found and writes it as a page; 1 where there is a leak or a conflicting label."""
+    report = check(config, track)
+    results().print(check_tables(report))
+    page = config.report or Path(f"check-{re.sub(r'[^-.a-zA-Z0-9]+', '_', report.name)}.html")
+    write_page(report, page)
+    results().print(f"Page: {page}", soft_wrap=True, highlight=False, markup=False)
+    if config.json:
+        write_json(config.json, report.plain())
+    if report.unusable:
+        raise DataError(report.unusable)
+    return 1 if report.failed else 0
