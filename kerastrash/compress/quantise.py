@@ -15,9 +15,8 @@ from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, FormatName, format_of, open_runtime, write_sidecar
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import staged_model, write_model
 from kerastrash.files import copy_file, sha256
 from kerastrash.models.builder import gives_probabilities

@@ -8,8 +8,8 @@ import numpy as np
 
 from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import KEY, Description, Format, KerasModel
-from kerastrash.export.open_net import OpenNet, classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
+from kerastrash.export.open_net import classifier
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:

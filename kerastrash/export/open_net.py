@@ -1,7 +1,6 @@
-"""A net that is open in a runtime, what its file takes and gives, and how any images are fed to it."""
+"""A file as an open net: what it takes and gives, and how any images are fed to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 
 
 class Runtime(Protocol):
@@ -23,22 +22,6 @@ class Runtime(Protocol):
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""
         ...
-
-
-@dataclass(frozen=True)
-class OpenNet:
-    """A runtime around one function."""
-
-    name: str
-    input_size: int
-    classes: int
-    device: str
-    run: Inference = field(repr=False)
-    description: Description = field(default_factory=Description)
-    """What the file says of itself: names of the classes, logits or probabilities."""
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        return self.run(images)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ def test_the_operations_are_the_fourteen_of_the_contest():
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONTEST)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_pixel_is_that_of_pillows_own_operation(name, sign):
     pictures = [picture(size, 30, 200) for size in (32, 33)]

@@ -8,7 +8,7 @@ import pytest
 
 from kerastrash.errors import ModelError
 from kerastrash.export.agreement import BATCH, SINGLES, check_agreement, compare
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.format import OpenNet
 
 SIZE, CLASSES, COUNT = 4, 3, 50
 

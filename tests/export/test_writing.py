@@ -12,10 +12,9 @@ import pytest
 from keras import layers
 
 from kerastrash.errors import ConfigError, FileError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, open_runtime
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import open_as, write_elsewhere, write_model
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.builder import in_float32

@@ -178,7 +178,7 @@ def test_photographs_that_changed_are_noticed_and_a_newer_date_is_not(finished, 
 
 
 def test_nets_that_run_out_of_pixels_are_not_admissible(config):
-    search = Search(dataclasses.replace(config, max_macs=10**9), config.folder, {16: DATASET})
+    search = Search(dataclasses.replace(config, max_macs=10**9), config.runs / "none", {16: DATASET})
     values = {"input_size": 16, "width": 0.25}
     stage = {"repeats": 1, "kernel": 3, "expansion": 2.0, "squeeze_excite": False, "hard_swish": False}
     for stages, admissible in ((2, True), (5, False)):
