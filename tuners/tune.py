@@ -1,22 +1,23 @@
 """The main command: data, search, retraining, score, and a run folder that explains itself."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
 
 from kerastrash.backends import fix_threads
-from kerastrash.console import console, track
-from kerastrash.data import prepare
+from kerastrash.console import console, say, track
+from kerastrash.data import DataConfig, prepare
 from kerastrash.files import copy_file, write_json, write_text
 from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.data_tables import print_summary
-from kerastrash.reports.run import write_report
+from kerastrash.reports.run import TrialRow, write_report
 from kerastrash.runs import open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.config import ScoreConfig
+from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 from kerastrash.training.checkpoint import BEST, METRICS
 from tuners.config import TuneConfig
@@ -59,10 +60,8 @@ def tune(config: TuneConfig) -> Tuned:
         trials = search.run()
         best = best_trial(trials)
         origin = finish_best(search, best)
-        score = score_best(folder / BEST, config)
-        write_json(folder / SCORE, score.settings())
-        rows = [trial.row() for trial in trials]
-        write_report(folder, score, f"Best of {len(trials)} trials: trial {best.name}, {origin}.", rows, best.name)
+        origin = f"Best of {len(trials)} trials: trial {best.name}, {origin}."
+        score = score_run(folder, origin, config.data, config.clock, [trial.row() for trial in trials], best.name)
         return Tuned(folder, folder / BEST, trials, best, score)
 
 
@@ -94,7 +93,16 @@ def _better(search: Search, best: Trial, settings: TrialSettings) -> tuple[Path,
     return folder, f"trained anew for {epochs} epochs {figures}"
 
 
-def score_best(model: Path, config: TuneConfig) -> ScoreReport:
-    """Scores the model on the test split, timed in turns with the baseline net."""
-    console.print(f"scoring {escape(str(model))} on the test split", soft_wrap=True)
-    return score_model(ScoreConfig(model=model, data=config.data, clock=config.clock))
+def score_run(
+    folder: Path, origin: str, data: DataConfig, clock: ClockConfig, trials: Sequence[TrialRow] = (), best: str = ""
+) -> ScoreReport:
+    """Scores a run's net on the test split, timed in turns with the baseline; writes score.json and the report.
+
+    Args:
+        origin, trials, best: as `write_report` takes them.
+    """
+    say(f"scoring {folder / BEST} on the test split")
+    score = score_model(ScoreConfig(model=folder / BEST, data=data, clock=clock))
+    write_json(folder / SCORE, score.settings())
+    write_report(folder, score, origin, trials, best)
+    return score

@@ -6,6 +6,7 @@ from pathlib import Path
 from kerastrash.compress.config import DistillSettings, PruneSettings, QuantisedFormat, QuantiseSettings
 from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import ConfigError, require
+from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Recipe
 
 
@@ -54,6 +55,8 @@ class TrainConfig:
     """Which data."""
     recipe: Recipe = field(default_factory=Recipe)
     """How it is trained."""
+    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
+    """How the trained net is timed, and beside which baseline."""
 
     def __post_init__(self) -> None:
         if self.weights and self.net:
@@ -105,6 +108,8 @@ class DistillConfig:
     """How the student is trained."""
     teacher_recipe: Recipe = field(default_factory=teacher_recipe)
     """How the pretrained teachers are fine-tuned."""
+    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
+    """How the student is timed, and beside which baseline."""
 
     def __post_init__(self) -> None:
         if not self.distill.teachers and not self.teacher_weights:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 
+from kerastrash.backends import fix_threads
 from kerastrash.commands.settings import DistillConfig, TrainConfig
 from kerastrash.compress.costs import model_parameters
 from kerastrash.compress.distill import distill
@@ -21,11 +22,13 @@ from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import trials_table
 from kerastrash.reports.score import score_tables
 from kerastrash.runs import model_in, open_run, run_folder
+from kerastrash.scoring.baseline import resolve_runtime
+from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.fit import Training, train
 from tuners.config import TuneConfig
-from tuners.tune import tune
+from tuners.tune import score_run, tune
 
 NET, INPUT_SIZE = "mobilenetv3_79", 156
 
@@ -41,18 +44,33 @@ def tune_net(config: TuneConfig) -> None:
 
 def train_net(config: TrainConfig) -> None:
     """Trains or fine-tunes a net in its run and prints its F1 on the validation and test splits."""
-    folder = run_folder(config.runs, config.name, f"train-{usual_name(config)}", config)
+    config = dataclasses.replace(config, clock=timed_later(config.clock))
     size = input_size(config)
-    with open_run(folder, config):
+    with open_run(run_folder(config.runs, config.name, f"train-{usual_name(config)}", config), config) as folder:
         dataset = prepare(config.data, size, track)
         print_summary(dataset)
         training = train(builder(config, size, dataset), dataset, config.recipe, folder)
-        test = evaluate(open_model(training.model), dataset.part("test"))
+        score = score_run(folder, trained_so(training), config.data, config.clock)
+    results().print(*score_tables(score), sep="\n")
     written(
         training.model,
         f": macro F1 {training.f1:.4f} on the validation split (epoch {training.best_epoch} of {training.epochs}), "
-        f"{test.macro_f1:.4f} on the test split",
+        f"{score.evaluation.macro_f1:.4f} on the test split; {folder / 'report.md'} explains it",
     )
+
+
+def timed_later(clock: ClockConfig) -> ClockConfig:
+    """The clock with its runtime; where that is Keras, its threads are set now, before any backend sets others."""
+    clock = resolve_runtime(clock)
+    if clock.runtime == "keras":
+        fix_threads(clock.threads)
+    return clock
+
+
+def trained_so(training: Training) -> str:
+    """A sentence on a training, for its report."""
+    f1 = f"macro F1 {training.f1:.4f} on the validation split"
+    return f"Trained for {training.epochs} epochs; kept is epoch {training.best_epoch}, {f1}."
 
 
 def usual_name(config: TrainConfig) -> str:
@@ -91,7 +109,7 @@ def opened(path: Path, dataset: Dataset) -> keras.Model:
 
 def distill_net(config: DistillConfig) -> None:
     """Trains a student on what its teachers say, and prints the F1 of them all."""
-    config = of_teachers(config)
+    config = of_teachers(dataclasses.replace(config, clock=timed_later(config.clock)))
     with open_run(run_folder(config.runs, config.name, config.usual_name, config), config) as folder:
         dataset = prepare(config.data, config.input_size, track)
         print_summary(dataset)
@@ -108,6 +126,9 @@ def distill_net(config: DistillConfig) -> None:
             say_f1(f"teacher {teacher}", teacher, config.data)
         for name, training in trained.items():
             say_f1(f"student {name} ({training.model})", training.model, config.data)
+        score = score_run(folder, trained_so(trained["distilled"]), config.data, config.clock)
+    results().print(*score_tables(score), sep="\n")
+    written(folder / "report.md", " explains the student")
 
 
 def of_teachers(config: DistillConfig) -> DistillConfig:

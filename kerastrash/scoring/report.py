@@ -102,8 +102,9 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         DataError: the data cannot be used.
         ModelError: the model cannot be opened, or was made for other classes.
     """
-    set_threads(config.clock.threads)
     config = _with_runtime(config)
+    if config.clock.runtime == "keras":  # the others set their own, and a training may have set Keras's for good
+        set_threads(config.clock.threads)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
         folder = Path(name)
         timed, parameters = _opened(config, folder)

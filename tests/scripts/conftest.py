@@ -43,4 +43,5 @@ def arguments(tmp_path):
             Image.fromarray(pixels.astype("uint8")).save(tmp_path / "images" / name / f"{number}.png")
     (tmp_path / "net.yaml").write_text(NET)
     folders = ["--data", tmp_path / "images", "--cache", tmp_path / "cache", "--runs", tmp_path / "runs"]
-    return [*folders, "--epochs", 3, "--batch-size", 4]
+    baseline = ["--baseline-net", tmp_path / "net.yaml", "--baseline-size", 16, "--timed-images", 2]
+    return [*folders, *baseline, "--epochs", 3, "--batch-size", 4]

@@ -31,7 +31,7 @@ def test_the_table_and_the_files(script, arguments, model, tmp_path):
     assert len(report["tried"]) == 21
     assert open_model(run / "best.keras").output_shape == (None, 2)
     assert (run / "adjustment.png").stat().st_size > 1000
-    status, _, error = script("adjust", model, *arguments[:6], "--test", 0.3)
+    status, _, error = script("adjust", model, *arguments[:6], "--test", 0.3, "--name", "adjust-mine")
     assert status == 2
     assert "test=0.2, not 0.3" in error
 

@@ -16,6 +16,7 @@ def test_a_student_is_distilled_beside_the_same_student_alone(script, tmp_path, 
             assert line in out
         assert out.count("on the test split") == 3
     folder = tmp_path / "runs" / "student"
+    assert (folder / "report.md").exists() and (folder / "score.json").exists()
     assert [len(read_csv(place / "metrics.csv")) for place in (folder, folder / "alone")] == [3, 3]
     assert open_model(folder / "best.keras").output_shape == (None, 2)
     losses = [read_csv(place / "metrics.csv")[0]["loss"] for place in (folder, folder / "alone")]

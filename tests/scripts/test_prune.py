@@ -45,7 +45,7 @@ def test_the_table_and_the_files(script, folder, tmp_path):
     assert report["after"]["macs"] <= 0.5 * report["before"]["macs"]
     for name in ("best.keras", "widths.png", "config.yaml"):
         assert (run / name).exists()
-    status, _, error = script("prune", *arguments(folder, tmp_path), "--target", 0.4)
+    status, _, error = script("prune", *arguments(folder, tmp_path), "--target", 0.4, "--name", "prune-mine")
     assert status == 2
     assert "target=0.5, not 0.4" in error
 

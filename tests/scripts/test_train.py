@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.files import read_csv, read_yaml
+from kerastrash.files import read_csv, read_json, read_yaml
 from kerastrash.models.saved import open_model
 
 
@@ -17,7 +17,10 @@ def test_a_net_without_python_is_trained_and_resumed(script, tmp_path, arguments
         assert status == 0, error
         assert "on the test split" in out
     assert len(read_csv(tmp_path / "runs" / "mine" / "metrics.csv")) == 3
-    assert (tmp_path / "runs" / "mine" / "best.keras").exists()
+    names = {path.name for path in (tmp_path / "runs" / "mine").iterdir()}
+    assert {"best.keras", "score.json", "report.md", "predictions.png", "training.png"} <= names
+    score = read_json(tmp_path / "runs" / "mine" / "score.json")
+    assert f"{score['macro_f1']:.4f} on the test split" in out.replace("\n", " ")
     status, _, error = script("train", *arguments, "--epochs", 4)
     assert status == 2
     assert "epochs=3, not 4" in error
