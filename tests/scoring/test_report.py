@@ -140,7 +140,7 @@ def test_a_model_file_that_is_another_than_its_sidecar_was_written_with_is_refus
     write_sidecar(Description(CLASSES), path)
     save_model(open_model(config.model), path)
     with pytest.raises(ModelError, match=r"net\.keras: was damaged or replaced"):
-        score_model(replace(config, model=path, runtime=runtime))
+        score_model(clocked(replace(config, model=path), runtime=runtime))
 
 
 def test_a_model_with_other_class_names_is_refused(config, tmp_path):
