@@ -19,7 +19,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 MARKERS = "osD^vPX*"
 DOTS_AN_INCH = 110
 DISTANCES = (9, 22, 35, 50, 65, 80, 100, 120, 140, 165)
-"""From a label to its dot, in points, nearest first."""
+"""Points between a label and its dot, nearest first."""
 DIRECTIONS = ((0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7), (0, 1), (0, -1), (1, 0), (-1, 0))
 CLEARANCE = 6
 """Pixels round a dot that no label covers."""
@@ -52,7 +52,7 @@ class Dot:
     group: int = 0
     """Which of COLOURS and MARKERS."""
     deviation: float | None = None
-    """Of the F1."""
+    """The standard deviation of the F1."""
 
 
 def draw_dots(path: Path, dots: Sequence[Dot], title: str, groups: Sequence[str] = ()) -> bool:
