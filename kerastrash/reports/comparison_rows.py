@@ -56,7 +56,7 @@ class SystemRow:
     test_f1_sd: float | None
     ms: float | None
     relative_time: float | None
-    """Of the baseline's."""
+    """Share of the baseline's."""
     score: float | None
     """Lower is better."""
     score_sd: float | None

@@ -95,7 +95,7 @@ def write_page(report: CheckReport, path: Path) -> None:
 
 
 def contact_sheets(dataset: Dataset, seed: int = 0) -> list[Sheet]:
-    """For each class some of its crops, in the order of the data set."""
+    """Some crops of each class, in the order of the data set."""
     rng = np.random.default_rng(seed)
     used = np.concatenate(list(dataset.splits.values()))
     most = min(SHEET, max(6, ALL_SHEETS // len(dataset.classes)))

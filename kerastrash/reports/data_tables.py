@@ -43,8 +43,8 @@ def _splits_table(rows: Mapping[str, Mapping[str, Any]], name: str) -> PlainTabl
 
 
 def _sizes_table(rows: Mapping[str, Mapping[str, Any]], size: int) -> PlainTable:
-    def spread(row: Mapping[str, Any], side: str) -> str:
-        return f"{row[side]['min']} / {row[side]['median']:.0f} / {row[side]['max']}"
+    def spread(row: Mapping[str, Any], length: str) -> str:
+        return f"{row[length]['min']} / {row[length]['median']:.0f} / {row[length]['max']}"
 
     cells = [[label, spread(row, "width"), spread(row, "height"), str(row["tiny"])] for label, row in rows.items()]
     title = f"crop sizes in pixels (min / median / max) before padding and resizing to {size}"
@@ -130,7 +130,7 @@ def _which(finding: Finding) -> str:
 
 
 def account_table(account: Mapping[str, int]) -> PlainTable:
-    """Where every annotation of a downloaded set has gone, and their sum."""
+    """What every annotation of a downloaded set has become, and their sum."""
     rows = [[name, str(count)] for name, count in (*account.items(), ("in the file", sum(account.values())))]
     title = "every annotation accounted for"
     return PlainTable(("annotations", "count"), rows, text=("annotations",), title=title, summed=True)

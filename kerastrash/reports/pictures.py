@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 """Okabe and Ito's, which colour-blind people tell apart (jfly.uni-koeln.de/color)."""
 MARKERS = "osD^vPX*"
+DOTS_AN_INCH = 110
 DISTANCES = (9, 22, 35, 50, 65, 80, 100, 120, 140, 165)
-"""From a label to its dot, in points, nearest first."""
+"""Points between a label and its dot, nearest first."""
 DIRECTIONS = ((0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7), (0, 1), (0, -1), (1, 0), (-1, 0))
 CLEARANCE = 6
 """Pixels round a dot that no label covers."""
@@ -26,18 +27,18 @@ CLEARANCE = 6
 
 @contextlib.contextmanager
 def picture(path: Path, width: float, height: float) -> "Iterator[Axes]":
-    """Yields the axes of a new figure, sides in inches; saves it at 100 dots an inch when the block ends."""
+    """Yields the axes of a new figure, sides in inches; saves it when the block ends."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DOTS_AN_INCH, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     yield axes
     with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=figure.dpi)
+        figure.savefig(temporary, dpi=DOTS_AN_INCH)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Dot:
     group: int = 0
     """Which of COLOURS and MARKERS."""
     deviation: float | None = None
-    """Of the F1."""
+    """The standard deviation of the F1."""
 
 
 def draw_dots(path: Path, dots: Sequence[Dot], title: str, groups: Sequence[str] = ()) -> bool:

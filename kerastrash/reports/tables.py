@@ -19,7 +19,7 @@ class PlainTable:
     title: str = ""
     caption: str = ""
     styles: Mapping[int, str] = field(default_factory=dict)
-    """By the index of a row: how rich draws it."""
+    """How rich draws a row, by its index."""
     summed: bool = False
     """Whether a line sets the last row apart from the others."""
 

@@ -29,20 +29,20 @@ class Adjustment:
 
     classes: tuple[str, ...]
     frequencies: tuple[float, ...]
-    """Of the classes among the training images; they sum to 1."""
+    """Shares of the classes among the training images; they sum to 1."""
     share: float
     """The one of `SHARES` that was chosen: `share * log(frequency)` is added to each class's logit."""
     val_f1: tuple[float, ...]
     """Macro F1 on the validation split for each of `SHARES`."""
     test_f1: tuple[float, ...]
-    """On the test split, by which nothing is decided."""
+    """Macro F1 on the test split, by which nothing is decided."""
     before: Evaluation
-    """On the test split, as the model was."""
+    """The test split, by the model as it was."""
     after: Evaluation
 
     @property
     def chosen(self) -> int:
-        """The place of `share` in `SHARES`."""
+        """The index of `share` in `SHARES`."""
         return SHARES.index(self.share)
 
 
@@ -85,7 +85,7 @@ def best_share(f1: list[float]) -> float:
 
 
 def _judged(model: keras.Model, part: Part, logarithms: np.ndarray) -> list[Evaluation]:
-    """The part's evaluation at each of `SHARES`."""
+    """The split's evaluation at each of `SHARES`."""
     logits = logits_of(model, part)
     return [judge(part.labels, logits + share * logarithms) for share in SHARES]
 

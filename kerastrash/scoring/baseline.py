@@ -137,7 +137,7 @@ class BesideBaseline:
     """What the clocks say of a net and of the baseline beside it."""
 
     times: dict[str, dict[str, Timing]]
-    """By clock, then by MODEL and BASELINE."""
+    """Times by clock, then by MODEL and BASELINE."""
     f1: float
     """The baseline's."""
     f1_source: str

@@ -43,7 +43,7 @@ class BenchmarkRow:
     """`float32`, `float16` or `int8`."""
     input_size: int | None
     timings: dict[int, Timing]
-    """By batch."""
+    """Times by batch."""
     file_mb: float | None
     start_mb: float | None
     """Peak memory of the process before it opened the file."""
@@ -84,7 +84,7 @@ class Benchmark:
     rows: tuple[BenchmarkRow, ...]
     data: str
     images: int
-    """Of the test split, by which F1 is taken."""
+    """Size of the test split, by which F1 is taken."""
     timed_images: int
     turns: int
     baseline: str

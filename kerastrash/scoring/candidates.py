@@ -26,7 +26,7 @@ class ModelFile:
     """A file to be opened: the model itself, or what was written from it."""
 
     model: Path
-    """As it was named."""
+    """The file as it was named."""
     format: FormatName | None
     """None where the file is of no known format."""
     path: Path | None
@@ -88,12 +88,12 @@ class Candidate:
     file: ModelFile
     threads: int
     backend: str | None = None
-    """Of Keras, for a `.keras` file; None is the active one."""
+    """Keras's, for a `.keras` file; None is the active one."""
     process: NetProcess | None = None
     timings: dict[int, Timing] = field(default_factory=dict)
-    """By batch."""
+    """Times by batch."""
     peak_bytes: int | None = None
-    """Of the process, when it had been timed at batch 1."""
+    """Peak memory of the process when it had been timed at batch 1."""
     failure: str = ""
 
     def open(self) -> None:

@@ -42,13 +42,13 @@ class Timing:
 
     @classmethod
     def of(cls, seconds: Sequence[float], batch: int = 1, load_s: float = 0.0) -> "Timing":
-        """From the seconds of each call."""
+        """The timing of calls that took so many seconds each."""
         percentiles = (float(value) for value in np.percentile(seconds, (50, 90, 99)) * 1000)
         return cls(*percentiles, len(seconds) * batch, load_s, batch)
 
     @property
     def images_per_second(self) -> float:
-        """By the median call."""
+        """The rate of the median call."""
         return 1000 * self.batch / self.median_ms
 
     def seconds(self, images: int) -> float:

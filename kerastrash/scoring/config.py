@@ -14,7 +14,7 @@ RuntimeName = Literal["auto"] | FormatName
 
 @dataclass(frozen=True)
 class TimingConfig:
-    """On what nets are timed, and beside which baseline."""
+    """What nets are timed on, and beside which baseline."""
 
     baseline_net: str = "mobilenetv3_79"
     """The net timed beside the model: a preset, a .yaml file of rows, or a trained .keras file, whose F1 counts too."""
@@ -107,6 +107,6 @@ class BenchmarkConfig:
 
     @property
     def folder(self) -> Path:
-        """Where the results go."""
+        """The folder of the results."""
         first = self.models[0].resolve()
         return self.output or Path("benchmarks") / f"{first.parent.name}-{first.stem}"

@@ -42,7 +42,7 @@ class ClockScore:
     model: Timing
     baseline: Timing
     seconds: float
-    """For the model over the whole split."""
+    """What the model takes for the whole split."""
     baseline_seconds: float
     reference: Reference
     score: float

@@ -16,11 +16,9 @@ SIZE, CLASSES = 32, ("blue", "green", "red")
 
 
 @pytest.fixture(scope="session")
-def nets(tmp_path_factory) -> Path:
-    """A folder with net.keras, net.onnx and bad.onnx, and `images/` of three colours, ten each."""
-    for name in ("onnx", "onnxruntime"):
-        pytest.importorskip(name, reason=f"{name} is not installed")
-    folder = tmp_path_factory.mktemp("nets")
+def coloured(tmp_path_factory) -> Path:
+    """A folder with `images/` of three colours, ten each."""
+    folder = tmp_path_factory.mktemp("coloured")
     rng = np.random.default_rng(7)
     for channel, name in enumerate(reversed(CLASSES)):
         (folder / "images" / name).mkdir(parents=True)
@@ -28,6 +26,15 @@ def nets(tmp_path_factory) -> Path:
             pixels = rng.integers(0, 60, (20, 24, 3), "uint8")
             pixels[..., channel] += 150
             Image.fromarray(pixels).save(folder / "images" / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def nets(coloured) -> Path:
+    """The folder with net.keras, net.onnx and bad.onnx beside the images."""
+    for name in ("onnx", "onnxruntime"):
+        pytest.importorskip(name, reason=f"{name} is not installed")
+    folder = coloured
     keras.utils.set_random_seed(8)
     model = build_model("mobilenetv3_79", SIZE, classes=3, width=0.25)
     save_model(model, folder / "net.keras", CLASSES)

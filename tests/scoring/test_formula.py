@@ -1,11 +1,18 @@
-"""The formula reproduces the contest's published scores."""
+"""The formula reproduces the contest's published scores; a reference says where each of its constants came from."""
 
 import math
 
 import pytest
 
 from kerastrash.errors import ConfigError
-from kerastrash.scoring import BASELINE_F1, BASELINE_TIME, PUBLISHED_ROWS, score
+from kerastrash.scoring import (
+    BASELINE_F1,
+    BASELINE_TIME,
+    PUBLISHED_REFERENCE,
+    PUBLISHED_ROWS,
+    measured_reference,
+    score,
+)
 
 NAMES = [row.name for row in PUBLISHED_ROWS]
 
@@ -47,3 +54,16 @@ def test_a_number_that_is_no_measure_is_named(name, value):
 def test_no_time_at_all_is_refused(name):
     with pytest.raises(ConfigError, match=rf"^{name}=0"):
         score(**{"f1": 0.7, "time": 10.0} | {name: 0})
+
+
+def test_the_published_reference_says_so_and_gives_the_published_score():
+    row = PUBLISHED_ROWS[4]
+    assert str(PUBLISHED_REFERENCE) == "baseline F1 0.7000 (published), baseline time 43.1700 s (published)"
+    assert PUBLISHED_REFERENCE.score(row.f1, row.time) == pytest.approx(row.score, abs=0.0005)
+
+
+def test_a_measured_reference_names_what_was_measured_and_where_its_f1_is_from():
+    reference = measured_reference(2.5, "mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread", 0.5, "given")
+    assert reference.time_source == "measured here: mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread"
+    assert reference.f1_source == "given"
+    assert reference.score(0.5, 2.5) == 1

@@ -8,7 +8,6 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from PIL import Image
 from rich.console import Console
 
 from kerastrash.data import DataConfig, prepare
@@ -31,22 +30,15 @@ CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory) -> ScoreConfig:
+def config(coloured) -> ScoreConfig:
     """Thirty images of three colours, and an untrained net that tells them apart by chance."""
     if keras.backend.backend() != "torch":
         pytest.skip("other backends take their threads before they start: tests/scripts/test_score.py runs them")
-    folder = tmp_path_factory.mktemp("score")
-    rng = np.random.default_rng(7)
-    for channel, name in enumerate(reversed(CLASSES)):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(IMAGES):
-            pixels = rng.integers(0, 60, (20, 24, 3), "uint8")
-            pixels[..., channel] += 150
-            Image.fromarray(pixels).save(folder / "images" / name / f"{number}.png")
+    folder = coloured
     keras.utils.set_random_seed(8)
-    build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "net.keras")
+    build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "scored.keras")
     return ScoreConfig(
-        model=folder / "net.keras",
+        model=folder / "scored.keras",
         data=DataConfig(data=str(folder / "images"), cache=folder / "cache"),
         clock=ClockConfig(runtime="keras", turns=2, baseline_size=40),
     )
@@ -140,7 +132,7 @@ def test_a_model_file_that_is_another_than_its_sidecar_was_written_with_is_refus
     write_sidecar(Description(CLASSES), path)
     save_model(open_model(config.model), path)
     with pytest.raises(ModelError, match=r"net\.keras: was damaged or replaced"):
-        score_model(replace(config, model=path, runtime=runtime))
+        score_model(clocked(replace(config, model=path), runtime=runtime))
 
 
 def test_a_model_with_other_class_names_is_refused(config, tmp_path):
