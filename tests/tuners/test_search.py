@@ -61,7 +61,8 @@ def test_a_search_killed_in_a_trial_goes_on_and_gives_the_same_result(finished, 
     killed = dataclasses.replace(config, name="killed")
     arguments = command(killed, tmp_path / "killed.yaml")
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    first, _, third = (killed.folder / "trials" / trial.folder.name for trial in whole.trials[:3])
+    folder = config.runs / "killed"
+    first, _, third = (folder / "trials" / trial.folder.name for trial in whole.trials[:3])
     wait_for(lambda: (third / "metrics.csv").exists(), process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -75,11 +76,11 @@ def test_a_search_killed_in_a_trial_goes_on_and_gives_the_same_result(finished, 
         check=False,
     )  # which no result depends on
     assert done.returncode == 0, done.stderr[-3000:]
-    assert rows(killed.folder) == rows(whole.folder)
+    assert rows(folder) == rows(whole.folder)
     assert before == [(first / name).stat().st_mtime_ns for name in (RESULT, "last.weights.h5")]
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), "uint8")
     ours, theirs = (
-        keras.ops.convert_to_numpy(open_model(run / "best.keras")(images)) for run in (killed.folder, whole.folder)
+        keras.ops.convert_to_numpy(open_model(run / "best.keras")(images)) for run in (folder, whole.folder)
     )
     np.testing.assert_array_equal(ours, theirs)
 
