@@ -106,7 +106,7 @@ def test_the_classifier_reads_image_files_and_names_the_classes(name, expected):
 
 @pytest.mark.parametrize("name", FLOAT32)
 def test_predict_prints_a_class_and_a_probability_for_each_image(name, expected):
-    done = predict(FOLDER / name, FOLDER / "images", "--json", "true")
+    done = predict(FOLDER / name, FOLDER / "images", "--json")
     assert done.returncode == 0, done.stderr
     predictions = [json.loads(line) for line in done.stdout.splitlines()]
     classes = Classifier(FOLDER / name).classes
