@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 INSTALL_DEVICE := .venv-device/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow
 # All that predict.py and kerastrash.Classifier need to run an exported file.
-DEVICE := numpy pillow rich "jsonargparse[signatures]" pyyaml onnxruntime openvino ai-edge-litert
+DEVICE := numpy pillow rich cyclopts pyyaml onnxruntime openvino ai-edge-litert
 EXPORTED := $(CURDIR)/.venv-device/exported
 
 .PHONY: help tune train score data check test test-device test-slow lint format clean
@@ -38,10 +38,10 @@ score: .venv/.base ## score a .keras file: ARGS="MODEL.keras --data ..."
 	$(BIN)/python scripts/score.py $(ARGS)
 
 data: .venv/.base ## cut, check and summarise the crops of a data set: ARGS="--data ..."
-	$(BIN)/python scripts/prepare_data.py $(ARGS)
+	$(BIN)/python scripts/prepare.py $(ARGS)
 
 check: .venv/.base ## look for leaks, conflicts and faults in a data set: ARGS="SOURCE"
-	$(BIN)/python scripts/check_data.py $(ARGS)
+	$(BIN)/python scripts/check.py $(ARGS)
 
 lint: .venv/.test ## ruff: rules and format
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ The names below are the public ones; each is imported when it is first used, so 
 """
 
 import importlib
+import importlib.metadata
 from typing import Any
 
 _HOMES = {
@@ -18,10 +19,12 @@ _HOMES = {
     "Classifier": "kerastrash.classifier",
 }
 
-__all__ = list(_HOMES)
+__all__ = [*_HOMES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version(__name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'kerastrash' has no attribute {name!r}; its names are {', '.join(_HOMES)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

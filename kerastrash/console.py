@@ -44,12 +44,12 @@ def progress_bar() -> Progress:
     Nothing is drawn where there is no terminal: what runs long says so in lines of its own.
     """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         RateColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         console=console,
         disable=not console.is_terminal,
     )
@@ -73,6 +73,14 @@ def track(
             progress.advance(task)
     if not console.is_terminal:
         earlier = f" ({before} before)" if before else ""
-        console.print(
-            f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s{earlier}", highlight=False
-        )
+        say(f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s{earlier}")
+
+
+def say(message: str) -> None:
+    """Prints a line of messages as it stands: names and reasons in it are never taken as markup."""
+    console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def written(what: object, rest: str) -> None:
+    """Prints a line of results that begins with a file, folder or name; nothing in it is taken as markup."""
+    results().print(Text.assemble((str(what), "bold"), rest), soft_wrap=True, highlight=False)

@@ -1,34 +1,58 @@
 """A run is a folder: its settings, its environment, everything it made; one process works in it at a time."""
 
 import contextlib
+import dataclasses
 import importlib.metadata
+import itertools
 import os
 import platform
 import shlex
 import shutil
 import sys
-from argparse import ArgumentError
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from kerastrash.cli import from_settings, settings
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, remove_temporaries, write_json, write_text
+from kerastrash.settings import field_types, from_dict, merged, to_dict
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
+MODEL = "best.keras"
 FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
-"""Settings, at any depth, that say where files lie or how many work, not what comes of it: they may differ from one
-call to the next."""
+"""Settings, wherever they are nested, that say where files lie or how many work, not what comes of it: they may differ
+from one call to the next."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
     *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),
 )
+
+
+def run_folder(runs: Path, name: str | None, usual: str, config: Any, free: tuple[str, ...] = ()) -> Path:
+    """The folder of a run: runs/NAME, or without a name the first that is free of `usual`, `usual-2`, `usual-3`, ...
+
+    A run that was made with the same settings is free for them: the same command goes on with it.
+    """
+    if name:
+        return runs / name
+    folders = (runs / (usual if number == 1 else f"{usual}-{number}") for number in itertools.count(1))
+    return next(folder for folder in folders if not _differs(folder, config, {*FREE_SETTINGS, *free}))
+
+
+def run_of(path: Path) -> Path | None:
+    """The folder of the run that a file lies in, at any depth, or that the path is; None where there is none."""
+    folders = (path, *path.absolute().parents)
+    return next((each for each in folders if (each / CONFIG).is_file() and (each / ENVIRONMENT).is_file()), None)
+
+
+def model_in(path: Path) -> Path:
+    """The model that a path names: the file itself, or the one that a run's folder holds."""
+    return path / MODEL if (path / MODEL).is_file() else path
 
 
 @contextlib.contextmanager
@@ -37,13 +61,13 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -
 
     A setting that the run does not know, as it came with a later version, has its default there.
     Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins, and removes files
-    that a killed process was writing. Where a
-    KerastrashError ends it before anything else was made, the folder is removed: the mended command may have it.
+    that a killed process was writing. Where a KerastrashError ends it before anything else was made, the folder is
+    removed: the mended command may have it.
 
     Args:
         folder: runs/NAME.
         config: the dataclass of settings.
-        free: names of settings, at any depth, that may differ from one call to the next.
+        free: names of settings that may differ from one call to the next, besides FREE_SETTINGS.
 
     Raises:
         ConfigError: the folder was made with other settings, or another process is working in it.
@@ -62,7 +86,7 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -
         raise FileError(f"{folder}: cannot be written ({reason}); choose another folder for the runs") from error
     try:
         remove_temporaries(folder)
-        _claim(folder, config, free)
+        _claim(folder, config, {*FREE_SETTINGS, *free})
         with _forgotten_where_nothing_was_made(folder):
             yield folder
     finally:
@@ -80,52 +104,97 @@ def _forgotten_where_nothing_was_made(folder: Path) -> Iterator[None]:
         raise
 
 
-def _claim(folder: Path, config: Any, free: tuple[str, ...]) -> None:
+def _claim(folder: Path, config: Any, free: Set[str]) -> None:
+    """Writes the settings of a new run; raises ConfigError where the run was made with others."""
     path = folder / CONFIG
-    wanted = {name: value for name, value in settings(config).items() if name not in free}
     if not path.exists():
         write_json(folder / ENVIRONMENT, environment())
-        write_text(path, yaml.safe_dump(wanted, sort_keys=False))
-        return
-    earlier = read_yaml(path, ConfigError)
-    earlier = _completed(earlier, type(config)) if isinstance(earlier, dict) else {}
-    earlier, wanted = _compared(earlier, free), _compared(wanted, free)
-    for name in {**wanted, **earlier}:
-        if earlier.get(name) != wanted.get(name):
-            raise ConfigError(
-                f"{folder} was made with {name}={earlier.get(name)!r}, not {wanted.get(name)!r}: "
-                "give the same settings to go on with it, or choose another --name"
-            )
+        write_text(path, yaml.safe_dump(_without(free, to_dict(config)), sort_keys=False))
+    for name, before, now in _differences(path, config, free):
+        raise ConfigError(
+            f"{folder} was made with {name}={before!r}, not {now!r}: "
+            "give the same settings to go on with it, or choose another --name"
+        )
 
 
-def _compared(values: dict[str, Any], free: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
-    """The settings at any depth, such as `recipe.epochs`, without those that may differ."""
-    found = {}
+def _differs(folder: Path, config: Any, free: Set[str]) -> bool:
+    """Whether the folder holds a run of other settings, or something that is no run."""
+    path = folder / CONFIG
+    if not path.exists():
+        return folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir())
+    try:
+        return any(_differences(path, config, free))
+    except ConfigError:
+        return True
+
+
+def _differences(path: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value before and value now of the settings in which a run differs from what is asked for."""
+    wanted = _without(free, to_dict(config))
+    earlier, now = (dict(_flat(values)) for values in (_earlier(path, type(config), free), wanted))
+    for name in {**now, **earlier}:
+        if earlier.get(name) != now.get(name):
+            yield name[-1], earlier.get(name), now.get(name)
+
+
+def _earlier(path: Path, cls: type, free: Set[str]) -> dict[str, Any]:
+    """The settings of an earlier run, what it does not know at the defaults."""
+    values = read_yaml(path, ConfigError)
+    try:
+        values = _nested(cls, _without(free, values)) if isinstance(values, dict) else values
+        return _without(free, to_dict(from_dict(cls, values, path)))
+    except ConfigError as error:
+        raise ConfigError(f"{error}: another command or version made this run; choose another --name") from None
+
+
+def _nested(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a run made by a version that wrote them flat, each with the first group that has its name."""
+    kinds, found = field_types(cls), {}
+    groups = {name: kind for name, kind in kinds.items() if dataclasses.is_dataclass(kind)}
     for name, value in values.items():
-        if name not in free:
-            found |= _compared(value, free, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        own = name in kinds and (name not in groups or isinstance(value, dict))
+        group = None if own else next((group for group, kind in groups.items() if name in field_types(kind)), None)
+        found = merged(found, {group: {name: value}} if group else {name: value})
     return found
 
 
-def _completed(earlier: dict[str, Any], config_class: type) -> dict[str, Any]:
-    """The settings of an earlier run, what it does not know at the defaults; as they are where they no longer fit."""
-    with contextlib.suppress(ArgumentError, TypeError, ConfigError):
-        return settings(from_settings(config_class, earlier))
-    return earlier
+def _without(names: Set[str], values: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in values.items() if name not in names}
+    return {name: _without(names, value) if isinstance(value, dict) else value for name, value in kept.items()}
+
+
+def _flat(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The settings with the names that lead to each."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, (*above, name))
+        else:
+            yield (*above, name), value
 
 
 def environment() -> dict[str, Any]:
     """Command, machine, versions and time, for the tables that quote them."""
     return {
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(_command()),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": processor_name(),
         "cores": os.cpu_count(),
         "backend": os.environ.get("KERAS_BACKEND", "default"),
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "packages": package_versions(),
     }
+
+
+def package_versions() -> dict[str, str]:
+    """The versions of those packages that results depend on, and that are installed."""
+    return {name: version for name in PACKAGES if (version := _version(name))}
+
+
+def _command() -> list[str]:
+    """The words that started this process, as they would be typed."""
+    program, *words = sys.argv
+    return ["python", program, *words] if program.endswith(".py") else [Path(program).name, *words]
 
 
 def processor_name() -> str:

@@ -45,7 +45,7 @@ def from_dict(cls: type[Settings], values: Any, where: object = "", default: Set
     if unknown := [name for name in values if name not in kinds]:
         hint = did_you_mean(str(unknown[0]), kinds)
         raise ConfigError(f"{place}there is no field {unknown[0]!r}; {hint}the fields are {', '.join(kinds)}")
-    defaults = {field.name: _default(field, default) for field in dataclasses.fields(cls)}
+    defaults = {field.name: default_of(field, default) for field in dataclasses.fields(cls)}
     for name in kinds:
         if name not in values and defaults[name] is dataclasses.MISSING:
             raise ConfigError(f"{place}lacks {name}; give {in_words(kinds[name])}")
@@ -54,6 +54,25 @@ def from_dict(cls: type[Settings], values: Any, where: object = "", default: Set
         return cls(**typed) if default is None else dataclasses.replace(default, **typed)
     except ConfigError as error:
         raise ConfigError(f"{place}{error}") from None
+
+
+def merged(below: Any, above: Any) -> Any:
+    """Two plain values, one laid over the other: mappings field by field, all else as it is above."""
+    if not (isinstance(below, dict) and isinstance(above, dict)):
+        return above
+    return below | {name: merged(below.get(name), value) for name, value in above.items()}
+
+
+def default_of(field: dataclasses.Field, default: Any = None) -> Any:
+    """What the field holds where nothing is given, in `default` or in its class; MISSING where something must be."""
+    if default is not None:
+        return getattr(default, field.name)
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def union_of(kind: Any) -> tuple[Any, ...]:
+    """The types that a union allows; the type alone where it is none."""
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 @functools.cache
@@ -71,10 +90,10 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 def in_words(kind: Any) -> str:
     """What a field of this type takes, such as `one of shuffle, balanced` or `a whole number, or null`."""
-    arguments = get_args(kind)
-    if get_origin(kind) in (Union, UnionType):
-        words = [in_words(part) for part in arguments if part is not NoneType]
-        return " or ".join(words) + (", or null" if NoneType in arguments else "")
+    arguments, allowed = get_args(kind), union_of(kind)
+    if len(allowed) > 1:
+        words = [in_words(part) for part in allowed if part is not NoneType]
+        return " or ".join(words) + (", or null" if NoneType in allowed else "")
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if get_origin(kind) is tuple and Ellipsis not in arguments:
@@ -98,13 +117,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _default(field: dataclasses.Field, default: Any) -> Any:
-    """What the field holds where nothing is given; MISSING where something must be."""
-    if default is not None:
-        return getattr(default, field.name)
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-
-
 def _typed(kind: Any, name: str, value: Any, where: object, default: Any) -> Any:
     try:
         return _convert(kind, value, f"{where}, {name}" if str(where) else name, default)
@@ -115,9 +127,9 @@ def _typed(kind: Any, name: str, value: Any, where: object, default: Any) -> Any
 
 def _convert(kind: Any, value: Any, where: str, default: Any = None) -> Any:
     """The value as one of this type; raises _Unfit where it is none, ConfigError where a field of it is wrong."""
-    origin, arguments = get_origin(kind) or kind, get_args(kind)
-    if origin in (Union, UnionType):
-        return _convert_union(arguments, value, where, default)
+    origin, arguments, allowed = get_origin(kind) or kind, get_args(kind), union_of(kind)
+    if len(allowed) > 1:
+        return _convert_union(allowed, value, where, default)
     if dataclasses.is_dataclass(kind):
         if isinstance(value, kind):
             return value

@@ -1,184 +1,268 @@
-"""Dataclasses as command lines, and what a user sees when something is wrong."""
+"""Dataclasses as command lines, the verbs, and what a user sees when something is wrong."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from kerastrash.cli import from_settings, parse, part_of, run, settings
-from kerastrash.errors import DataError, require
+from kerastrash import cli, commands
+from kerastrash.cli import main, script
+from kerastrash.errors import ConfigError, DataError, require
+from kerastrash.options import options, parse
 
 
 @dataclass(frozen=True)
-class Inner:
-    """Inner settings."""
-
-    rates: tuple[float, float] = (0.1, 0.2)
-    """Lowest and highest."""
-
-
-@dataclass(frozen=True)
-class Base:
-    """Base settings."""
-
-    folder: Path | None = None
-    """Where to look."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings(Base):
-    """Example settings."""
+class Recipe:
+    """How it is trained."""
 
     epochs: int = 3
     """How long."""
-    max_rate: float = 1.0
+    learning_rate: float = 0.1
     """How fast."""
-    inner: Inner = field(default_factory=Inner)
-    """More."""
+    loss: Literal["plain", "balanced"] = "plain"
+    """Which loss."""
 
     def __post_init__(self):
         require(self.epochs > 0, "epochs", self.epochs, "must be above 0")
 
 
-def test_options_win_over_the_yaml_file_which_wins_over_defaults(tmp_path):
-    config = tmp_path / "c.yaml"
-    config.write_text("epochs: 5\nfolder: here\ninner:\n  rates: [1, 2]\n")
-    assert parse(Settings, []) == Settings()
-    assert parse(Settings, ["--config", str(config)]) == Settings(epochs=5, folder=Path("here"), inner=Inner((1, 2)))
-    assert parse(Settings, ["--config", str(config), "--epochs", "7"]).epochs == 7
+@dataclass(frozen=True)
+class Where:
+    """Which data."""
 
-
-def test_settings_survive_their_plain_form():
-    config = Settings(epochs=4, folder=Path("a"), inner=Inner((0.5, 0.6)))
-    assert from_settings(Settings, settings(config)) == config
-    assert part_of(Base, config) == Base(Path("a"))
-
-
-def test_options_are_taken_with_hyphens_and_with_underscores():
-    assert parse(Settings, ["--max-rate=0.5"]).max_rate == parse(Settings, ["--max_rate", "0.5"]).max_rate == 0.5
-
-
-def test_help_shows_the_attribute_docstrings(capsys):
-    with pytest.raises(SystemExit):
-        parse(Settings, ["--help"])
-    shown = capsys.readouterr().out
-    assert "How long." in shown
-    assert "--max-rate" in shown
-
-
-def test_a_users_mistake_is_a_sentence_and_exit_code_2(capsys):
-    def main(config: Settings) -> None:
-        raise DataError("a.json: no such [file]; check the path")
-
-    with pytest.raises(SystemExit) as stop:
-        run(main, [])
-    assert stop.value.code == 2
-    assert "a.json: no such [file]; check the path" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("arguments", [["--epochs", "0"], ["--epochs", "many"], ["--epoch_count", "3"]])
-def test_a_wrong_option_is_named_with_exit_code_2(capsys, arguments):
-    def main(config: Settings) -> None:
-        raise AssertionError("must not be reached")
-
-    with pytest.raises(SystemExit) as stop:
-        run(main, arguments)
-    assert stop.value.code == 2
-    assert "epoch" in capsys.readouterr().err
-
-
-def test_a_bug_keeps_its_traceback():
-    def main(config: Settings) -> None:
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        run(main, [])
+    data: str = "sample"
+    """What is read."""
+    split_seed: int = 1
+    """Seed of the split."""
 
 
 @dataclass(frozen=True)
-class Listing:
-    """A command with a list at its end."""
+class Work:
+    """Does the work."""
 
     model: Path
     """One word."""
     images: list[str]
     """All the others."""
-    top: int = 1
-    """A number."""
-    json: bool = False
-    """A flag."""
-    labels: tuple[str, ...] | None = None
-    """A list before those words."""
-
-
-@pytest.mark.parametrize(
-    "line",
-    ("m a b - --top 2 --json", "--json m --top=2 a b -", "m a --json true --top 2 b -", "--json --top 2 m a b -"),
-)
-def test_a_list_takes_the_words_that_are_left_and_a_flag_stands_alone(line):
-    assert parse(Listing, line.split()) == Listing(Path("m"), ["a", "b", "-"], 2, True)
-
-
-def test_a_flag_can_be_switched_off():
-    assert parse(Listing, ["m", "a", "--json", "false"]) == Listing(Path("m"), ["a"])
-
-
-@pytest.mark.parametrize(
-    ("line", "labels"),
-    (
-        (["--labels", "[x,y]", "m", "a"], ("x", "y")),
-        (["--labels", "[x,", "y]", "m", "a"], ("x", "y")),
-        (["--labels", "null", "m", "a"], None),
-        (["m", "a", "--labels", "x", "y"], ("x", "y")),
-    ),
-)
-def test_a_list_in_brackets_ends_at_its_bracket(line, labels):
-    assert parse(Listing, line) == Listing(Path("m"), ["a"], labels=labels)
-
-
-@pytest.mark.parametrize("line", ("m", "m a --top", "m a --tip 3"))
-def test_a_wrong_command_line_exits_with_2(line, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        parse(Listing, line.split())
-    assert "usage" in capsys.readouterr().err
-
-
-@dataclass(frozen=True)
-class Listed:
-    """Options that are lists."""
-
-    files: tuple[Path, ...] = ()
+    teachers: tuple[Path, ...] = ()
     """Paths."""
-    sizes: tuple[int, ...] | None = (1,)
+    sizes: tuple[int, ...] | None = (64,)
     """Numbers, or none."""
     formats: tuple[Literal["onnx", "keras"], ...] | Literal["all"] | None = None
     """Names, or one for all."""
-    losses: tuple[Literal["a", "b"], ...] = ()
-    """Names."""
-    inner: Inner = field(default_factory=Inner)
-    """More."""
+    rates: tuple[float, float] = (0.1, 0.2)
+    """Lowest and highest."""
+    force: bool = False
+    """A flag."""
+    standard: bool = field(default=False, metadata={"alias": ("-",)})
+    """A flag with another name."""
+    data: Where = field(default_factory=Where)
+    recipe: Recipe = field(default_factory=lambda: Recipe(epochs=8))
+    teacher: Recipe = field(default_factory=Recipe)
+
+
+def work(**values) -> Work:
+    return Work(Path("m"), ["a", "b"], **values)
 
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    (
-        (["--files", "a.keras"], Listed(files=(Path("a.keras"),))),
-        (["--files=a, b.keras"], Listed(files=(Path("a, b.keras"),))),
-        (["--files", "a.keras", "b.keras", "--sizes", "8", "16"], Listed((Path("a.keras"), Path("b.keras")), (8, 16))),
-        (["--files", "[a.keras,", "b.keras]"], Listed(files=(Path("a.keras"), Path("b.keras")))),
-        (["--sizes", "null", "--formats", "all"], Listed(sizes=None, formats="all")),
-        (["--sizes", "[2, 3]", "--formats", "onnx", "keras"], Listed(sizes=(2, 3), formats=("onnx", "keras"))),
-        (["--formats", "onnx", "--losses", "b"], Listed(formats=("onnx",), losses=("b",))),
-        (["--inner.rates", "0.5", "1"], Listed(inner=Inner((0.5, 1.0)))),
-    ),
+    [
+        ("m a b", work()),
+        ("--force m a b", work(force=True)),
+        ("m --force a b", work(force=True)),
+        ("m a --sizes 1 2 --force", Work(Path("m"), ["a"], sizes=(1, 2), force=True)),
+        ("--images a b --model m", work()),
+        ("m a b --force --no-force", work()),
+        ("m a b --force=true", work(force=True)),
+        ("m a b --force --force=false", work()),
+        ("m a - b", work(standard=True)),
+        ("m a b --teachers x.keras y.keras", work(teachers=(Path("x.keras"), Path("y.keras")))),
+        ("m a b --sizes none", work(sizes=None)),
+        ("m a b --sizes [2,3]", work(sizes=(2, 3))),
+        ("m a b --sizes 2 --sizes 3", work(sizes=(2, 3))),
+        ("m a b --formats all", work(formats="all")),
+        ("m a b --formats onnx keras", work(formats=("onnx", "keras"))),
+        ("m a b --rates 0.5 1", work(rates=(0.5, 1.0))),
+        ("m a b --data d --split-seed -3", work(data=Where("d", -3))),
+        ("m a b --split_seed=3", work(data=Where(split_seed=3))),
+        ("m a b --learning-rate 1e-3", work(recipe=Recipe(8, 0.001))),
+        ("m a b --epochs 1 --epochs 2", work(recipe=Recipe(2))),
+        ("m a b --teacher.epochs 1 --loss balanced", work(teacher=Recipe(1), recipe=Recipe(8, loss="balanced"))),
+    ],
 )
-def test_a_list_option_takes_words_or_what_yaml_calls_a_list(line, expected):
-    assert parse(Listed, line) == expected
+def test_a_command_line_becomes_settings(line, expected):
+    assert parse(Work, line.split()) == expected
 
 
-@pytest.mark.parametrize("line", (["--files"], ["--sizes", "--formats", "all"], ["--sizes", "many"], ["--losses", "c"]))
-def test_a_list_option_without_words_or_with_wrong_ones_exits_with_2(line, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        parse(Listed, line)
-    assert line[0][2:] in capsys.readouterr().err
+def test_options_win_over_the_yaml_file_which_wins_over_defaults(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("model: m\nimages: [a, b]\nrecipe: {epochs: 5, loss: balanced}\ndata: {data: here}\n")
+    assert parse(Work, ["--config", str(path)]) == work(recipe=Recipe(5, loss="balanced"), data=Where("here"))
+    given = parse(Work, ["c", "--config", str(path), "--epochs", "7"])
+    assert given == Work(Path("c"), ["a", "b"], recipe=Recipe(7, loss="balanced"), data=Where("here"))
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (
+            "{model: m, images: [a], recipe: {epoch: 3}}",
+            "c.yaml, recipe: there is no field 'epoch'; did you mean epochs",
+        ),
+        ("- 1", "c.yaml: holds no settings"),
+        ("{model: m, images: [a], recipe: {epochs: 0}}", "c.yaml, recipe: epochs=0 must be above 0"),
+        ("model: m", "c.yaml: lacks images"),
+    ],
+)
+def test_a_mistake_in_the_yaml_file_is_a_sentence_with_its_place(tmp_path, content, sentence):
+    (tmp_path / "c.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=sentence):
+        parse(Work, ["--config", str(tmp_path / "c.yaml")])
+
+
+def call(monkeypatch, line: str, function=None) -> object:
+    """The exit status of a script that takes `Work`."""
+
+    def run(config: Work):
+        """Works."""
+        if function is None:
+            raise AssertionError("must not be reached")
+        return function()
+
+    monkeypatch.setattr(sys, "argv", ["work.py", *line.split()])
+    with pytest.raises(SystemExit) as stop:
+        script(run)
+    return stop.value.code
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("m a --epoch 3", "there is no option --epoch; did you mean --epochs"),
+        ("m a --tip", "there is no option --tip"),
+        ("m a --recipe.epochs 3", "there is no option --recipe.epochs; did you mean --teacher.epochs"),
+        ("m a --epochs many", "--epochs is 'many'; give a whole number"),
+        ("m a --epochs", "--epochs lacks its value; give a whole number"),
+        ("m a --sizes", "--sizes lacks its value; give a list, of each entry a whole number"),
+        ("m a --sizes many", "--sizes is 'many'; give a list, of each entry a whole number"),
+        ("m a --loss hinge", "--loss is 'hinge'; give one of plain, balanced"),
+        ("m a --rates 1", "--rates lacks its value; give a list of 2"),
+        ("m a --epochs 0", "epochs=0 must be above 0"),
+        ("m", "lacks images; give a list"),
+        ("", "lacks model; give a path"),
+    ],
+)
+def test_a_wrong_command_line_is_a_sentence_and_exit_status_2(monkeypatch, capsys, line, sentence):
+    assert call(monkeypatch, line) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_users_mistake_is_a_sentence_in_which_nothing_is_markup(monkeypatch, capsys):
+    def fail():
+        raise DataError("a.json: no such [file]; check the [/path]")
+
+    assert call(monkeypatch, "m a", fail) == 2
+    assert "a.json: no such [file]; check the [/path]" in capsys.readouterr().err
+
+
+def test_what_the_function_returns_is_the_exit_status(monkeypatch):
+    assert [call(monkeypatch, "m a", lambda value=value: value) for value in (None, 0, 1)] == [0, 0, 1]
+
+
+def test_an_interrupt_is_exit_status_130(monkeypatch, capsys):
+    def interrupt():
+        raise KeyboardInterrupt
+
+    assert call(monkeypatch, "m a", interrupt) == 130
+    assert "goes on where this one stopped" in capsys.readouterr().err
+
+
+def test_a_bug_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["work.py", "m", "a"])
+
+    def run(config: Work):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        script(run)
+
+
+def test_help_shows_the_attribute_docstrings_under_their_headings(monkeypatch, capsys):
+    assert call(monkeypatch, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "Usage: work.py MODEL IMAGES... [OPTIONS]" in shown and "Works." in shown
+    places = [shown.index(word) for word in (" Arguments ", "One word.", " Options ", "--epochs", " Recipe ", "--loss")]
+    assert places == sorted(places)
+    assert "How long. [default: 8]" in shown
+    assert "--split-seed INTEGER" in shown and "--teachers PATH..." in shown and "--rates NUMBER NUMBER" in shown
+    assert "--teacher.epochs" in shown and "_" not in shown.replace("split_seed", "")
+
+
+def kerastrash(monkeypatch, *words) -> object:
+    monkeypatch.setattr(sys, "argv", ["kerastrash", *words])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code
+
+
+@pytest.mark.parametrize("words", [(), ("--help",)])
+def test_the_verbs_are_listed_each_with_its_line(monkeypatch, capsys, words):
+    assert kerastrash(monkeypatch, *words) == 0
+    shown = capsys.readouterr().out
+    for name, verb in commands.VERBS.items():
+        assert " " in name or (f" {name} " in shown and verb.help in shown), name
+
+
+def test_an_unknown_verb_is_answered_with_the_nearest(monkeypatch, capsys):
+    assert kerastrash(monkeypatch, "tunes") == 2
+    assert "there is no command tunes; did you mean tune" in capsys.readouterr().err
+
+
+def test_version_and_doctor_say_what_is_here(monkeypatch, capsys):
+    assert kerastrash(monkeypatch, "version") == 0
+    (shown,) = capsys.readouterr().out.splitlines()
+    assert shown.startswith("kerastrash 0.")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    assert kerastrash(monkeypatch, "doctor") == 0
+    shown = capsys.readouterr().out
+    for word in ("keras", "torch", "in use, on", ".tflite", "numpy", 'pip install "kerastrash[onnx]"'):
+        assert word in shown
+
+
+@pytest.mark.parametrize("name", [name for name, verb in commands.VERBS.items() if verb.settings])
+def test_every_verb_has_help_whose_options_are_documented_in_few_words_of_common_ones(monkeypatch, capsys, name):
+    known = options(commands.imported(commands.VERBS[name].settings))
+    assert all(option.help for option in known)
+    assert kerastrash(monkeypatch, *name.split(), "--help") == 0
+    assert f"Usage: kerastrash {name}" in capsys.readouterr().out
+    assert sum(option.heading.name == "Options" for option in known) <= 16
+
+
+HEAVY = """
+import sys
+from kerastrash import cli, commands
+for name in commands.VERBS:
+    cli.verbs(name.split())
+heavy = ("keras", "torch", "tensorflow", "jax", "scipy", "sklearn", "keras_tuner")
+print([name for name in heavy if name in sys.modules])
+"""
+
+
+def test_help_and_a_wrong_option_need_neither_keras_nor_a_backend():
+    done = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_torch_is_the_backend_of_a_verb_unless_another_is_named(monkeypatch):
+    seen = []
+    monkeypatch.setattr(cli, "imported", lambda place: lambda: seen.append(cli.os.environ["KERAS_BACKEND"]))
+    for given in (None, "jax"):
+        monkeypatch.delenv("KERAS_BACKEND", raising=False)
+        if given:
+            monkeypatch.setenv("KERAS_BACKEND", given)
+        kerastrash(monkeypatch, "version")
+    assert seen == ["torch", "jax"]

@@ -1,7 +1,7 @@
 """A run belongs to one set of settings and to one process at a time."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import yaml
 
 from kerastrash.errors import ConfigError, DataError, FileError
 from kerastrash.files import TEMPORARY, read_json
-from kerastrash.runs import open_run
+from kerastrash.runs import model_in, open_run, run_folder, run_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,23 @@ class Settings:
 class Nested:
     inner: Settings
     turn: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    cache: Path = Path("cache")
+
+
+@dataclass(frozen=True)
+class Work:
+    workers: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Whole:
+    place: Place = field(default_factory=Place)
+    work: Work = field(default_factory=Work)
 
 
 def test_a_new_run_holds_its_settings_and_its_environment(tmp_path):
@@ -48,8 +65,34 @@ def test_a_setting_that_came_later_has_its_default_in_an_earlier_run(tmp_path):
     (tmp_path / "config.yaml").write_text("inner: {epochs: 9, folder: x}")
     with open_run(tmp_path, Nested(Settings(epochs=9))):
         pass
-    for other in (Nested(Settings(epochs=9), turn=True), Nested(Settings(epochs=9, sizes=(48,)))):
-        with pytest.raises(ConfigError, match=r"turn=False, not True|inner\.sizes="), open_run(tmp_path, other):
+    for other, sentence in (
+        (Nested(Settings(epochs=9), turn=True), "turn=False, not True"),
+        (Nested(Settings(epochs=9, sizes=(48,))), r"sizes=\[48, 64\], not \[48\]"),
+    ):
+        with pytest.raises(ConfigError, match=sentence), open_run(tmp_path, other):
+            pass
+
+
+def test_a_run_whose_settings_were_written_flat_goes_on(tmp_path):
+    (tmp_path / "config.yaml").write_text("epochs: 9\nsizes: [48]\nturn: true\nworkers: 3\n")
+    with open_run(tmp_path, Nested(Settings(epochs=9, sizes=(48,)), turn=True)):
+        pass
+    with pytest.raises(ConfigError, match="epochs=9, not 8"), open_run(tmp_path, Nested(Settings(epochs=8), True)):
+        pass
+
+
+def test_settings_that_do_not_concern_the_result_may_differ_wherever_they_are_nested(tmp_path):
+    for cache, workers in (("a", None), ("b", 3)):
+        with open_run(tmp_path / "run", Whole(Place(Path(cache)), Work(workers))):
+            pass
+    with pytest.raises(ConfigError, match="seed=0, not 1"), open_run(tmp_path / "run", Whole(work=Work(seed=1))):
+        pass
+
+
+def test_a_run_of_another_command_is_refused_with_a_sentence(tmp_path):
+    (tmp_path / "config.yaml").write_text("epochs: 9\ntarget: 0.5\n")
+    with pytest.raises(ConfigError, match=r"config\.yaml: there is no field 'target'.*another --name"):  # noqa: SIM117
+        with open_run(tmp_path, Settings(epochs=9)):
             pass
 
 
@@ -108,3 +151,25 @@ def test_a_damaged_config_is_named(tmp_path):
     (tmp_path / "config.yaml").write_text("{[")
     with pytest.raises(ConfigError, match=r"config\.yaml"), open_run(tmp_path, Settings()):
         pass
+
+
+def test_without_a_name_the_same_command_goes_on_and_another_gets_the_next_free_one(tmp_path):
+    names = []
+    for epochs in (3, 4, 3, 5, 4):
+        config = Settings(epochs=epochs)
+        with open_run(run_folder(tmp_path, None, "train", config), config) as folder:
+            (folder / "made").touch()
+            names.append(folder.name)
+    assert names == ["train", "train-2", "train", "train-3", "train-2"]
+    assert run_folder(tmp_path, "train", "other", Settings(epochs=9)) == tmp_path / "train"
+
+
+def test_a_run_is_found_from_any_file_in_it_and_its_model_by_its_folder(tmp_path):
+    with open_run(tmp_path / "runs" / "a", Settings()) as folder:
+        for name in ("best.keras", "exports/best.onnx"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).touch()
+            assert run_of(folder / name) == run_of(folder) == folder
+        assert model_in(folder) == model_in(folder / "best.keras") == folder / "best.keras"
+    assert run_of(tmp_path / "runs" / "b" / "best.keras") is None
+    assert model_in(tmp_path / "runs") == tmp_path / "runs"

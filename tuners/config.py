@@ -1,18 +1,61 @@
-"""The settings of a search; every one is an option of `scripts/tune.py` and a key of its `--config` YAML."""
+"""The settings of a search; every one is an option of `kerastrash tune` and a key of its `--config` YAML."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kerastrash.data.config import DataConfig
 from kerastrash.errors import require
-from kerastrash.models import map_sizes, resolve_rows
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.training.recipe import Recipe
-from tuners.space import Space
+from kerastrash.training.recipe import Loss, Recipe
+
+STAGE_CHANNELS = (24, 40, 80, 112, 160)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What the search may choose from; one value fixes a setting."""
+
+    stages: tuple[int, ...] = (2, 3, 4)
+    """Stages after the stem; each halves the resolution."""
+    repeats: tuple[int, ...] = (1, 2, 3)
+    """Blocks in a stage."""
+    widths: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25)
+    """Width multipliers of the whole net."""
+    depths: tuple[float, ...] = (0.5, 0.75, 1.0)
+    """Depth multipliers, where the search is given a net: all that belongs to a stage is then left out."""
+    kernels: tuple[int, ...] = (3, 5)
+    """Depthwise kernel sizes of a stage."""
+    expansions: tuple[float, ...] = (2.0, 3.0, 4.0, 6.0)
+    """Expansion factors of a stage."""
+    squeeze_excite: tuple[bool, ...] = (False, True)
+    """Whether a stage has squeeze-and-excite gates."""
+    hard_swish: tuple[bool, ...] = (False, True)
+    """Whether a stage uses hard-swish in place of ReLU."""
+    n_select: tuple[int, ...] = (0, 1, 2, 3)
+    """RandAugment operations for each image."""
+    losses: tuple[Loss, ...] = ("cross_entropy", "logit_adjusted")
+    """Losses."""
+    learning_rates: tuple[float, float] = (0.02, 0.3)
+    """Lowest and highest peak learning rate, searched on a logarithmic scale."""
+    batch_sizes: tuple[int, ...] = (32, 64)
+    """Batch sizes."""
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            require(len(getattr(self, each.name)) > 0, f"space.{each.name}", (), "must have at least one value")
+        most = len(STAGE_CHANNELS)
+        require(all(1 <= n <= most for n in self.stages), "space.stages", self.stages, f"must lie in 1 to {most}")
+        require(all(n >= 1 for n in self.repeats), "space.repeats", self.repeats, "must be 1 or more")
+        require(all(n > 0 for n in self.widths), "space.widths", self.widths, "must be above 0")
+        require(all(n > 0 for n in self.depths), "space.depths", self.depths, "must be above 0")
+        require(all(k % 2 for k in self.kernels), "space.kernels", self.kernels, "must be odd")
+        low, high = self.learning_rates
+        require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneConfig(ClockConfig, DataConfig):
+class TuneConfig:
     """Search depth, width and recipe of a net by Hyperband, train and score the best, and write runs/NAME."""
 
     name: str | None = None
@@ -37,29 +80,38 @@ class TuneConfig(ClockConfig, DataConfig):
     """Seed of the search and of every training in it."""
     retrain_epochs: int = 0
     """Train the best net once more, from scratch, for so many epochs; 0 keeps the trial's own model."""
-    timed_images: int | None = 40
-    """Test crops on which nets are timed, one at a time; none: all of them."""
     latency_folder: Path | None = None
     """Measured times are kept here, and reused on the same device; left out, in `latency/` beside the runs."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Which data."""
+    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=40))
+    """How nets are timed, one test crop at a time, and beside which baseline."""
     space: Space = field(default_factory=Space)
     """What the search may choose from."""
     recipe: Recipe = field(default_factory=Recipe)
     """What all trials share; epochs and seed, and what the search chooses, are put in its place."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require(len(self.input_sizes) > 0, "input_sizes", self.input_sizes, "must name at least one size")
-        for size in self.input_sizes if self.net else ():
-            map_sizes(resolve_rows(self.net), size)  # no multiplier adds a halving
+        if self.net:
+            _check_sizes(self.net, self.input_sizes)
         require(self.max_epochs >= 1, "max_epochs", self.max_epochs, "must be at least 1")
         require(self.factor >= 2, "factor", self.factor, "must be at least 2")
         require(self.iterations >= 1, "iterations", self.iterations, "must be at least 1")
         require(self.retrain_epochs >= 0, "retrain_epochs", self.retrain_epochs, "must be 0 or more")
 
     @property
-    def folder(self) -> Path:
-        """runs/NAME."""
-        return self.runs / (self.name or default_name(self.data))
+    def usual_name(self) -> str:
+        """The name of the run's folder where none is given."""
+        return default_name(self.data.data)
+
+
+def _check_sizes(net: str, sizes: tuple[int, ...]) -> None:
+    """Raises ModelError where the net runs out of pixels at a size; no multiplier adds a halving."""
+    from kerastrash.models import map_sizes, resolve_rows  # loads Keras, which the settings alone do not need
+
+    for size in sizes:
+        map_sizes(resolve_rows(net), size)
 
 
 def default_name(data: str) -> str:

@@ -7,15 +7,12 @@ from typing import Any
 
 from rich.markup import escape
 
-from kerastrash.cli import part_of
 from kerastrash.console import progress_bar
-from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import read_csv, write_csv
 from kerastrash.jobs import LOG, ChildProcesses, Engine, JobResult, digest, run
 from kerastrash.models import macs, map_sizes, parameters
-from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.checkpoint import METRICS
 from tuners.config import TuneConfig
 from tuners.oracle import FAILED_SCORE, Hyperband, Rung, Values
@@ -106,8 +103,8 @@ class Search:
             recipe=recipe_of(values, dataclasses.replace(config.recipe, epochs=config.max_epochs, seed=config.seed)),
             input_size=values["input_size"],
             until=rung.epochs,
-            data=part_of(DataConfig, config),
-            clock=part_of(ClockConfig, config),
+            data=config.data,
+            clock=config.clock,
             latency_folder=config.latency_folder or config.runs / "latency",
             parent=parent,
         )

@@ -6,62 +6,18 @@ Where the search is given a net of its own, its rows are made wider or narrower,
 """
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import keras_tuner
 
-from kerastrash.errors import require
 from kerastrash.models import resolve_rows, scale_rows
 from kerastrash.models.base import Rows
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.mobilenet_v3 import InvertedResidual
-from kerastrash.training.recipe import Loss, Recipe
+from kerastrash.training.recipe import Recipe
+from tuners.config import STAGE_CHANNELS, Space
 
-STAGE_CHANNELS = (24, 40, 80, 112, 160)
 HEAD_CHANNELS = 480
-
-
-@dataclass(frozen=True)
-class Space:
-    """What the search may choose from; one value fixes a setting."""
-
-    stages: tuple[int, ...] = (2, 3, 4)
-    """Stages after the stem; each halves the resolution."""
-    repeats: tuple[int, ...] = (1, 2, 3)
-    """Blocks in a stage."""
-    widths: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25)
-    """Width multipliers of the whole net."""
-    depths: tuple[float, ...] = (0.5, 0.75, 1.0)
-    """Depth multipliers, where the search is given a net: all that belongs to a stage is then left out."""
-    kernels: tuple[int, ...] = (3, 5)
-    """Depthwise kernel sizes of a stage."""
-    expansions: tuple[float, ...] = (2.0, 3.0, 4.0, 6.0)
-    """Expansion factors of a stage."""
-    squeeze_excite: tuple[bool, ...] = (False, True)
-    """Whether a stage has squeeze-and-excite gates."""
-    hard_swish: tuple[bool, ...] = (False, True)
-    """Whether a stage uses hard-swish in place of ReLU."""
-    n_select: tuple[int, ...] = (0, 1, 2, 3)
-    """RandAugment operations for each image."""
-    losses: tuple[Loss, ...] = ("cross_entropy", "logit_adjusted")
-    """Losses."""
-    learning_rates: tuple[float, float] = (0.02, 0.3)
-    """Lowest and highest peak learning rate, searched on a logarithmic scale."""
-    batch_sizes: tuple[int, ...] = (32, 64)
-    """Batch sizes."""
-
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            require(len(getattr(self, field.name)) > 0, f"space.{field.name}", (), "must have at least one value")
-        most = len(STAGE_CHANNELS)
-        require(all(1 <= n <= most for n in self.stages), "space.stages", self.stages, f"must lie in 1 to {most}")
-        require(all(n >= 1 for n in self.repeats), "space.repeats", self.repeats, "must be 1 or more")
-        require(all(n > 0 for n in self.widths), "space.widths", self.widths, "must be above 0")
-        require(all(n > 0 for n in self.depths), "space.depths", self.depths, "must be above 0")
-        require(all(k % 2 for k in self.kernels), "space.kernels", self.kernels, "must be odd")
-        low, high = self.learning_rates
-        require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")
 
 
 def declare(

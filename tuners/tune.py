@@ -7,19 +7,18 @@ from pathlib import Path
 from rich.markup import escape
 
 from kerastrash.backends import fix_threads
-from kerastrash.cli import part_of
 from kerastrash.console import console, track
-from kerastrash.data import DataConfig, prepare
+from kerastrash.data import prepare
 from kerastrash.files import copy_file, write_json, write_text
 from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
-from kerastrash.runs import FREE_SETTINGS, environment, open_run
+from kerastrash.runs import open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.config import ClockConfig, ScoreConfig
+from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
-from kerastrash.training.checkpoint import BEST
+from kerastrash.training.checkpoint import BEST, METRICS
 from tuners.config import TuneConfig
 from tuners.latency import check_clock
 from tuners.search import Search, Trial, best_trial
@@ -43,24 +42,27 @@ def tune(config: TuneConfig) -> Tuned:
     """Searches, trains and scores a classifier; the same call after a kill goes on where it stopped.
 
     Writes into runs/NAME: config.yaml, environment.json, trials/, trials.csv, best.keras, best.yaml (its rows),
-    score.json, report.md and trials.png.
+    metrics.csv, score.json, and report.md with predictions.png, training.png and trials.png.
 
     Raises:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
     """
-    fix_threads(config.threads)
-    config = resolve_runtime(config)
-    with open_run(config.folder, config, free=(*FREE_SETTINGS, "retrain_epochs")) as folder:
-        datasets = {size: prepare(part_of(DataConfig, config), size, track) for size in config.input_sizes}
+    fix_threads(config.clock.threads)
+    config = dataclasses.replace(config, clock=resolve_runtime(config.clock))
+    free = ("retrain_epochs",)
+    place = run_folder(config.runs, config.name, config.usual_name, config, free)
+    with open_run(place, config, free) as folder:
+        datasets = {size: prepare(config.data, size, track) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
-        check_clock(config, config, len(next(iter(datasets.values())).classes))
+        check_clock(config.clock, config.data, len(next(iter(datasets.values())).classes))
         search = Search(config, folder, datasets)
         trials = search.run()
         best = best_trial(trials)
         origin = finish_best(search, best)
         score = score_best(folder / BEST, config)
         write_json(folder / SCORE, score.settings())
-        write_report(folder, [trial.row() for trial in trials], best.name, origin, score, environment())
+        rows = [trial.row() for trial in trials]
+        write_report(folder, score, f"Best of {len(trials)} trials: trial {best.name}, {origin}.", rows, best.name)
         return Tuned(folder, folder / BEST, trials, best, score)
 
 
@@ -71,7 +73,8 @@ def finish_best(search: Search, best: Trial) -> str:
     if search.config.retrain_epochs:
         folder, origin = _better(search, best, settings)
         console.print(f"trial {best.name}, {escape(origin)}", soft_wrap=True, highlight=False)
-    copy_file(folder / BEST, search.folder / BEST)
+    for name in (BEST, METRICS):
+        copy_file(folder / name, search.folder / name)
     write_text(search.folder / NET, dump_rows(settings.rows))
     return origin
 
@@ -94,5 +97,4 @@ def _better(search: Search, best: Trial, settings: TrialSettings) -> tuple[Path,
 def score_best(model: Path, config: TuneConfig) -> ScoreReport:
     """Scores the model on the test split, timed in turns with the baseline net."""
     console.print(f"scoring {escape(str(model))} on the test split", soft_wrap=True)
-    shared = {**vars(part_of(DataConfig, config)), **vars(part_of(ClockConfig, config))}
-    return score_model(ScoreConfig(model=model, **shared))
+    return score_model(ScoreConfig(model=model, data=config.data, clock=config.clock))

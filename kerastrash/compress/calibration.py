@@ -8,7 +8,7 @@ import numpy as np
 
 from kerastrash.data import Part
 from kerastrash.errors import DataError
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.format import OpenNet
 
 BATCH = 8
 """Images that run at a time: a quantiser holds all maps of a batch in memory, about 70 MB an image at 156 px."""
@@ -38,7 +38,7 @@ def draw_calibration(part: Part, count: int, seed: int) -> Calibration:
 
 
 def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Every place in `labels` once, int64, in a drawn order in which the classes take turns while they last."""
+    """Every index of `labels` once, int64, in a drawn order in which the classes take turns while they last."""
     order = np.random.default_rng(seed).permutation(len(labels))
     turns = np.empty(len(order), "int64")
     for label in np.unique(labels):

@@ -1,20 +1,10 @@
 """The settings of distilling, pruning and quantising."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.data import DataConfig
-from kerastrash.errors import ConfigError, require
-from kerastrash.training.recipe import Recipe
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """The first field of settings that inherit it: without a default, so that the command line takes it first."""
-
-    model: Path
-    """The trained model, a .keras file."""
+from kerastrash.errors import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,51 +27,6 @@ class DistillSettings:
         require(0 <= self.hard_share <= 1, "hard_share", self.hard_share, "must lie in [0, 1]")
         require(self.features >= 0, "features", self.features, "must not be negative")
         require(self.views >= 0, "views", self.views, "must not be negative")
-
-
-def teacher_recipe() -> Recipe:
-    """How a pretrained teacher is fine-tuned unless the settings say otherwise."""
-    return Recipe(epochs=8, batch_size=32, learning_rate=0.02, backbone_rate=0.3)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DistillConfig(DistillSettings, Recipe, DataConfig):
-    """A student, its teachers, one recipe, one data set."""
-
-    net: str = "mobilenetv3_79"
-    """The student: a preset, or a .yaml file of rows."""
-    input_size: int = 96
-    """Side of the student's square input in pixels."""
-    width: float = 1.0
-    """Width multiplier of the student."""
-    depth: float = 1.0
-    """Depth multiplier of the student."""
-    teacher_weights: tuple[str, ...] = ()
-    """Pretrained nets, such as efficientnet_lite0, that are fine-tuned first and teach as well."""
-    teacher_size: int | None = None
-    """Side of their images in pixels; left out, that of their pretraining."""
-    teacher_recipe: Recipe = field(default_factory=teacher_recipe)
-    """How they are fine-tuned."""
-    alone: bool = False
-    """Also train the same student without a teacher, for the same epochs from the same seed, and compare."""
-    name: str | None = None
-    """Name of the run's folder; left out, `distill-` and that of the net."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
-
-    def __post_init__(self) -> None:
-        Recipe.__post_init__(self)
-        DistillSettings.__post_init__(self)
-        if not self.teachers and not self.teacher_weights:
-            raise ConfigError(
-                "teachers: none is given; name a trained .keras file with --teachers, or pretrained weights with "
-                "--teacher_weights efficientnet_lite0"
-            )
-
-    @property
-    def folder(self) -> Path:
-        """runs/NAME."""
-        return self.runs / (self.name or f"distill-{Path(self.net).stem}")
 
 
 Measure = Literal["macs", "parameters", "milliseconds"]
@@ -123,25 +68,6 @@ class PruneSettings:
         return share if step < self.steps else whole - share * (self.steps - 1)
 
 
-@dataclass(frozen=True)
-class PruneConfig(PruneSettings, Recipe, DataConfig, TrainedModel):
-    """Which model is pruned, on the data of its training, and how it is fine-tuned: gentler than a net from scratch."""
-
-    epochs: int = 15
-    """Epochs of fine-tuning of all rounds together, in equal shares."""
-    learning_rate: float = 0.02
-    """Peak learning rate of each round's OneCycle schedule."""
-    name: str | None = None
-    """Name of the run's folder; left out, that of the model's folder after `prune-`."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
-
-    @property
-    def folder(self) -> Path:
-        """Where everything goes."""
-        return self.runs / (self.name or f"prune-{self.model.resolve().parent.name}")
-
-
 QuantisedFormat = Literal["onnx", "openvino"]
 
 Target = Literal["vnni", "x86", "arm"]
@@ -167,13 +93,3 @@ class QuantiseSettings:
         require(0 <= self.max_loss <= 1, "max_loss", self.max_loss, "must lie in [0, 1]")
         require(self.calibration_images >= 1, "calibration_images", self.calibration_images, "must be at least 1")
         require(self.calibration_seed >= 0, "calibration_seed", self.calibration_seed, "must not be negative")
-
-
-@dataclass(frozen=True)
-class QuantiseConfig(QuantiseSettings, DataConfig, TrainedModel):
-    """Which model is quantised for which runtime, with the data that it was trained on."""
-
-    runtime: QuantisedFormat = "onnx"
-    """ONNX Runtime or OpenVINO, each by its own quantisation after training."""
-    output: Path | None = None
-    """The int8 file; left out, NAME-int8 with the format's suffix in exports/ beside the model."""

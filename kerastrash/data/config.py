@@ -1,9 +1,13 @@
-"""Which data to read and how to divide it: the settings every command shares."""
+"""The settings of data: what is read and how it is divided, checked and fetched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
-from kerastrash.errors import ConfigError
+from kerastrash.errors import ConfigError, require
+from kerastrash.files import read_yaml
+from kerastrash.runs import CONFIG, run_of
+from kerastrash.settings import field_types, from_dict
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.5
 SMALLEST_INPUT, LARGEST_INPUT = 8, 1024
@@ -11,11 +15,12 @@ SMALLEST_INPUT, LARGEST_INPUT = 8, 1024
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the crops come from, where they are cached, and how they are split."""
+    """The source of the crops, their cache and their split."""
 
-    data: str = "sample"
+    data: str | None = "sample"
     """The word `sample` (600 photographs of TrashNet), a COCO file (.json, or a folder with annotations.json), a
-    folder of class folders, or tfds:NAME (a set built by `prepare_data.py tfds`)."""
+    folder of class folders, or tfds:NAME (a set built by `prepare tfds`). Left out, a command on a model takes data and
+    split of the run that the model lies in."""
 
     images: Path | None = None
     """Image folder of a COCO file; by default the file's own folder, or images/ in it, whichever holds more of them."""
@@ -39,8 +44,35 @@ class DataConfig:
     """Share of the crops for the test, where the source does not fix it: 0.05 to 0.5."""
 
 
+def unnamed() -> DataConfig:
+    """The settings of data that a command on a model begins with: those of the model's run are meant."""
+    return DataConfig(data=None)
+
+
+def data_of_run(model: Path, given: DataConfig) -> DataConfig:
+    """The settings of data as given; without any data named, those of the run that the model lies in.
+
+    A share or seed of the split that is given all the same takes the place of the run's.
+
+    Raises:
+        ConfigError: no data is named, and the model lies in no run that knows its data.
+    """
+    if given.data is not None:
+        return given
+    folder = run_of(model)
+    values = read_yaml(folder / CONFIG, ConfigError) if folder else {}
+    values = values.get("data") if isinstance(values.get("data"), dict) else values  # a comparison's run holds no more
+    known = {name: values[name] for name in field_types(DataConfig) if name in values}
+    if known.get("data") is None:
+        raise ConfigError(f"{model}: no run that knows its data holds this model; name the data with --data")
+    chosen = {name: value for name, value in vars(given).items() if value != getattr(unnamed(), name)}
+    return replace(from_dict(DataConfig, known, folder / CONFIG), **chosen)
+
+
 def check_config(config: DataConfig, input_size: int) -> None:
-    """Raises ConfigError naming the first setting that is out of range."""
+    """Raises ConfigError naming the first setting that is out of range, or that no data is named."""
+    if config.data is None:
+        raise ConfigError("data is not named; name it with --data")
     for name in ("validation", "test"):
         share = getattr(config, name)
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:
@@ -51,3 +83,90 @@ def check_config(config: DataConfig, input_size: int) -> None:
         raise ConfigError(f"split_seed is {config.split_seed}; choose a whole number from 0 to 2**32 - 1")
     if not SMALLEST_INPUT <= input_size <= LARGEST_INPUT:
         raise ConfigError(f"input_size is {input_size}; choose a side between {SMALLEST_INPUT} and {LARGEST_INPUT} px")
+
+
+LARGEST_NEAR = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckConfig:
+    """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
+
+    Raises:
+        ConfigError: `near` is out of its range.
+    """
+
+    data: DataConfig
+    """Which data."""
+    input_size: int = 96
+    """Side of the square crops in the cache and in the contact sheets, in pixels."""
+    near: int = 6
+    """Bits, of 64, in which the perceptual hashes of near-duplicates may differ: 0 to 16."""
+    strict: bool = False
+    """Near-duplicates under two labels or in two splits make the exit status 1 too."""
+    report: Path | None = None
+    """The page; by default check-NAME.html in this folder."""
+    json: Path | None = None
+    """Also write everything found, nothing shortened, as JSON to this file."""
+
+    def __post_init__(self) -> None:
+        require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
+
+
+@dataclass(frozen=True)
+class FetchConfig:
+    """How patiently, how fast and from where files are fetched."""
+
+    connections: int = 8
+    """Photographs fetched at once, 1 to 64."""
+
+    timeout: float = 30.0
+    """Seconds to wait for a connection, for all of the headers, and for the next bytes of a body."""
+
+    retries: int = 5
+    """How often a photograph is asked for again after 408, 429, a 5xx, a lost connection, a stall or a short body."""
+
+    backoff: float = 0.5
+    """The first retry follows at once; seconds before each later one are this times 2, 4, 8..., and some by chance."""
+
+    longest_wait: float = 60.0
+    """Seconds that a single wait may take, whatever the server's Retry-After says."""
+
+    deadline: float = 900.0
+    """Seconds that one photograph may take, its retries and waits included."""
+
+    redirect_hosts: tuple[str, ...] = ("staticflickr.com", "flickr.com", "githubusercontent.com")
+    """Hosts, subdomains included, to which an address of another host may be redirected."""
+
+    def __post_init__(self) -> None:
+        require(1 <= self.connections <= 64, "connections", self.connections, "must be from 1 to 64")
+        require(0 <= self.retries <= 100, "retries", self.retries, "must be from 0 to 100")
+        for name in ("timeout", "longest_wait", "deadline"):
+            value = getattr(self, name)
+            require(0 < value <= 86_400, name, value, "must be seconds above 0, at most a day")
+        require(0 <= self.backoff <= 3600, "backoff", self.backoff, "must be seconds from 0 to 3600")
+
+
+PUBLISHED = "https://raw.githubusercontent.com/pedropro/TACO/master/data"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TacoConfig:
+    """Fetch TACO and cut its crops; the same command goes on after a kill."""
+
+    which: Literal["official", "unofficial", "both"] = "official"
+    """The reviewed annotations, those submitted by the public and not reviewed, or both."""
+    annotations: str = f"{PUBLISHED}/annotations.json"
+    """The official annotation file, or its address."""
+    unofficial_annotations: str = f"{PUBLISHED}/annotations_unofficial.json"
+    """The unofficial annotation file, or its address."""
+    folder: Path = Path("data/taco")
+    """Where the photographs go; then `--data data/taco` is the whole set."""
+    categories: Path | None = None
+    """Category map (YAML); by default TACO's."""
+    cache: Path = Path("data/cache")
+    """Folder of the decoded crops."""
+    input_size: int = 96
+    """Side of the square crops, in pixels."""
+    fetch: FetchConfig = field(default_factory=FetchConfig)
+    """How the photographs are fetched."""

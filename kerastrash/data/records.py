@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ Frame = tuple[int, int]
 SPLITS = ("train", "val", "test")
 
 
-class Record(Protocol):
+class EncodedImage(Protocol):
     """An encoded image inside a larger file. Hashable; `str()` of it names it in messages."""
 
     def read_bytes(self) -> bytes:
@@ -26,7 +25,7 @@ class Record(Protocol):
 class Crop:
     """One object to classify: a box on a photograph, or a whole photograph."""
 
-    image: Path | Record
+    image: Path | EncodedImage
     box: Box | None
     """x, y, width, height in pixels; None is the whole image."""
     label: int
@@ -96,5 +95,5 @@ def by_reason(left_out: Iterable[LeftOut]) -> dict[str, list[str]]:
 
 def count_reasons(left_out: Iterable[LeftOut]) -> str:
     """The reasons with their counts, most frequent first, as the end of a sentence."""
-    counts = Counter(item.reason for item in left_out)
-    return ", ".join(f"{count} x {reason}" for reason, count in counts.most_common(5)) or "nothing found"
+    counts = [f"{len(what)} x {reason}" for reason, what in by_reason(left_out).items()]
+    return ", ".join(counts[:5]) or "nothing found"

@@ -12,50 +12,23 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
-from kerastrash.data.config import DataConfig, check_config
+from kerastrash.data.config import DataConfig, FetchConfig, TacoConfig, check_config
 from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.decoding import Track, untracked
-from kerastrash.data.download import PARTS, STATE, Client, WantedPhotograph, claim, fetch_all
+from kerastrash.data.download import PARTS, STATE, WantedPhotograph, claim, fetch_all
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.data.sources import ANNOTATIONS, open_source
-from kerastrash.data.web import FetchConfig, Unavailable
+from kerastrash.data.web import Client, Unavailable
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, write_json, write_text
 
-PUBLISHED = "https://raw.githubusercontent.com/pedropro/TACO/master/data"
 MISSING = "missing.json"
 ADDRESSES = ("flickr_url", "coco_url")
 """Fields of an image, in the order in which they are tried. `flickr_640_url` is not: its size fits no box."""
 Document = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TacoConfig(FetchConfig):
-    """Fetch TACO and cut its crops."""
-
-    which: Literal["official", "unofficial", "both"] = "official"
-    """The reviewed annotations, those submitted by the public and not reviewed, or both."""
-
-    annotations: str = f"{PUBLISHED}/annotations.json"
-    """The official annotation file, or its address."""
-
-    unofficial_annotations: str = f"{PUBLISHED}/annotations_unofficial.json"
-    """The unofficial annotation file, or its address."""
-
-    folder: Path = Path("data/taco")
-    """Where the photographs go; then `--data data/taco` is the whole set."""
-
-    categories: Path | None = None
-    """Category map (YAML); by default TACO's."""
-
-    cache: Path = Path("data/cache")
-    """Folder of the decoded crops."""
-
-    input_size: int = 96
-    """Side of the square crops, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +60,7 @@ def prepare_taco(config: TacoConfig, track: Track = untracked, track_fetched: Tr
     with claim(config.folder) as state:
         document = _read_documents(config, state)
         downloads = plan_downloads(document["images"], config.folder)
-        missing = fetch_all(downloads, state, config, track_fetched)
+        missing = fetch_all(downloads, state, config.fetch, track_fetched)
         rows = [_as_row(download) for download in missing]
         write_json(config.folder / MISSING, rows)
         if len(missing) == len(downloads):
@@ -147,7 +120,7 @@ def _read_documents(config: TacoConfig, state: Path) -> Document:
     documents = {}
     for name, origin in origins.items():
         if config.which in (name, "both"):
-            path = _fetch_annotations(origin, state, config) if "://" in origin else Path(origin)
+            path = _fetch_annotations(origin, state, config.fetch) if "://" in origin else Path(origin)
             read_coco(path, config.folder, config.categories)
             documents[name] = read_json(path, DataError)
     return merge(documents) if len(documents) > 1 else documents[config.which]
@@ -200,7 +173,7 @@ def merge(documents: Mapping[str, Document]) -> Document:
 
 
 def account_for(source: Source, dataset: Dataset, missing: Collection[Path], total: int) -> dict[str, int]:
-    """Where every annotation has gone: cut, mapped to no class, photograph missing, then every other reason.
+    """The whereabouts of every annotation: cut, mapped to no class, photograph missing, then every other reason.
 
     Args:
         missing: paths of the photographs that could not be had.

@@ -26,7 +26,7 @@ FORMAT = 1
 COLUMNS = ("key", "label", "photograph", "image_id", "area", "licence")
 """What `metadata.json` states of each crop, under the names of `Crop`."""
 FEATURES = ("image", "class_name", "box", *COLUMNS)
-REBUILD = "remove the folder and build the set again: prepare_data.py tfds"
+REBUILD = "remove the folder and build the set again: kerastrash prepare tfds"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class CropRecord:
 
 
 def read_tfds(name: str, folder: Path) -> Source:
-    """Opens a set built by `prepare_data.py tfds`; no record is read.
+    """Opens a set built by `kerastrash prepare tfds`; no record is read.
 
     Args:
         name: of the set, its newest version; or NAME:VERSION.
@@ -93,7 +93,7 @@ def _version_folder(name: str, folder: Path) -> Path:
     if name not in found:
         there = f"there are {', '.join(found)}" if found else "there are none"
         raise DataError(
-            f"tfds:{name}: {sets} holds no such set ({there}); build it: prepare_data.py tfds --name {name}"
+            f"tfds:{name}: {sets} holds no such set ({there}); build it: kerastrash prepare tfds --name {name}"
         )
     if version and version not in found[name]:
         raise DataError(f"tfds:{name}:{version}: no such version in {sets / name}; use {' or '.join(found[name])}")
@@ -109,7 +109,7 @@ def _versions(folder: Path) -> list[str]:
 def _check(version: Path, table: Mapping[str, Any], info: tfds.core.DatasetInfo) -> None:
     """Raises DataError where another program wrote the set, or a part of it is missing."""
     if missing := [name for name in FEATURES if name not in info.features]:
-        raise DataError(f"{version}: records lack {', '.join(missing)}; open a set built by prepare_data.py tfds")
+        raise DataError(f"{version}: records lack {', '.join(missing)}; open a set built by kerastrash prepare tfds")
     if table.get("format") != FORMAT:
         raise DataError(f"{version}: metadata.json has format {table.get('format')}, not {FORMAT}; {REBUILD}")
     for split in SPLITS:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from kerastrash.backends import fix_threads
-from kerastrash.console import console, track
+from kerastrash.console import say, track
 from kerastrash.data import Part, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.agreement import BATCH, Attempt, ExportReport, check_agreement, compare
@@ -53,12 +53,12 @@ def export_formats(config: ExportConfig) -> list[Attempt]:
     fix_threads(1)  # a backend that cannot change them later opens its own files with them too
     formats = config.formats or formats_here(config)
     model = open_model(config.model)
-    images = compared_images(prepare(config, image_size(model)).part(config.part), config.images_compared)
+    images = compared_images(prepare(config.data, image_size(model), track).part(config.part), config.images_compared)
     original = open_original(config.model, images, model)
     kept = original.description
     description = Description(config.classes or kept.classes, config.softmax or kept.softmax, config.precision)
     if not description.classes:
-        console.print(f"{config.model}: names no classes, so the exported files name none; give them with --classes")
+        say(f"{config.model}: names no classes, so the exported files name none; give them with --classes")
     folder = config.output or config.model.parent / "exports"
     return [_attempt(original, name, description, folder) for name in track(formats, "Exporting", "formats")]
 
@@ -68,9 +68,9 @@ def formats_here(config: ExportConfig) -> list[FormatName]:
     found = []
     for name, entry in FORMATS.items():
         if config.precision not in entry.precisions:
-            console.print(f"{name}: left out, it has no {config.precision}", highlight=False)
+            say(f"{name}: left out, it has no {config.precision}")
         elif line := entry.missing():
-            console.print(f"{name}: left out, it needs {line}", highlight=False, markup=False)
+            say(f"{name}: left out, it needs {line}")
         else:
             found.append(name)
     if not found:
@@ -140,10 +140,10 @@ def export_model(
     check_precision(name, description.precision)
     FORMATS[name].check_packages()
     _check_classes(description, original)
-    with staged_model(path) as place:
-        write_unstaged(original.model, name, place, description)
-        report = _report(original, name, place, path, description)
-        write_sidecar(report, place)
+    with staged_model(path) as temporary:
+        write_unstaged(original.model, name, temporary, description)
+        report = _report(original, name, temporary, path, description)
+        write_sidecar(report, temporary)
     return report
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerastrash.errors import ConfigError, KerastrashError, ModelError, require
-from kerastrash.export.format import Format, Precision
+from kerastrash.export.format import Format, OpenNet, Precision
 from kerastrash.export.keras_file import KERAS
 from kerastrash.export.litert import LITERT
 from kerastrash.export.onnx import ONNX
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.openvino import OPENVINO
 from kerastrash.export.saved_model import SAVED_MODEL
 from kerastrash.export.torch_program import TORCH
@@ -45,7 +44,7 @@ def format_of(path: Path) -> Format:
 def check_precision(name: FormatName, precision: Precision) -> None:
     """Raises ConfigError where a model alone cannot be written so in the format."""
     if precision == "int8":
-        raise ConfigError("precision='int8' needs training images, and is judged by its F1: use scripts/quantise.py")
+        raise ConfigError("precision='int8' needs training images, and is judged by its F1: use `kerastrash quantise`")
     if precision not in FORMATS[name].precisions:
         others = [other.name for other in FORMATS.values() if precision in other.precisions]
         raise ConfigError(f"precision={precision!r} is not for {name}: choose float32, or one of {', '.join(others)}")

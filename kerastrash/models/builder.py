@@ -72,7 +72,7 @@ def in_policy(model: keras.Model, policy: str) -> keras.Model:
     Rescaling, and the last layer with weights and what follows it, stay in float32, as `build_model` has them.
     """
     functional = keras.Model(model.input, model.output, name=model.name)
-    last = max(place for place, layer in enumerate(functional.layers) if layer.weights)
+    last = max(index for index, layer in enumerate(functional.layers) if layer.weights)
     exact = {layer.name for layer in functional.layers[last:]}
 
     def converted(layer: keras.Operation) -> keras.Operation:
@@ -116,7 +116,7 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 
 def gives_probabilities(model: keras.Model) -> bool:
-    """Whether the model's last layer is a softmax, or has one for its activation."""
+    """True where the model's last layer is a softmax, or has one for its activation."""
     last = model.layers[-1]
     return isinstance(last, layers.Softmax) or _activates_with_softmax(last)
 

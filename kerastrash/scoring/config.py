@@ -1,10 +1,10 @@
 """The settings of timing nets, of scoring a saved one, and of a benchmark."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.data import DataConfig
+from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import require
 from kerastrash.export.formats import FormatName
 from kerastrash.scoring.formula import BASELINE_F1, ReferenceKind
@@ -23,7 +23,7 @@ class TimingConfig:
     baseline_f1: float = BASELINE_F1
     """The baseline's macro F1 in the score; left alone, the published one. Far from it F1 hardly changes the score."""
     timed_images: int | None = None
-    """Time only so many images, spread evenly over the part; none: all of them."""
+    """Time only so many images, spread evenly over the split; none: all of them."""
     turns: int = 5
     """Blocks that the timed images are cut into; model and baseline take turns block by block."""
 
@@ -58,35 +58,30 @@ class ClockConfig(TimingConfig):
 
 
 @dataclass(frozen=True)
-class SavedModel:
-    """The first field of the settings below: without a default, so that the command line takes it first."""
+class ScoreConfig:
+    """Score a saved model: macro F1, two clocks at batch 1 beside a baseline net, and the contest's score."""
 
     model: Path
     """The saved model: a .keras file, or one exported to any format, which its own runtime runs."""
-
-
-@dataclass(frozen=True)
-class ScoreConfig(ClockConfig, DataConfig, SavedModel):
-    """Which model is scored, on which data, run by what, and against which baseline."""
-
-    part: Literal["train", "val", "test"] = "test"
-    """The part of the data that is classified and timed."""
+    split: Literal["train", "val", "test"] = "test"
+    """The split of the data that is classified and timed."""
     output: Path | None = None
     """Also write the report to this JSON file."""
+    data: DataConfig = field(default_factory=unnamed)
+    """Which data."""
+    clock: ClockConfig = field(default_factory=ClockConfig)
+    """How it is timed, and beside which baseline."""
 
 
 @dataclass(frozen=True)
-class Models:
-    """The first field of the settings below: without a default, so that the command line takes it first."""
+class BenchmarkConfig:
+    """Time model files of any format in turns, each in a process of its own: latency, throughput, size, memory, F1.
+
+    Exit status 1 where one of them failed.
+    """
 
     models: tuple[Path, ...]
     """Model files of any format; the folder of a SavedModel counts as one."""
-
-
-@dataclass(frozen=True)
-class BenchmarkConfig(TimingConfig, DataConfig, Models):
-    """Which files are timed with how many threads, on which data, and against which baseline."""
-
     threads: tuple[int, ...] = (1,)
     """Every file is timed with each of these numbers of processor threads."""
     batches: tuple[int, ...] = (1, 32)
@@ -95,13 +90,14 @@ class BenchmarkConfig(TimingConfig, DataConfig, Models):
     """Time each .keras file written in these formats; all: in every format that is installed; none: as it is."""
     backends: tuple[Literal["torch", "jax", "tensorflow"], ...] | None = None
     """Keras backends that run the .keras files; none: the one that KERAS_BACKEND names."""
-    timed_images: int | None = 200
-    """Test crops that every file is timed on, at least; none: all of them. A p99 wants some hundreds."""
     output: Path | None = None
     """Folder of benchmark.csv, benchmark.json and benchmark.png; left out, `benchmarks/` and the first model's name."""
+    data: DataConfig = field(default_factory=unnamed)
+    """Which data."""
+    timing: TimingConfig = field(default_factory=lambda: TimingConfig(timed_images=200))
+    """How they are timed, and beside which baseline; a p99 wants some hundreds of images."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         require(len(self.models) > 0, "models", self.models, "must name at least one file")
         for name in ("threads", "batches"):
             values = getattr(self, name)

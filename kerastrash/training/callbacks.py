@@ -9,7 +9,7 @@ from keras import ops
 from rich.markup import escape
 
 from kerastrash.backends import weight_averager
-from kerastrash.console import console, progress_bar
+from kerastrash.console import console, progress_bar, say
 from kerastrash.training.batches import CropBatches
 
 
@@ -53,7 +53,7 @@ class ProgressBar(keras.callbacks.Callback):
         note = f"epoch {epoch + 1}/{self.epochs} loss {logs['loss']:.3f} F1 {logs['val_macro_f1']:.3f}"
         self.bar.update(self.task, note=note)
         if not console.is_terminal:
-            console.print(f"{self.description}: {note}, {logs['images_per_second']:.0f} images/s", highlight=False)
+            say(f"{self.description}: {note}, {logs['images_per_second']:.0f} images/s")
 
     def close(self) -> None:
         """Stops drawing, also after an error, so that the terminal is left clean."""

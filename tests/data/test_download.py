@@ -10,9 +10,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from kerastrash.data import download as download_module
-from kerastrash.data.download import Client, WantedPhotograph, claim, fetch_all
-from kerastrash.data.web import FetchConfig, Unavailable, redirected
+from kerastrash.data import web
+from kerastrash.data.config import FetchConfig
+from kerastrash.data.download import WantedPhotograph, claim, fetch_all
+from kerastrash.data.web import Client, Unavailable, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json
 
@@ -156,10 +157,10 @@ def test_a_circle_of_redirects_is_left(site, answer, fetch):
         ("https://farm66.staticflickr.com/a", "http://live.staticflickr.com/a", "https to http"),
         ("https://farm66.staticflickr.com/a", "https://staticflickr.com.example.org/a", "another host"),
         ("https://farm66.staticflickr.com/a", "https://evilstaticflickr.com/a", "another host"),
-        ("http://93.184.216.34/a", "http://127.0.0.1/a", "private"),
-        ("http://93.184.216.34/a", "http://169.254.169.254/a", "private"),
-        ("http://93.184.216.34/a", "http://[::1]/a", "private"),
-        ("http://93.184.216.34/a", "http://2130706433/a", "private"),
+        ("http://93.184.216.34/a", "http://127.0.0.1/a", "another host"),
+        ("http://93.184.216.34/a", "http://169.254.169.254/a", "another host"),
+        ("http://93.184.216.34/a", "http://[::1]/a", "another host"),
+        ("http://93.184.216.34/a", "http://2130706433/a", "another host"),
         ("http://127.0.0.1/a", "http://10.0.0.1/a", None),
         ("http://127.0.0.1/a", "file:///etc/passwd", "http to file"),
         ("http://127.0.0.1/a", "ftp://127.0.0.1/a", "http to ftp"),
@@ -169,7 +170,7 @@ def test_a_circle_of_redirects_is_left(site, answer, fetch):
     ],
 )
 def test_where_a_redirect_may_lead(origin, target, reason):
-    hosts = ("staticflickr.com", "127.0.0.1", "169.254.169.254", "::1", "2130706433", "10.0.0.1")
+    hosts = ("staticflickr.com", "10.0.0.1")
     if reason is None:
         assert redirected(origin, target, hosts) == target
     else:
@@ -189,7 +190,7 @@ def test_nothing_but_http_and_https_is_asked(fetch, address):
 
 @pytest.mark.parametrize("length", [True, False])
 def test_a_file_that_is_too_large_is_refused(site, answer, fetch, monkeypatch, length):
-    monkeypatch.setattr(download_module, "MAX_BYTES", 5000)
+    monkeypatch.setattr(web, "MAX_BYTES", 5000)
     assert_unavailable(fetch, site.add("/a", answer(BODY, length=length)), "larger than")
 
 

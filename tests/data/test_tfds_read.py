@@ -82,7 +82,7 @@ def test_the_newest_version_is_taken(built):
 
 @pytest.mark.parametrize("name", ["other", "", "..", "small/1.0.0", "../kerastrash_crops/small"])
 def test_a_name_that_is_no_set_lists_those_that_are_there(built, name):
-    with pytest.raises(DataError, match=r"holds no such set \(there are small\); build it: prepare_data\.py tfds"):
+    with pytest.raises(DataError, match=r"holds no such set \(there are small\); build it: kerastrash prepare tfds"):
         read_tfds(name, built.tfds_folder)
     with pytest.raises(DataError, match=r"holds no such set \(there are none\)"):
         read_tfds(name, built.cache)

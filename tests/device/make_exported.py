@@ -5,19 +5,20 @@ python tests/device/make_exported.py FOLDER --data annotations.json
 For the environment with everything in it; the test then runs where neither Keras nor a backend is installed.
 """
 
-import kerastrash.default_backend  # noqa: F401, I001  before Keras is imported
-
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import numpy as np
 from PIL import Image
 
-from kerastrash.cli import run
+from kerastrash.cli import script
 from kerastrash.data import DataConfig, open_source, read_crop
-from kerastrash.export.format import Description
 from kerastrash.export.export import Original, export_model, exported_name, open_original
+from kerastrash.export.format import Description
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import save_model
 
@@ -40,16 +41,13 @@ EXPORTS = (
 
 
 @dataclass(frozen=True)
-class Folder:
-    """The first field of the settings below: without a default, so that the command line takes it first."""
+class DeviceConfig:
+    """Where the files go, and which photographs are classified: the sample, or `--data`."""
 
     folder: Path
     """Where the files go."""
-
-
-@dataclass(frozen=True)
-class DeviceConfig(DataConfig, Folder):
-    """Where the files go, and which photographs are classified: the drawn sample, or `--data`."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Which photographs."""
 
 
 def main(config: DeviceConfig) -> None:
@@ -68,9 +66,9 @@ def main(config: DeviceConfig) -> None:
 
 def _photographs(config: DeviceConfig) -> np.ndarray:
     """uint8 (n, SIZE, SIZE, 3), spread evenly over the data."""
-    crops = open_source(config).crops
-    places = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
-    return np.stack([read_crop(crops[place], SIZE) for place in places])
+    crops = open_source(config.data).crops
+    chosen = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
+    return np.stack([read_crop(crops[index], SIZE) for index in chosen])
 
 
 def _net(images: np.ndarray) -> keras.Model:
@@ -92,4 +90,4 @@ def _export(original: Original, name: str, description: Description, folder: Pat
 
 
 if __name__ == "__main__":
-    run(main)
+    script(main)

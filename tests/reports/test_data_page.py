@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.data.checks import CheckConfig, check
+from kerastrash.data.checks import check
+from kerastrash.data.config import CheckConfig, DataConfig
 from kerastrash.reports.data_page import contact_sheets, write_page
 
 LOADS = ("src", "href", "srcset", "data", "poster", "action")
@@ -47,7 +48,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def report(folder, tmp_path):
-    return check(CheckConfig(data=str(folder), cache=tmp_path / "cache", input_size=16))
+    return check(CheckConfig(data=DataConfig(data=str(folder), cache=tmp_path / "cache"), input_size=16))
 
 
 @pytest.fixture
@@ -105,7 +106,7 @@ def test_many_findings_are_shortened_and_counted(folder, tmp_path):
     for number in range(60):
         (folder / "box" / f"damaged{number}.png").write_bytes(b"no image")
         shutil.copy(folder / "box" / "1.png", folder / "box" / f"copy{number}.png")
-    report = check(CheckConfig(data=str(folder), cache=tmp_path / "cache", input_size=16))
+    report = check(CheckConfig(data=DataConfig(data=str(folder), cache=tmp_path / "cache"), input_size=16))
     write_page(report, tmp_path / "page.html")
     words = Page((tmp_path / "page.html").read_text()).words
     assert "is no image: 60" in words

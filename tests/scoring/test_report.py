@@ -11,16 +11,19 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from kerastrash import cli
+from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import write_sidecar
+from kerastrash.export.formats import open_runtime, write_sidecar
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
+from kerastrash.options import parse
 from kerastrash.reports.score import score_tables
 from kerastrash.scoring import score
-from kerastrash.scoring.config import ScoreConfig
+from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline
+from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 
 SIZE, IMAGES = 32, 10
@@ -44,12 +47,14 @@ def config(tmp_path_factory) -> ScoreConfig:
     build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "net.keras")
     return ScoreConfig(
         model=folder / "net.keras",
-        data=str(folder / "images"),
-        cache=folder / "cache",
-        runtime="keras",
-        turns=2,
-        baseline_size=40,
+        data=DataConfig(data=str(folder / "images"), cache=folder / "cache"),
+        clock=ClockConfig(runtime="keras", turns=2, baseline_size=40),
     )
+
+
+def clocked(config, **values) -> ScoreConfig:
+    """The settings with others of its clock."""
+    return replace(config, clock=replace(config.clock, **values))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +64,7 @@ def report(config) -> ScoreReport:
 
 def test_the_report_describes_the_model_and_the_data(report):
     assert report.classes == CLASSES
-    assert (report.input_size, report.part, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
+    assert (report.input_size, report.split, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
     assert report.images == report.evaluation.confusion.sum() == 3 * IMAGES * 0.2
     assert report.device
 
@@ -83,19 +88,19 @@ def test_only_the_total_clock_opens_the_file(report):
 
 
 def test_the_published_reference_takes_the_published_constants(config):
-    clock = score_model(replace(config, reference="published", timed_images=2)).clocks[0]
+    clock = score_model(clocked(config, reference="published", timed_images=2)).clocks[0]
     assert (clock.reference.baseline_f1, clock.reference.baseline_time) == (0.7, 43.17)
     assert (clock.reference.f1_source, clock.reference.time_source) == ("published", "published")
     assert clock.model.images == 2
 
 
 def test_a_given_f1_is_marked_as_given(config):
-    reference = score_model(replace(config, baseline_f1=0.5, timed_images=2)).clocks[0].reference
+    reference = score_model(clocked(config, baseline_f1=0.5, timed_images=2)).clocks[0].reference
     assert (reference.baseline_f1, reference.f1_source) == (0.5, "given")
 
 
 def test_the_f1_of_a_trained_baseline_is_measured_on_the_same_part(config, report):
-    clock = score_model(replace(config, baseline_net=str(config.model), timed_images=2)).clocks[0]
+    clock = score_model(clocked(config, baseline_net=str(config.model), timed_images=2)).clocks[0]
     assert clock.reference.f1_source == "measured here"
     assert clock.reference.baseline_f1 == report.evaluation.macro_f1
     assert clock.score == pytest.approx(0.5 * clock.seconds / clock.baseline_seconds + 0.5)
@@ -104,13 +109,13 @@ def test_the_f1_of_a_trained_baseline_is_measured_on_the_same_part(config, repor
 def test_a_trained_baseline_for_other_classes_is_refused(config, tmp_path):
     build_model("mobilenetv3_79", SIZE, classes=4, width=0.25).save(tmp_path / "four.keras")
     with pytest.raises(ModelError, match=r"four\.keras: gives 4 outputs, the data has 3 classes"):
-        score_model(replace(config, baseline_net=str(tmp_path / "four.keras")))
+        score_model(clocked(config, baseline_net=str(tmp_path / "four.keras")))
 
 
 def test_onnx_runtime_gives_the_same_predictions(config, report):
     for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
-    found = score_model(replace(config, runtime="onnx", timed_images=2))
+    found = score_model(clocked(config, runtime="onnx", timed_images=2))
     assert found.runtime == "onnxruntime"
     np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
     assert "onnxruntime" in found.clocks[0].reference.time_source
@@ -119,7 +124,7 @@ def test_onnx_runtime_gives_the_same_predictions(config, report):
 def test_an_exported_file_is_scored_in_its_own_runtime(config, report, tmp_path):
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     path = write_model(open_model(config.model), "onnx", tmp_path / "net.onnx", Description(CLASSES))
-    found = score_model(replace(config, model=path, runtime="auto", timed_images=2))
+    found = score_model(clocked(replace(config, model=path), runtime="auto", timed_images=2))
     np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
     assert (found.runtime, found.input_size, found.parameters) == ("onnxruntime", SIZE, None)
     assert ": - parameters" in shown(found)
@@ -176,14 +181,40 @@ def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_c
 )
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=f"^{setting}="):
-        ScoreConfig(model=Path("net.keras"), **{setting: value})
+        ClockConfig(**{setting: value})
 
 
 def test_a_given_f1_contradicts_the_published_reference():
     with pytest.raises(ConfigError, match="contradicts reference='published'"):
-        ScoreConfig(model=Path("net.keras"), reference="published", baseline_f1=0.5)
+        ClockConfig(reference="published", baseline_f1=0.5)
 
 
 def test_the_command_line_takes_the_model_and_the_data_flat():
-    config = cli.parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
-    assert config == ScoreConfig(model=Path("net.keras"), data="photos", runtime="onnx", threads=2)
+    config = parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
+    assert config == ScoreConfig(
+        Path("net.keras"), data=DataConfig("photos"), clock=ClockConfig(runtime="onnx", threads=2)
+    )
+
+
+def test_a_float16_model_is_timed_beside_the_baseline_in_the_same_policy(config, tmp_path):
+    net = in_policy(open_model(config.model), "mixed_float16")
+    save_model(net, tmp_path / "half.keras", CLASSES)
+    found = score_model(clocked(replace(config, model=tmp_path / "half.keras"), timed_images=2))
+    assert found.dtype_policy == "mixed_float16"
+    assert all("at 40 px, mixed_float16, keras-torch" in clock.reference.time_source for clock in found.clocks)
+    assert found.settings()["dtype_policy"] == "mixed_float16"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_baseline_has_the_runtime_and_the_policy_of_the_net_beside_it(config, tmp_path, policy, trained):
+    net = str(config.model) if trained else "mobilenetv3_79"
+    clock = replace(config.clock, timed_images=2, baseline_net=net)
+    timed = TimedFile(config.model, open_runtime(config.model), policy)
+    part = prepare(config.data, SIZE).part("test")
+    beside = measure_beside_baseline(timed, part, clock, config.data, "test", tmp_path)
+    assert dtype_policy_of(open_model(tmp_path / "baseline.keras")) == policy
+    assert list(beside.times) == ["inference"]
+    assert {name: timing.images for name, timing in beside.times["inference"].items()} == {"model": 2, "baseline": 2}
+    images = open_model(tmp_path / "baseline.keras").input_shape[1]
+    assert images == (SIZE if trained else 40)

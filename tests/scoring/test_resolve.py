@@ -8,7 +8,6 @@ from kerastrash.backends import device_description
 from kerastrash.runs import processor_name
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
-from tuners.config import TuneConfig
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +33,6 @@ def test_it_is_keras_with_a_sentence_where_onnx_runtime_is_not_installed(monkeyp
 
 def test_a_runtime_that_was_named_stays_in_silence(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    config = TuneConfig(runtime="onnx")
+    config = ClockConfig(runtime="onnx")
     assert resolve_runtime(config) is config
     assert capsys.readouterr().err == ""
-
-
-def test_the_settings_keep_their_kind():
-    assert type(resolve_runtime(TuneConfig())) is TuneConfig

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SCRIPTS = ("prepare_data", "train", "tune")
+SCRIPTS = ("prepare", "train", "tune")
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def assert_sentence(done, *words):
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_missing_annotation_file(script, tmp_path, name):
-    runs = [] if name == "prepare_data" else ["--runs", tmp_path / "runs"]
+    runs = [] if name == "prepare" else ["--runs", tmp_path / "runs"]
     done = script(name, "--data", tmp_path / "absent.json", "--cache", tmp_path / "cache", *runs)
     assert_sentence(done, "absent.json", "no such file")
     assert not (tmp_path / "cache").exists()
@@ -58,13 +58,13 @@ def test_a_missing_annotation_file(script, tmp_path, name):
 
 def test_a_malformed_annotation_file(script, folder):
     (folder / "annotations.json").write_text('{"images": [')
-    assert_sentence(script("prepare_data", *arguments(folder)), "annotations.json", "not valid JSON")
+    assert_sentence(script("prepare", *arguments(folder)), "annotations.json", "not valid JSON")
 
 
 def test_a_set_of_which_no_image_can_be_used_stops(script, folder):
     for path in (folder / "images").iterdir():
         path.write_bytes(b"no image")
-    assert_sentence(script("prepare_data", *arguments(folder)), "not one of 16 crops", "image")
+    assert_sentence(script("prepare", *arguments(folder)), "not one of 16 crops", "image")
     assert not [path for path in folder.glob("cache/*") if path.is_dir()]
 
 
@@ -77,7 +77,7 @@ def test_single_bad_images_and_boxes_are_counted_and_named(script, folder):
     document["annotations"][4]["bbox"] = [100, 100, 5, 5]
     document["annotations"][5]["bbox"] = [math.nan, 0, 5, 5]
     write(folder, document)
-    status, out, error = script("prepare_data", *arguments(folder))
+    status, out, error = script("prepare", *arguments(folder))
     assert status == 0, error
     assert "10" in out
     for word in ("0.png", "1.png", "outside.png"):
@@ -86,19 +86,19 @@ def test_single_bad_images_and_boxes_are_counted_and_named(script, folder):
 
 def test_an_unmapped_category(script, folder):
     (folder / "map.yaml").write_text("classes:\n  Metal: [can]\nleft_out: []\n")
-    assert_sentence(script("prepare_data", *arguments(folder), "--categories", folder / "map.yaml"), "box", "map.yaml")
+    assert_sentence(script("prepare", *arguments(folder), "--categories", folder / "map.yaml"), "box", "map.yaml")
 
 
 def test_a_class_with_too_few_crops(script, folder):
     document = read(folder)
     document["annotations"] = [a for a in document["annotations"] if a["category_id"] == 0 or a["id"] < 4]
     write(folder, document)
-    assert_sentence(script("prepare_data", *arguments(folder)), "'box'", "too few")
+    assert_sentence(script("prepare", *arguments(folder)), "'box'", "too few")
 
 
 def test_an_empty_folder(script, tmp_path):
     (tmp_path / "empty").mkdir()
-    done = script("prepare_data", "--data", tmp_path / "empty", "--cache", tmp_path / "cache")
+    done = script("prepare", "--data", tmp_path / "empty", "--cache", tmp_path / "cache")
     assert_sentence(done, "empty")
 
 
@@ -111,7 +111,7 @@ def test_a_folder_for_runs_that_cannot_be_written(script, folder, name):
 
 def test_a_cache_that_cannot_be_written(script, folder):
     (folder / "file").write_text("")
-    done = script("prepare_data", "--data", folder / "annotations.json", "--cache", folder / "file" / "cache")
+    done = script("prepare", "--data", folder / "annotations.json", "--cache", folder / "file" / "cache")
     assert_sentence(done, "cannot be written")
 
 
@@ -127,7 +127,7 @@ def test_a_run_made_with_other_settings(script, folder):
     ("option", "value", "word"),
     [
         ("--max-epochs", "0", "max_epochs"),
-        ("--space.kernels", "[4]", "kernels"),
+        ("--kernels", "4", "kernels"),
         ("--threads", "0", "threads"),
         ("--max-params", "5", "max_params"),
         ("--objective", "val_loss", "objective"),
@@ -136,7 +136,7 @@ def test_a_run_made_with_other_settings(script, folder):
     ],
 )
 def test_a_setting_out_of_range_is_refused_before_any_training(script, folder, option, value, word):
-    places = ["--cache", folder / "cache", "--runs", folder / "runs", "--input-sizes", "[16]"]
+    places = ["--cache", folder / "cache", "--runs", folder / "runs", "--input-sizes", "16"]
     done = script("tune", "--data", folder / "annotations.json", *places, option, value)
     assert_sentence(done, word)
     assert not list(folder.rglob("job.log"))

@@ -35,12 +35,12 @@ def folder(tmp_path_factory) -> Path:
 def options(folder: Path) -> list[object]:
     data = ["--data", folder / "images", "--cache", folder / "cache"]
     baseline = ["--baseline-net", folder / "tiny.yaml", "--baseline-size", 24]
-    return [*data, *baseline, "--turns", 2, "--timed-images", 3, "--batches", "[1,2]"]
+    return [*data, *baseline, "--turns", 2, "--timed-images", 3, "--batches", 1, 2]
 
 
 def test_what_could_be_measured_is_written_and_what_failed_is_said(script, folder, tmp_path):
     models = (folder / "net.onnx", folder / "cut.onnx")
-    arguments = (*models, "--threads", "[1,2]", "--output", tmp_path / "out", *options(folder))
+    arguments = (*models, "--threads", 1, 2, "--output", tmp_path / "out", *options(folder))
     status, out, error = script("benchmark", *arguments)
     assert status == 1, error
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -75,7 +75,7 @@ def test_a_benchmark_without_failures_ends_with_0(script, folder, tmp_path):
 
 
 def test_a_setting_out_of_range_is_a_sentence_and_writes_nothing(script, folder, tmp_path):
-    arguments = (folder / "net.onnx", *options(folder), "--threads", "[0]", "--output", tmp_path / "out")
+    arguments = (folder / "net.onnx", *options(folder), "--threads", 0, "--output", tmp_path / "out")
     status, _, error = script("benchmark", *arguments)
     assert status == 2
     assert "threads=(0,) must be" in error and "Traceback" not in error

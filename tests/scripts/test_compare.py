@@ -40,7 +40,7 @@ def test_a_comparison_ends_with_its_table_and_files_and_with_1_where_a_system_fa
         folder, f"name: theirs, team: 1, {NET}", f"name: broken, {NET}, {diverges}", fields="baseline: theirs"
     )
     arguments = (systems, *options(folder), "--runtime", "onnx")
-    status, out, error = script("compare", *arguments, "--only", "[theirs]", "--train-only")
+    status, out, error = script("compare", *arguments, "--only", "theirs", "--train-only")
     assert status == 0, error
     assert "theirs, seed 0: F1" in error and "1 of 1" in error
     assert "val)" in out and "Trained only" in out and "comparison.csv" not in out
@@ -60,7 +60,7 @@ def test_a_comparison_ends_with_its_table_and_files_and_with_1_where_a_system_fa
     ("system", "arguments", "words"),
     [
         ("name: a", [], "systems.yaml, system a: give exactly one of net, weights and prune"),
-        (f"name: a, {NET}", ["--only", "[b]"], "only='b' is no system; the systems are a"),
+        (f"name: a, {NET}", ["--only", "b"], "only='b' is no system; the systems are a"),
         (f"name: a, {NET}", ["--turns", "0"], "turns=0 must be at least 1"),
         (f"name: a, {NET}", ["--data", "absent"], "absent: no such file or folder"),
     ],

@@ -26,10 +26,10 @@ def test_without_a_teacher_it_says_how_to_name_one(script, arguments):
     status, _, error = script("distill", *arguments)
     assert status == 2
     assert "teachers: none is given" in error
-    assert "--teacher_weights efficientnet_lite0" in error
+    assert "--teacher-weights efficientnet_lite0" in error
 
 
 def test_a_setting_out_of_range_is_named(script, tmp_path, arguments):
-    status, _, error = script("distill", *arguments, "--teachers", "[a.keras]", "--hard-share", 2)
+    status, _, error = script("distill", *arguments, "--teachers", "a.keras", "--hard-share", 2)
     assert status == 2
     assert "hard_share" in error

@@ -1,49 +1,49 @@
-"""Every command that the documents and the scripts' own first lines show is one that its script takes."""
+"""Every command that the documents and the scripts' own first lines show is one that is taken."""
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
-from kerastrash import cli
+from kerastrash import cli, commands
+from kerastrash.options import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "scripts").glob("*.py"))]
-COMMAND = re.compile(r"python (scripts/\w+\.py[^`&|\n]*)")
+PAGES = [ROOT / "README.md", ROOT / "data/README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "scripts").rglob("*.py"))]
+COMMAND = re.compile(r"(?:python scripts/([\w/]+)\.py|\bkerastrash (\w+))( [^`&|\n]*)")
 
 
-def commands() -> list:
-    """The script and the words after it, once for each command."""
+def shown() -> list:
+    """The script or verb and the words after it, once for each command."""
     found = {}
-    for page in PAGES:
-        for line in COMMAND.findall(page.read_text().replace("\\\n", " ")):
-            script, *words = shlex.split(line, comments=True)
+    for page in filter(Path.exists, PAGES):
+        for script, verb, rest in COMMAND.findall(page.read_text().replace("\\\n", " ")):
+            if verb and verb not in commands.VERBS:
+                continue
+            words = shlex.split(rest, comments=True)
             if "..." not in words:
-                shown = " ".join((script, *words))
-                found[shown] = pytest.param(script, words, id=f"{page.stem}: {shown}")
+                line = " ".join((script or verb, *words))
+                found[line] = pytest.param(script or verb, words, id=f"{page.stem}: {line}")
     return list(found.values())
 
 
-@pytest.fixture
-def nothing_is_run(monkeypatch):
-    """The scripts parse their command lines and call nothing."""
-    run = cli.run
+@pytest.mark.parametrize(("name", "words"), shown())
+def test_a_documents_command_is_taken(script, monkeypatch, name, words):
+    def only_parse(function):
+        (cls,) = (kind for name, kind in cli.get_type_hints(function).items() if name != "return")
+        parse(cls, sys.argv[1:])
 
-    def parsed(function):
-        def nothing(config):
-            return None
-
-        nothing.__annotations__, nothing.__doc__ = function.__annotations__, function.__doc__
-        return nothing
-
-    def only_parse(function, arguments=None, commands=None):
-        run(parsed(function), arguments, {name: parsed(other) for name, other in (commands or {}).items()})
-
-    monkeypatch.setattr(cli, "run", only_parse)
-
-
-@pytest.mark.parametrize(("name", "words"), commands())
-def test_a_documents_command_is_taken(script, nothing_is_run, name, words):
-    status, _, error = script(Path(name).stem, *words)
+    monkeypatch.setattr(cli, "execute", lambda verb, *settings: None)
+    monkeypatch.setattr(cli, "script", only_parse)
+    status, _, error = script(name, *words)
     assert status == 0, error
+
+
+def test_a_script_is_the_verb_of_its_name():
+    names = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    assert names == {name for name, verb in commands.VERBS.items() if verb.settings and " " not in name}
+    for name in names:
+        assert f'main("{name}")' in (ROOT / "scripts" / f"{name}.py").read_text()

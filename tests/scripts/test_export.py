@@ -38,11 +38,13 @@ def test_each_format_is_a_row_and_a_failed_one_says_why(script, folder, data):
         folder / "net.keras",
         *data,
         "--formats",
-        "[torch,onnx]",
+        "torch",
+        "onnx",
         "--precision",
         "float16",
         "--classes",
-        "[a,b]",
+        "a",
+        "b",
     )
     assert status == 1
     assert "net-float16.onnx" in out and "onnxruntime" in out and "100.0% of 4" in out
@@ -52,7 +54,7 @@ def test_each_format_is_a_row_and_a_failed_one_says_why(script, folder, data):
 
 
 def test_all_is_well_with_status_0_and_missing_class_names_are_mentioned(script, folder, data, tmp_path):
-    status, out, err = script("export", folder / "net.keras", *data, "--formats", "[keras]", "--output", tmp_path)
+    status, out, err = script("export", folder / "net.keras", *data, "--formats", "keras", "--output", tmp_path)
     assert (status, {path.name for path in tmp_path.iterdir()}) == (0, {"net.keras", "net.keras.json"})
     assert "keras-" in out
     assert "net.keras: names no classes" in err and "--classes" in err
@@ -60,8 +62,8 @@ def test_all_is_well_with_status_0_and_missing_class_names_are_mentioned(script,
 
 def test_a_bad_model_and_a_bad_option_are_sentences_with_status_2(script, folder, data, tmp_path):
     (tmp_path / "bad.keras").write_bytes(b"not a model")
-    status, out, err = script("export", tmp_path / "bad.keras", *data, "--formats", "[keras]")
+    status, out, err = script("export", tmp_path / "bad.keras", *data, "--formats", "keras")
     assert (status, out) == (2, "") and "bad.keras: not a .keras archive" in err
-    status, out, err = script("export", folder / "net.keras", "--formats", "[tflite]")
+    status, out, err = script("export", folder / "net.keras", "--formats", "tflite")
     assert status == 2 and "formats" in err
     assert {path.name for path in tmp_path.iterdir()} == {"bad.keras"}

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from kerastrash import classifier
+from kerastrash.commands import predict
+from kerastrash.commands.settings import PredictConfig
+
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -74,7 +78,7 @@ def test_several_images_and_the_most_probable_classes(script, net, folder):
 def test_json_is_an_object_a_line_with_all_probabilities(script, net, folder):
     odd = folder / "줄\nbreak.png"
     Image.new("RGB", (5, 5), "red").save(odd)
-    status, out, _ = script("predict", "--json", "--classes", "[R,G,B]", net, folder)
+    status, out, _ = script("predict", "--json", net, folder, "--classes", "R", "G", "B")
     assert status == 0
     found = [json.loads(line) for line in out.splitlines()]
     assert [one["label"] for one in found] == ["G", "R", "B", "R"]
@@ -93,15 +97,67 @@ def test_a_name_with_a_line_break_stays_in_its_line(script, net, tmp_path):
     assert r"line\nbreak.png" in out
 
 
-def test_an_image_on_standard_input(net, folder):
-    command = [sys.executable, SCRIPT, net, "-"]
-    data = (folder / "b.png").read_bytes()
-    done = subprocess.run(command, input=data, capture_output=True, timeout=120)
+def on_standard_input(net, data: bytes, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, SCRIPT, net, *options, "-"]
+    return subprocess.run(command, input=data, capture_output=True, timeout=120)
+
+
+@pytest.mark.parametrize("suffix", ("png", "jpg", "gif", "bmp", "webp", "tiff"))
+def test_the_bytes_of_an_image_on_standard_input_are_answered(net, suffix, tmp_path):
+    Image.new("RGB", (300, 257), "blue").save(tmp_path / f"b.{suffix}")
+    done = on_standard_input(net, (tmp_path / f"b.{suffix}").read_bytes())
     assert done.returncode == 0, done.stderr
     assert done.stdout.decode().split()[:2] == ["-", "blue"]
-    empty = subprocess.run(command, input=b"", capture_output=True, timeout=120)
-    assert empty.returncode == 2
-    assert b"file is empty" in empty.stderr
+
+
+def test_paths_on_standard_input_are_answered_in_order_after_those_of_the_line(net, folder):
+    listed = f"{folder / 'a'}\n\n{folder / 'absent.png'}\n{folder / 'b.png'}\n"
+    done = on_standard_input(net, listed.encode(), str(folder / "b.png"))
+    assert done.returncode == 1
+    names = [line.split()[0] for line in done.stdout.decode().splitlines()]
+    assert names == [str(folder / name) for name in ("b.png", "a/deep/green.PNG", "a/red.jpg", "b.png")]
+    assert b"absent.png: no such file" in done.stderr
+    assert b"1 of 5 images could not be read" in done.stderr
+
+
+def test_nothing_on_standard_input_is_a_sentence(net):
+    done = on_standard_input(net, b"")
+    assert done.returncode == 2
+    assert b"file is empty" in done.stderr
+
+
+def test_each_image_is_answered_before_the_next_one_is_named(net, folder):
+    command = [sys.executable, SCRIPT, net, "-"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        for name, label in (("b.png", "blue"), ("a/red.jpg", "red")):
+            process.stdin.write(f"{folder / name}\n")
+            process.stdin.flush()
+            assert process.stdout.readline().split()[:2] == [str(folder / name), label]
+        process.stdin.close()
+        assert process.wait(timeout=60) == 0
+
+
+def test_the_images_of_a_folder_are_answered_one_by_one(net, folder, monkeypatch):
+    events = []
+    monkeypatch.setattr(predict, "show", lambda prediction, *_: events.append(f"said {Path(prediction.image).name}"))
+    decode = classifier.decode
+    monkeypatch.setattr(
+        classifier, "decode", lambda path, data: events.append(f"read {path.name}") or decode(path, data)
+    )
+    assert predict.predict(PredictConfig(net, [str(folder / "a")])) == 0
+    assert events == ["read green.PNG", "said green.PNG", "read red.jpg", "said red.jpg"]
+
+
+def test_brackets_in_a_name_are_no_markup(script, net, tmp_path):
+    odd = tmp_path / "[bold][b]" / "[link].png"
+    odd.parent.mkdir()
+    Image.new("RGB", (5, 5), "red").save(odd)
+    (odd.parent / "[none].png").write_text("not an image")
+    status, out, error = script("predict", net, odd.parent)
+    assert status == 1
+    assert out.split()[:2] == [str(odd), "red"]
+    assert f"{odd.parent / '[none].png'}: is no image" in error
 
 
 def test_what_cannot_be_read_is_named_and_counted_and_the_others_are_answered(script, net, folder):

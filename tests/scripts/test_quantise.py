@@ -37,7 +37,7 @@ def options(folder) -> tuple[object, ...]:
 
 
 def test_a_table_shows_accuracy_and_size_before_and_after(script, folder):
-    status, shown, _ = script("quantise", *options(folder), "--force", "true")
+    status, shown, _ = script("quantise", *options(folder), "--force")
     sidecar = json.loads((folder / "exports" / "net-int8.onnx.json").read_text())
     assert status == 0
     for name, figures in (("float32", sidecar["before"]), ("int8", sidecar["after"])):

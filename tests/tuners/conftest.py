@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tuners.config import TuneConfig
-from tuners.space import Space
+from kerastrash.data import DataConfig
+from kerastrash.scoring.config import ClockConfig
+from tuners.config import Space, TuneConfig
 from tuners.tune import Tuned, tune
 
 COLOURS = {"Metal": (200, 60, 60), "Paper": (60, 200, 60), "Plastic": (60, 60, 200)}
@@ -34,16 +35,13 @@ def photographs(tmp_path_factory) -> Path:
 def small_config(photographs: Path, folder: Path) -> TuneConfig:
     """Five trials of one or two epochs."""
     return TuneConfig(
-        data=str(photographs),
-        cache=folder / "cache",
+        data=DataConfig(data=str(photographs), cache=folder / "cache"),
         runs=folder / "runs",
         name="small",
         input_sizes=(16,),
         max_epochs=2,
         factor=2,
-        baseline_size=32,
-        timed_images=2,
-        turns=1,
+        clock=ClockConfig(baseline_size=32, timed_images=2, turns=1),
         space=SPACE,
     )
 

@@ -5,15 +5,13 @@ import dataclasses
 import keras
 import pytest
 
-from kerastrash.cli import part_of
-from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.data import Dataset, prepare
 from kerastrash.export.format import Format
 from kerastrash.files import read_csv, write_json
 from kerastrash.jobs import LOG, ChildProcesses, run
 from kerastrash.models import macs, parameters
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.formula import score
 from kerastrash.training.recipe import Recipe
 from tuners import latency
@@ -29,8 +27,8 @@ def settings(config, tmp_path) -> TrialSettings:
         recipe=Recipe(epochs=2, batch_size=8, n_select=0),
         input_size=16,
         until=2,
-        data=part_of(DataConfig, config),
-        clock=resolve_runtime(part_of(ClockConfig, config)),
+        data=config.data,
+        clock=resolve_runtime(config.clock),
         latency_folder=tmp_path / "latency",
     )
 
@@ -91,22 +89,16 @@ def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monke
     assert len(set(keys)) == len(keys)
 
 
-def test_the_baseline_is_timed_in_float32_whatever_the_trial_trains(settings, dataset, monkeypatch, tmp_path):
-    built = {}
-
-    def measure(model, dataset, data, clock):
-        baseline = latency.open_float32_baseline(clock, data, len(dataset.classes)).model
-        built.update(net=model.layers[-2].compute_dtype, baseline=baseline.layers[-2].compute_dtype)
-        return latency.Latency(1.0, 2.0, 0.7, "published", "here")
-
-    monkeypatch.setattr(latency, "measure", measure)
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float32"])
+def test_the_baseline_is_timed_in_the_dtype_policy_of_the_net(settings, dataset, tmp_path, policy):
+    clock = dataclasses.replace(settings.clock, runtime="keras")
     keras.config.set_dtype_policy("mixed_bfloat16")  # as a training in this process leaves it
     try:
-        latency.latency_of(ROWS, "mixed_bfloat16", dataset, settings.data, settings.clock, tmp_path / "latency")
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        times = latency.latency_of(ROWS, policy, dataset, settings.data, clock, tmp_path / "latency")
     finally:
         keras.config.set_dtype_policy("float32")
-    assert built == {"net": "bfloat16", "baseline": "float32"}
+    assert ("px, mixed_bfloat16, keras-" in times.measured_as) is (policy == "mixed_bfloat16")
+    assert times.median_ms > 0 and times.baseline_ms > 0
 
 
 def test_a_time_that_was_stored_is_used(settings, dataset, tmp_path):

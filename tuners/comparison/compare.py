@@ -19,6 +19,7 @@ from kerastrash.reports.comparison_rows import Comparison
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
+from kerastrash.scoring.config import ClockConfig
 from kerastrash.settings import to_dict
 from tuners.comparison.config import CompareConfig
 from tuners.comparison.jobs import Outcome, Outcomes, SystemJob, chosen, plan
@@ -41,7 +42,7 @@ def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
     Raises:
         KerastrashError: bad settings, systems or data, or a folder that was made with others.
     """
-    fix_threads(config.threads)
+    fix_threads(config.clock.threads)
     systems = systems_of(config)
     jobs = plan(systems, config.folder)
     wanted = chosen(jobs, config.only)
@@ -64,11 +65,10 @@ def systems_of(config: CompareConfig) -> Systems:
     systems = read_systems(config.systems)
     given = {name: getattr(config, name) for name in DATA_FIELDS if getattr(config, name) is not None}
     for name in ("baseline_net", "baseline_size", "baseline_f1", "reference"):
-        default = CompareConfig.__dataclass_fields__[name].default
-        if systems.baseline and getattr(config, name) != default:
+        value = getattr(config.clock, name)
+        if systems.baseline and value != getattr(ClockConfig(), name):
             raise ConfigError(
-                f"{name}={getattr(config, name)!r} contradicts baseline: {systems.baseline} in {config.systems}; "
-                "leave out one of them"
+                f"{name}={value!r} contradicts baseline: {systems.baseline} in {config.systems}; leave out one of them"
             )
     return dataclasses.replace(systems, data=dataclasses.replace(systems.data, **given))
 
@@ -180,8 +180,8 @@ def _measure(jobs: Sequence[SystemJob], outcomes: Outcomes, config: CompareConfi
     finished = [job for job in jobs if outcomes[job.folder].finished]
     if not finished:
         return None
-    with limited_threads(config.threads):
-        return measure(finished, outcomes, resolve_runtime(config), systems.data, systems.baseline)
+    with limited_threads(config.clock.threads):
+        return measure(finished, outcomes, resolve_runtime(config.clock), systems.data, systems.baseline)
 
 
 def _comparison(
@@ -192,7 +192,7 @@ def _comparison(
     config: CompareConfig,
     surroundings: dict[str, Any],
 ) -> Comparison:
-    reference = reference_of(measured, jobs, config, systems.baseline)
+    reference = reference_of(measured, jobs, config.clock, systems.baseline)
     models = seed_rows(jobs, outcomes, measured, reference)
     sizes = {job.system.name: outcomes[job.folder].made.get("input_size") or job.settings.input_size for job in jobs}
     images = len(measured.dataset.part(SPLIT)) if measured else 0
@@ -213,7 +213,7 @@ def _comparison(
     dataset = measured.dataset
     return dataclasses.replace(
         found,
-        conditions=measured.conditions(config.threads),
+        conditions=measured.conditions(config.clock.threads),
         splits={name: len(indices) for name, indices in dataset.splits.items()},
         timed_images=max((timing.images for timing in measured.timings.values()), default=0),
         classes=dataset.classes,

@@ -1,25 +1,20 @@
 """The settings of a comparison; what is compared stands in the systems file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kerastrash.scoring.config import ClockConfig
 
 
 @dataclass(frozen=True)
-class SystemsFile:
-    """The first field of the settings below: without a default, so that the command line takes it first."""
+class CompareConfig:
+    """Train every system of a file, score and time all; the same command goes on where it stopped.
+
+    Exit status 1 where one of them failed.
+    """
 
     systems: Path
     """YAML file of the systems: see docs/comparison.md."""
-
-
-@dataclass(frozen=True)
-class CompareConfig(ClockConfig, SystemsFile):
-    """Which systems are trained now, where they lie, and how they are timed."""
-
-    timed_images: int | None = 200
-    """Time only so many images, spread evenly over the test part; none: all of them."""
     data: str | None = None
     """In place of the data that the systems file names: a COCO file, a folder of class folders, tfds:NAME, `sample`."""
     images: Path | None = None
@@ -37,6 +32,8 @@ class CompareConfig(ClockConfig, SystemsFile):
     """Name of the run's folder; left out, that of the systems file."""
     runs: Path = Path("runs")
     """Folder of all runs."""
+    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
+    """How they are timed, and beside which baseline."""
 
     @property
     def folder(self) -> Path:

@@ -12,15 +12,16 @@ from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
 from kerastrash.export.export import compared_images, export_model, exported_name, open_original
+from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import FormatName, open_runtime
-from kerastrash.export.open_net import OpenNet, conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import open_as
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block
+from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_classes
-from tuners.comparison.config import CompareConfig
 from tuners.comparison.jobs import Outcomes, SystemJob
 
 SPLIT = "test"
@@ -53,9 +54,9 @@ class Measured:
 
 
 def measure(
-    jobs: Sequence[SystemJob], outcomes: Outcomes, config: CompareConfig, data: DataConfig, baseline: str | None
+    jobs: Sequence[SystemJob], outcomes: Outcomes, clock: ClockConfig, data: DataConfig, baseline: str | None
 ) -> Measured:
-    """Classifies the test split with every job's model, written in the format of `config.runtime`, and times them.
+    """Classifies the test split with every job's model, written in the format of `clock.runtime`, and times them.
 
     An architecture is timed once, with the first of its seeds; a pruned one has other widths with each seed. A model
     that cannot be written or run is a failure with its reason, and the others go on.
@@ -63,31 +64,31 @@ def measure(
     Args:
         jobs: finished ones, at least one.
         outcomes: of all jobs.
-        config: its runtime not `auto`.
+        clock: its runtime not `auto`.
         baseline: the name of the system that is scored against; None times a net of its own beside the others.
 
     Raises:
         ModelError: the baseline net cannot be opened, or was made for other classes.
     """
     sizes = {job.folder: outcomes[job.folder].made["input_size"] for job in jobs}
-    datasets = {size: prepare(data, size) for size in sorted(set(sizes.values()))}
+    datasets = {size: prepare(data, size, track) for size in sorted(set(sizes.values()))}
     measured = Measured(datasets[sizes[jobs[0].folder]])
     for job in track(jobs, "classifying the test split", "models"):
         try:
-            _classify(job, datasets[sizes[job.folder]], config, measured)
+            _classify(job, datasets[sizes[job.folder]], clock, measured)
         except KerastrashError as error:
             measured.failures[job.folder] = str(error)
     if baseline is None:
-        measured.outside = open_baseline(config, data, SPLIT, len(measured.dataset.classes))
-        measured.nets[OUTSIDE] = open_as(measured.outside.model, config.runtime, config.threads)
+        measured.outside = open_baseline(clock, data, SPLIT, len(measured.dataset.classes))
+        measured.nets[OUTSIDE] = open_as(measured.outside.model, clock.runtime, clock.threads)
     if measured.nets:
-        measured.timings = _time(measured.nets, _images(measured, datasets, config), config.turns)
+        measured.timings = _time(measured.nets, _images(measured, datasets, clock), clock.turns)
     return measured
 
 
-def _classify(job: SystemJob, dataset: Dataset, config: CompareConfig, measured: Measured) -> None:
-    path = exported(job, config.runtime, dataset)
-    net = open_runtime(path, config.threads)
+def _classify(job: SystemJob, dataset: Dataset, clock: ClockConfig, measured: Measured) -> None:
+    path = exported(job, clock.runtime, dataset)
+    net = open_runtime(path, clock.threads)
     check_classes(net.classes, net.description, dataset, path)
     measured.f1[job.folder] = evaluate(net, dataset.part(SPLIT)).macro_f1
     if job.settings.kind == "pruned" or job.folder.parent not in {folder.parent for folder in measured.nets}:
@@ -111,10 +112,10 @@ def exported(job: SystemJob, name: FormatName, dataset: Dataset) -> Path:
     return path
 
 
-def _images(measured: Measured, datasets: Mapping[int, Dataset], config: CompareConfig) -> dict[Path, np.ndarray]:
+def _images(measured: Measured, datasets: Mapping[int, Dataset], clock: ClockConfig) -> dict[Path, np.ndarray]:
     """The images that each net is timed on, the same crops for all."""
     part = measured.dataset.part(SPLIT)
-    chosen = spread(len(part), config.timed_images)
+    chosen = spread(len(part), clock.timed_images)
     pixels = {}
     for size, dataset in datasets.items():
         other = dataset.part(SPLIT)

@@ -7,15 +7,15 @@ from kerastrash.export.open_net import conditions
 from kerastrash.reports.comparison_rows import SeedRow, SystemRow, ranked
 from kerastrash.scoring.baseline import measured_as
 from kerastrash.scoring.clocks import Timing
+from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.formula import MEASURED, Reference, measured_reference, reference_for
-from tuners.comparison.config import CompareConfig
 from tuners.comparison.jobs import Outcome, Outcomes, SystemJob
 from tuners.comparison.measuring import OUTSIDE, SPLIT, Measured
 from tuners.comparison.systems import System
 
 
 def reference_of(
-    measured: Measured | None, jobs: Sequence[SystemJob], config: CompareConfig, baseline: str | None
+    measured: Measured | None, jobs: Sequence[SystemJob], clock: ClockConfig, baseline: str | None
 ) -> Reference | None:
     """What models are scored against: the mean F1 and the time of the baseline system, or the baseline net.
 
@@ -27,13 +27,13 @@ def reference_of(
     if measured.outside:
         outside, net = measured.outside, measured.nets[OUTSIDE]
         seconds = measured.timings[OUTSIDE].seconds(images)
-        return reference_for(config.reference, seconds, measured_as(config, net), outside.f1, outside.f1_source)
+        return reference_for(clock.reference, seconds, measured_as(clock, net), outside.f1, outside.f1_source)
     mine = [job.folder for job in jobs if job.system.name == baseline and job.folder in measured.f1]
     timed = [folder for folder in mine if folder in measured.timings]
     if not timed:
         return None
     net = measured.nets[timed[0]]
-    about = f"{baseline} at {net.input_size} px, {conditions(net.name, net.device, config.threads)}"
+    about = f"{baseline} at {net.input_size} px, {conditions(net.name, net.device, clock.threads)}"
     seconds = fmean(measured.timings[folder].seconds(images) for folder in timed)
     return measured_reference(seconds, about, fmean(measured.f1[folder] for folder in mine), MEASURED)
 

@@ -2,16 +2,21 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts
 from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.files import file_findings, left_out_of
+from kerastrash.data.checks.faults import (
+    NOT_STATED,
+    AnnotationFacts,
+    Category,
+    annotation_facts,
+    file_findings,
+    left_out_of,
+)
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan, sight_crops, sight_photographs
-from kerastrash.data.config import DataConfig, check_config
+from kerastrash.data.config import CheckConfig, check_config
 from kerastrash.data.counts import (
     ClassCount,
     Histogram,
@@ -24,41 +29,7 @@ from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.decoding import Track, untracked
 from kerastrash.data.records import Source
 from kerastrash.data.sources import annotation_file, open_source
-from kerastrash.errors import DataError, require
-
-LARGEST_NEAR = 16
-
-
-@dataclass(frozen=True)
-class CheckConfig(DataConfig):
-    """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
-
-    Raises:
-        ConfigError: `near` is out of its range.
-    """
-
-    data: str = field()  # without DataConfig's default: a positional argument
-    """What to check, whatever --data takes elsewhere: the word `sample`, a COCO file (.json, or a folder with
-    annotations.json), a folder of class folders, or tfds:NAME."""
-
-    input_size: int = 96
-    """Side of the square crops in the cache and in the contact sheets, in pixels."""
-
-    near: int = 6
-    """Bits, of 64, in which the perceptual hashes of near-duplicates may differ: 0 to 16."""
-
-    strict: bool = False
-    """Near-duplicates under two labels or in two splits make the exit status 1 too."""
-
-    report: Path | None = None
-    """The page; by default check-NAME.html in this folder."""
-
-    json: Path | None = None
-    """Also write everything found, nothing shortened, as JSON to this file."""
-
-    def __post_init__(self) -> None:
-        require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
-
+from kerastrash.errors import DataError
 
 STRICT = frozenset({Kind.NEAR_CONFLICT, Kind.NEAR_LEAK})
 """Warnings that a strict check treats as errors."""
@@ -75,12 +46,12 @@ class CheckReport:
     crops: int
     """Crops that the source offers, before any is left out."""
     counts: tuple[ClassCount, ...]
-    """By class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
+    """A row for each class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
     histograms: tuple[Histogram, ...]
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images; empty where the source has none to state."""
     categories: tuple[Category, ...]
-    """Of a COCO file: which class each becomes."""
+    """Which class each category of a COCO file becomes."""
     findings: tuple[Finding, ...]
     """What was found, the gravest kind first."""
     strict: bool
@@ -137,8 +108,8 @@ def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
         ConfigError: a setting is out of range.
         FileError: the cache cannot be written.
     """
-    check_config(config, config.input_size)
-    source = open_source(config)
+    check_config(config.data, config.input_size)
+    source = open_source(config.data)
     scanned = scan(source, track)
     dataset, unusable = _prepared(source, config, track)
     own = _splits(dataset)
@@ -152,7 +123,7 @@ def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
     ]
     return CheckReport(
         name=source.name,
-        data=config.data,
+        data=config.data.data,
         photographs=len(scanned),
         crops=len(source.crops),
         counts=class_counts(counted),
@@ -168,7 +139,7 @@ def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
 
 def _prepared(source: Source, config: CheckConfig, track: Track) -> tuple[Dataset | None, str]:
     try:
-        return prepare_source(source, config, config.input_size, track), ""
+        return prepare_source(source, config.data, config.input_size, track), ""
     except DataError as error:
         return None, str(error)
 
@@ -181,9 +152,9 @@ def _splits(dataset: Dataset | None) -> dict[str, str]:
 
 
 def _annotation_facts(config: CheckConfig, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
-    path = annotation_file(config.data)
+    path = annotation_file(config.data.data)
     if path is not None:
         sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}
-        return annotation_facts(path, config.categories, sizes)
+        return annotation_facts(path, config.data.categories, sizes)
     licences = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
     return AnnotationFacts((), tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), ())

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.data.checks import CheckConfig, CheckReport, Finding, check
+from kerastrash.data.checks import CheckReport, Finding, check
+from kerastrash.data.config import CheckConfig, DataConfig
 
 SIZE = (96, 72)
 
@@ -39,11 +40,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def split_folder(tmp_path: Path) -> Path:
     """The same with train, val and test given."""
-    for side, start in {"train": 0, "val": 200, "test": 400}.items():
+    for split, start in {"train": 0, "val": 200, "test": 400}.items():
         for name, first in {"can": 0, "box": 100}.items():
-            (tmp_path / "split" / side / name).mkdir(parents=True)
+            (tmp_path / "split" / split / name).mkdir(parents=True)
             for number in range(3):
-                draw(start + first + number).save(tmp_path / "split" / side / name / f"{number}.png")
+                draw(start + first + number).save(tmp_path / "split" / split / name / f"{number}.png")
     return tmp_path / "split"
 
 
@@ -77,8 +78,9 @@ def coco(tmp_path: Path) -> Callable[..., Path]:
 def checked(tmp_path: Path) -> Callable[..., CheckReport]:
     """Checks a set with a cache of its own."""
 
-    def run(data: Path, **settings: Any) -> CheckReport:
-        return check(CheckConfig(data=str(data), cache=tmp_path / "cache", input_size=16, **settings))
+    def run(data: Path, categories: Path | None = None, **settings: Any) -> CheckReport:
+        read = DataConfig(data=str(data), categories=categories, cache=tmp_path / "cache")
+        return check(CheckConfig(data=read, input_size=16, **settings))
 
     return run
 

@@ -18,6 +18,7 @@ from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import write_comparison
 from kerastrash.reports.comparison_rows import Comparison
 from kerastrash.scoring import score
+from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
 from tuners.comparison.compare import compare
 from tuners.comparison.config import CompareConfig
@@ -40,7 +41,7 @@ def config(write_systems, tmp_path_factory) -> CompareConfig:
         pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("comparison")
     path = write_systems(folder, *SYSTEMS, baseline="base", seeds=[0, 1])
-    return CompareConfig(path, runs=folder / "runs", runtime="onnx", timed_images=3, turns=2)
+    return CompareConfig(path, runs=folder / "runs", clock=ClockConfig(runtime="onnx", timed_images=3, turns=2))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import pytest
 
 from kerastrash.errors import ConfigError
 from kerastrash.models import load_rows, parameters
+from kerastrash.scoring.config import ClockConfig
 from tuners.comparison.compare import systems_of
 from tuners.comparison.config import CompareConfig
 from tuners.comparison.systems import read_systems
@@ -50,7 +51,7 @@ def test_options_replace_the_data_of_the_file(write_systems, tmp_path, photograp
 def test_a_second_baseline_among_the_options_is_refused(write_systems, tmp_path):
     path = write_systems(tmp_path, tiny("base"), baseline="base")
     with pytest.raises(ConfigError, match=r"baseline_size=64 contradicts baseline: base in .*systems.yaml"):
-        systems_of(CompareConfig(path, baseline_size=64))
+        systems_of(CompareConfig(path, clock=ClockConfig(baseline_size=64)))
 
 
 BAD = {

@@ -1,0 +1,104 @@
+"""`prepare` and `check`: what a data set holds, and what is wrong with it."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from kerastrash.commands.settings import PrepareConfig, TfdsConfig
+from kerastrash.console import console, progress_bar, results, say, track
+from kerastrash.data import Source, prepare, taco
+from kerastrash.data.checks import check
+from kerastrash.data.config import CheckConfig, TacoConfig
+from kerastrash.data.download import WantedPhotograph
+from kerastrash.data.records import SPLITS, by_reason
+from kerastrash.data.sources import TFDS
+from kerastrash.errors import DataError
+from kerastrash.files import write_json
+from kerastrash.reports.data_page import write_page
+from kerastrash.reports.data_tables import account_table, check_tables, missing_table, print_summary
+
+LINE_EVERY = 100
+"""Photographs between two lines of progress where there is no terminal for a bar."""
+NAMED = 2
+"""How many left-out items are named for each reason; metadata.json names all."""
+
+
+def prepare_data(config: PrepareConfig) -> None:
+    """Decodes the crops into the cache and prints what the data set holds and what was left out."""
+    print_summary(prepare(config.data, config.input_size, track))
+
+
+def prepare_taco(config: TacoConfig) -> None:
+    """Fetches TACO's photographs from the addresses in its annotation files and cuts their crops; resumable."""
+    prepared = taco.prepare_taco(config, track, with_bar)
+    print_summary(prepared.dataset)
+    if prepared.missing:
+        results().print(missing_table(prepared.missing, prepared.photographs, config.folder / taco.MISSING))
+    results().print(account_table(prepared.account))
+
+
+def with_bar(
+    ended: Iterable[WantedPhotograph], description: str, unit: str, total: int, before: int = 0
+) -> Iterator[WantedPhotograph]:
+    """Passes the photographs on under a bar with count, rate, time left and the bytes that came."""
+    started, received, done, missing = time.perf_counter(), 0, before, 0
+    with progress_bar() as progress:
+        task = progress.add_task(description, total=total, completed=before, unit=unit, note="")
+        for download in ended:
+            yield download
+            done += 1
+            missing += bool(download.reason)
+            received += 0 if download.reason else download.path.stat().st_size
+            seconds = time.perf_counter() - started
+            note = f"{received / 1e6 / seconds:.1f} MB/s" + (f", {missing} missing" if missing else "")
+            progress.update(task, advance=1, note=note)
+            if not console.is_terminal and (done % LINE_EVERY == 0 or done == total):
+                say(f"{description}: {done} of {total} {unit} in {seconds:.0f} s, {note}")
+
+
+def prepare_tfds(config: TfdsConfig) -> None:
+    """Builds a TFDS data set and prints what it holds and what was left out."""
+    from kerastrash.data.tfds_build import build_set  # loads tensorflow_datasets, a second of imports
+    from kerastrash.data.tfds_read import read_tfds
+
+    name, new = build_set(config.data, config.name, track)
+    if not new:
+        say(f"{name}: built before from the same data, stays as it is")
+    folder = config.data.tfds_folder
+    print_source(read_tfds(name, folder))
+    results().print(
+        f"--data {TFDS}{name} --tfds-folder {folder}", soft_wrap=True, highlight=False, emoji=False, markup=False
+    )
+
+
+def print_source(source: Source) -> None:
+    """Prints the crops of a source that is split by class and split, and what was left out."""
+    counts = Counter((source.classes[crop.label], crop.split) for crop in source.crops)
+    table = Table("class", *SPLITS, title=Text(f"{source.name}: crops by class"), title_justify="left")
+    for name in source.classes:
+        table.add_row(escape(name), *(str(counts[name, split]) for split in SPLITS))
+    table.add_row("all", *(str(sum(crop.split == split for crop in source.crops)) for split in SPLITS))
+    results().print(table)
+    for reason, what in by_reason(source.left_out).items():
+        more = f" and {len(what) - NAMED} more" if len(what) > NAMED else ""
+        results().print(f"left out: {len(what)} x {reason}: {', '.join(what[:NAMED])}{more}", markup=False, emoji=False)
+
+
+def check_data(config: CheckConfig) -> int:
+    """Prints what was found and writes it as a page; 1 where there is a leak or a conflicting label."""
+    report = check(config, track)
+    results().print(check_tables(report))
+    page = config.report or Path(f"check-{re.sub(r'[^-.a-zA-Z0-9]+', '_', report.name)}.html")
+    write_page(report, page)
+    results().print(f"Page: {page}", soft_wrap=True, highlight=False, markup=False)
+    if config.json:
+        write_json(config.json, report.plain())
+    if report.unusable:
+        raise DataError(report.unusable)
+    return 1 if report.failed else 0

@@ -1,0 +1,148 @@
+"""`train`, `distill` and `tune`: from data to a trained net and its figures."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import keras
+
+from kerastrash.commands.settings import DistillConfig, TrainConfig
+from kerastrash.compress.costs import model_parameters
+from kerastrash.compress.distill import distill
+from kerastrash.console import results, track, written
+from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.data.config import data_of_run
+from kerastrash.errors import ConfigError
+from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
+from kerastrash.models.pretrained import find_pretrained, pretrained_model
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.reports.data_tables import print_summary
+from kerastrash.reports.run import trials_table
+from kerastrash.reports.score import score_tables
+from kerastrash.runs import model_in, open_run, run_folder
+from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.report import check_saved_classes
+from kerastrash.training.fit import Training, train
+from tuners.config import TuneConfig
+from tuners.tune import tune
+
+NET, INPUT_SIZE = "mobilenetv3_79", 156
+
+
+def tune_net(config: TuneConfig) -> None:
+    """Searches, trains and scores a classifier, and prints its trials and its score."""
+    tuned = tune(config)
+    console = results()
+    console.print(trials_table([trial.row() for trial in tuned.trials], tuned.best.name))
+    console.print(*score_tables(tuned.score), sep="\n")
+    written(tuned.model, f" is the classifier; {tuned.folder / 'report.md'} explains it")
+
+
+def train_net(config: TrainConfig) -> None:
+    """Trains or fine-tunes a net in its run and prints its F1 on the validation and test splits."""
+    folder = run_folder(config.runs, config.name, f"train-{usual_name(config)}", config)
+    size = input_size(config)
+    with open_run(folder, config):
+        dataset = prepare(config.data, size, track)
+        print_summary(dataset)
+        training = train(builder(config, size, dataset), dataset, config.recipe, folder)
+        test = evaluate(open_model(training.model), dataset.part("test"))
+    written(
+        training.model,
+        f": macro F1 {training.f1:.4f} on the validation split (epoch {training.best_epoch} of {training.epochs}), "
+        f"{test.macro_f1:.4f} on the test split",
+    )
+
+
+def usual_name(config: TrainConfig) -> str:
+    """That of the weights, or of the net."""
+    return find_pretrained(config.weights).name if config.weights else Path(config.net or NET).stem
+
+
+def input_size(config: TrainConfig) -> int:
+    """The side of the images: what is asked for, or what the net was trained on."""
+    if config.saved:
+        size = image_size(open_model(config.saved))
+        if config.input_size not in (None, size):
+            raise ConfigError(f"input_size={config.input_size}: {config.saved} takes {size} px; leave it out")
+        return size
+    if config.input_size is not None:
+        return config.input_size
+    return find_pretrained(config.weights).input_size if config.weights else INPUT_SIZE
+
+
+def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], keras.Model]:
+    """What makes the net, its weights drawn or loaded."""
+    classes = len(dataset.classes)
+    if config.weights:
+        return lambda: pretrained_model(config.weights, size, classes)
+    if config.saved:
+        return lambda: in_policy(opened(config.saved, dataset), config.recipe.dtype_policy)
+    return lambda: build_model(config.net or NET, size, classes, config.width, config.depth)
+
+
+def opened(path: Path, dataset: Dataset) -> keras.Model:
+    """The saved model, if it was made for the classes of the data."""
+    model = open_model(path)
+    check_saved_classes(model, path, dataset)
+    return model
+
+
+def distill_net(config: DistillConfig) -> None:
+    """Trains a student on what its teachers say, and prints the F1 of them all."""
+    config = of_teachers(config)
+    with open_run(run_folder(config.runs, config.name, config.usual_name, config), config) as folder:
+        dataset = prepare(config.data, config.input_size, track)
+        print_summary(dataset)
+        teachers = (*config.distill.teachers, *(tuned.model for tuned in tune_teachers(config, folder)))
+        settings = dataclasses.replace(config.distill, teachers=teachers)
+
+        def build() -> keras.Model:
+            return build_model(config.net, config.input_size, len(dataset.classes), config.width, config.depth)
+
+        trained = {"distilled": distill(build, config.data, config.input_size, config.recipe, settings, folder)}
+        if config.alone:
+            trained["alone"] = train(build, dataset, config.recipe, folder / "alone", description="training alone")
+        for teacher in teachers:
+            say_f1(f"teacher {teacher}", teacher, config.data)
+        for name, training in trained.items():
+            say_f1(f"student {name} ({training.model})", training.model, config.data)
+
+
+def of_teachers(config: DistillConfig) -> DistillConfig:
+    """The settings with the teachers of the runs that they name, and with their first one's data where they name none.
+
+    Raises:
+        ConfigError: no data is named, and there is no teacher whose run knows any.
+    """
+    teachers = tuple(model_in(path) for path in config.distill.teachers)
+    data = data_of_run(teachers[0] if teachers else Path(config.teacher_weights[0]), config.data)
+    return dataclasses.replace(config, distill=dataclasses.replace(config.distill, teachers=teachers), data=data)
+
+
+def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:
+    """Fine-tunes the pretrained teachers, each in a folder of its own in the run."""
+    for weights in config.teacher_weights:
+        known = find_pretrained(weights)
+        size = config.teacher_size or known.input_size
+        dataset = prepare(config.data, size, track)
+        yield train(
+            lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
+            dataset,
+            config.teacher_recipe,
+            folder / f"teacher-{known.name}",
+            description=f"fine-tuning teacher {known.name}",
+        )
+
+
+def say_f1(what: str, path: Path, data: DataConfig) -> None:
+    """Prints a model's size and its macro F1 on the validation and test splits."""
+    model = open_model(path)
+    dataset = prepare(data, image_size(model), track)
+    val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
+    written(
+        what,
+        f": {model_parameters(model):,} parameters, macro F1 {val:.4f} on the validation split, {test:.4f} on the test "
+        "split",
+    )

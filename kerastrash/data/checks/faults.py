@@ -1,0 +1,184 @@
+"""Findings on single things: the entries of a COCO document, photographs and crops."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
+from kerastrash.data.checks.scan import Look, ScannedImage
+from kerastrash.data.coco import category_map_of, licence_of, licence_table
+from kerastrash.data.counts import TINY
+from kerastrash.data.images import QUARTER_TURNED
+from kerastrash.data.records import Crop, Frame, LeftOut, Source
+from kerastrash.errors import DataError
+from kerastrash.files import read_json
+
+NOT_STATED = "not stated"
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Category:
+    """A category of the annotation file; `class_name` is empty where it is mapped to no class."""
+
+    name: str
+    class_name: str
+    annotations: int
+
+
+@dataclass(frozen=True)
+class AnnotationFacts:
+    """What a COCO document says, apart from its crops."""
+
+    categories: tuple[Category, ...]
+    licences: tuple[tuple[str, int], ...]
+    """Licence and number of images, the most frequent first."""
+    findings: tuple[Finding, ...]
+
+
+def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
+    """Reads a COCO file that `read_coco` accepts; `sizes` are those of decoded images by id, for images without one."""
+    document = read_json(path, DataError)
+    images = {entry["id"]: entry for entry in document["images"]}
+    annotations = document["annotations"]
+    table = licence_table(document)
+    licences = {entry["file_name"]: licence_of(entry, table) for entry in document["images"]}
+    counts = Counter(licence_of(entry, table) or NOT_STATED for entry in document["images"])
+    annotated = {entry["image_id"] for entry in annotations}
+    unannotated = (entry["file_name"] for number, entry in images.items() if number not in annotated)
+    return AnnotationFacts(
+        categories=_categories(document, categories),
+        licences=tuple(counts.most_common()),
+        findings=(
+            *_boxes(annotations, images, sizes),
+            _repeated_ids(annotations, images),
+            _shared_files(document["images"]),
+            Finding(Kind.UNANNOTATED, tuple(Item((name,)) for name in unannotated)),
+            Finding(Kind.NO_LICENCE, tuple(Item((name,)) for name, licence in licences.items() if not licence)),
+        ),
+    )
+
+
+def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> tuple[Category, ...]:
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
+    counts = Counter(names.get(entry["category_id"]) for entry in document["annotations"])
+    category_map = category_map_of(document, given)
+    labels = {name: category_map.label_of[name] for name in names.values()}
+    rows = [
+        Category(name, "" if label is None else category_map.classes[label], counts[name])
+        for name, label in labels.items()
+    ]
+    order = {name: index for index, name in enumerate(category_map.classes)}
+    return tuple(sorted(rows, key=lambda row: (order.get(row.class_name, len(order)), -row.annotations)))
+
+
+def _boxes(
+    annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]
+) -> tuple[Finding, ...]:
+    found: dict[Kind, list[Item]] = defaultdict(list)
+    for entry in annotations:
+        image = images.get(entry["image_id"], {})
+        size = (image.get("width"), image.get("height"))
+        if None in size:
+            size = sizes.get(str(entry["image_id"]), (float("inf"), float("inf")))
+        kind = _box_fault(entry["bbox"], size)
+        if kind is not None:
+            box = ", ".join(f"{value:g}" for value in entry["bbox"])
+            found[kind].append(Item((_name(entry, images),), f"box ({box}) on {size[0]} x {size[1]}"))
+    return tuple(Finding(kind, tuple(items)) for kind, items in found.items())
+
+
+def _box_fault(box: Sequence[float], size: tuple[float, float]) -> Kind | None:
+    """How a box x, y, width, height lies on an image of this size; NaN has no area."""
+    x, y, width, height = box
+    if not (width > 0 and height > 0):
+        return Kind.BOX_WITHOUT_AREA
+    if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1]:
+        return Kind.BOX_OUTSIDE
+    off = x < 0 or y < 0 or x + width > size[0] or y + height > size[1]
+    return Kind.BOX_CLIPPED if off else None
+
+
+def _repeated_ids(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> Finding:
+    by_id: dict[Any, list[str]] = defaultdict(list)
+    for entry in annotations:
+        by_id[entry["id"]].append(_name(entry, images))
+    items = (Item(tuple(names), f"id {number}") for number, names in by_id.items() if len(names) > 1)
+    return Finding(Kind.ANNOTATION_ID, tuple(items))
+
+
+def _shared_files(images: Sequence[Entry]) -> Finding:
+    by_file: dict[str, list[Any]] = defaultdict(list)
+    for entry in images:
+        by_file[entry["file_name"]].append(entry["id"])
+    items = (Item((name,), f"image ids {', '.join(map(str, ids))}") for name, ids in by_file.items() if len(ids) > 1)
+    return Finding(Kind.SHARED_FILE, tuple(items))
+
+
+def _name(entry: Entry, images: Mapping[Any, Entry]) -> str:
+    return f"{images[entry['image_id']]['file_name'] if entry['image_id'] in images else '?'}#{entry['id']}"
+
+
+def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
+    """What is wrong with single photographs and crops; `left_out` is everything that is not used."""
+    missing, bad = [], []
+    for photograph in scanned:
+        if photograph.look is None:
+            item = Item((photograph.name,), photograph.reason)
+            (missing if _is_missing(photograph.crops[0]) else bad).append(item)
+    return [
+        Finding(Kind.MISSING_IMAGE, tuple(missing)),
+        Finding(Kind.BAD_IMAGE, tuple(bad)),
+        Finding(Kind.LEFT_OUT, tuple(Item((item.what,), item.reason) for item in left_out)),
+        _orientations(scanned),
+        Finding(Kind.TINY, tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
+    ]
+
+
+def left_out_of(source: Source, scanned: Sequence[ScannedImage]) -> list[LeftOut]:
+    """What a source that cannot be prepared leaves out: as it says itself, and what the scan could not use."""
+    unusable = [
+        LeftOut(crop.key, photograph.reason)
+        for photograph in scanned
+        if photograph.look is None
+        for crop in photograph.crops
+    ]
+    return [*source.left_out, *unusable]
+
+
+def _is_missing(crop: Crop) -> bool:
+    return isinstance(crop.image, Path) and not crop.image.exists()
+
+
+def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
+    items = []
+    for photograph in scanned:
+        if photograph.orientation not in (0, 1):
+            crop = photograph.crops[0]
+            note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
+            pictures = (Picture(whole(crop), photograph.name),) if photograph.look else ()
+            items.append(Item((photograph.name,), note, pictures))
+    return Finding(Kind.ORIENTATION, tuple(sorted(items, key=lambda item: item.note)))
+
+
+def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
+    """The size of a turned photograph with which the annotated one agrees, in words."""
+    stored = photograph.stored
+    displayed = stored[::-1] if photograph.orientation in QUARTER_TURNED else stored
+    if annotated is None:
+        return "no annotated size to compare"
+    if stored == displayed == annotated:
+        return "annotated size is that of the stored and the displayed picture"
+    if annotated in (displayed, stored):
+        return f"annotated size is that of the {'displayed' if annotated == displayed else 'stored'} picture"
+    return "annotated size is neither that of the stored nor of the displayed picture"
+
+
+def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:
+    for photograph in scanned:
+        for crop, look in zip(photograph.crops, photograph.cuts, strict=False):
+            if isinstance(look, Look) and min(look.size) < TINY:
+                note = f"{look.size[0]} x {look.size[1]} px"
+                yield Item((crop.key,), note, (Picture(crop, crop.key, source.classes[crop.label]),))

@@ -1,0 +1,9 @@
+"""Decodes a data set into the cache and prints what it holds: `kerastrash prepare`.
+
+python scripts/prepare.py --data annotations.json --input-size 96
+"""
+
+from kerastrash.cli import main
+
+if __name__ == "__main__":
+    main("prepare")

@@ -1,0 +1,216 @@
+"""A benchmark of small files: every row measured beside its baseline, a failing one with its reason."""
+
+import io
+import os
+import shutil
+import signal
+import sys
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from kerastrash.data import DataConfig, prepare
+from kerastrash.errors import ConfigError
+from kerastrash.export.formats import open_runtime
+from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
+from kerastrash.models.saved import open_model, save_model
+from kerastrash.reports.benchmark import benchmark_tables
+from kerastrash.scoring import score
+from kerastrash.scoring.baseline import dtype_policy_of
+from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark
+from kerastrash.scoring.candidates import Baselines, Candidate, ModelFile, model_files, open_all
+from kerastrash.scoring.clocks import Timing, seconds_in_turns
+from kerastrash.scoring.config import BenchmarkConfig, TimingConfig
+from kerastrash.scoring.evaluate import evaluate
+
+
+@pytest.fixture(scope="module")
+def config(nets) -> BenchmarkConfig:
+    return BenchmarkConfig(
+        models=(nets / "net.keras", nets / "bad.onnx", nets / "absent.tflite"),
+        formats=("keras", "onnx"),
+        batches=(1, 4),
+        data=DataConfig(data=str(nets / "images"), cache=nets / "cache"),
+        timing=TimingConfig(baseline_size=40, timed_images=3, turns=2),
+    )
+
+
+@pytest.fixture(scope="module")
+def found(config) -> Benchmark:
+    return run_benchmark(config)
+
+
+def test_a_keras_file_is_a_row_in_every_format_and_others_are_rows_as_they_are(found):
+    assert [(Path(row.model).name, row.format, row.runtime) for row in found.rows] == [
+        ("net.keras", "keras", "keras-torch"),
+        ("net.keras", "onnx", "onnxruntime"),
+        ("bad.onnx", "onnx", ""),
+        ("absent.tflite", "litert", ""),
+    ]
+
+
+def test_every_figure_of_a_row_that_went_well_is_there(found, nets):
+    for row in found.rows[:2]:
+        for batch, timing in row.timings.items():
+            assert 0 < timing.median_ms <= timing.p90_ms <= timing.p99_ms
+            assert timing.images_per_second == pytest.approx(1000 * batch / timing.median_ms)
+        assert list(row.timings) == [1, 4]
+        assert row.timings[1].images == 3
+        assert 0 < row.start_mb < row.peak_mb
+        assert (row.input_size, row.threads, row.weights, row.reason) == (32, 1, "float32", "")
+    assert found.rows[0].file_mb == (nets / "net.keras").stat().st_size / 1e6
+    assert (found.images, found.timed_images, found.turns) == (6, 3, 2)
+
+
+def test_f1_is_that_of_the_whole_test_part(found, config, nets):
+    part = prepare(config.data, 32).part("test")
+    expected = evaluate(open_runtime(nets / "net.keras"), part).macro_f1
+    assert [row.macro_f1 for row in found.rows[:2]] == [expected, expected]
+
+
+def test_a_row_is_scored_beside_the_baseline_in_its_own_runtime(found):
+    for row in found.rows[:2]:
+        assert row.baseline_runtime == row.runtime
+        assert row.score == score(row.macro_f1, row.timings[1].median_ms, 0.7, row.baseline_ms)
+    assert found.rows[0].baseline_ms != found.rows[1].baseline_ms
+    assert found.baseline == "mobilenetv3_79 at 40 px, F1 0.7000 (published)"
+
+
+def test_a_row_that_failed_says_why_and_has_no_figures(found):
+    bad, absent = found.rows[2:]
+    assert "bad.onnx: ONNX Runtime cannot open it" in bad.reason
+    assert "absent.tflite" in absent.reason
+    for row in (bad, absent):
+        assert not row.timings
+        assert (row.macro_f1, row.baseline_ms, row.score, row.peak_mb) == (None,) * 4
+
+
+def table(found: Benchmark) -> str:
+    text = io.StringIO()
+    Console(file=text, width=160).print(*benchmark_tables(found), sep="\n")
+    return " ".join(text.getvalue().split())
+
+
+def test_a_baseline_of_another_runtime_is_marked_and_explained(found):
+    row = replace(found.rows[0], baseline_runtime="onnxruntime", baseline_ms=12.344)
+    assert "12.34*" in table(replace(found, rows=(row,)))
+    assert "*: in ONNX Runtime" in table(replace(found, rows=(row,)))
+    assert "*" not in table(found)
+
+
+def test_what_was_left_out_of_the_data_is_said(found, config, nets, tmp_path):
+    assert found.left_out == ""
+    shutil.copytree(nets / "images", tmp_path / "images")
+    (tmp_path / "images" / "red" / "damaged.png").write_bytes(b"no image")
+    data = DataConfig(data=str(tmp_path / "images"), cache=tmp_path / "cache")
+    settings = replace(config, models=(nets / "net.onnx",), data=data)
+    damaged = run_benchmark(settings)
+    assert damaged.left_out.startswith("1 x ") and damaged.left_out in table(damaged)
+
+
+def test_the_table_has_every_row_and_its_failures_under_it(found):
+    shown = table(found)
+    for row in found.rows[:2]:
+        assert f"{row.score:.4f}" in shown and f"{row.timings[4].images_per_second:.1f}" in shown
+    assert "images/s" in shown and "at 4" in shown
+    assert "failed:" in shown and "bad.onnx: ONNX Runtime cannot open it" in shown
+    assert "mobilenetv3_79 at 40 px" in shown
+
+
+def test_the_columns_name_every_value_of_a_row(found):
+    for row in found.rows:
+        assert set(row.settings()) <= set(benchmark_columns((1, 4)))
+    assert set(found.rows[0].settings()) == set(benchmark_columns((1, 4)))
+
+
+def test_no_file_that_opens_is_a_benchmark_of_reasons(config, nets):
+    found = run_benchmark(replace(config, models=(nets / "bad.onnx",)))
+    assert [bool(row.reason) for row in found.rows] == [True]
+
+
+def test_a_net_for_other_classes_is_a_row_that_failed(config, tmp_path):
+    build_model("mobilenetv3_79", 32, classes=4, width=0.25).save(tmp_path / "four.keras")
+    found = run_benchmark(replace(config, models=(tmp_path / "four.keras",), formats=None))
+    assert "four.keras: gives 4 outputs, but images has 3 classes" in found.rows[0].reason
+
+
+def test_a_process_that_dies_while_it_is_timed_leaves_the_others_their_times(nets):
+    file = ModelFile(nets / "net.onnx", "onnx", nets / "net.onnx")
+    killed, other = Candidate(file, threads=1), Candidate(file, threads=2)
+    images = np.zeros((4, 32, 32, 3), "uint8")
+    with ExitStack() as stack:
+        open_all([killed, other], "opening", stack)
+        os.kill(killed.process.child.pid, signal.SIGKILL)
+        seconds = seconds_in_turns({each: each.time_block for each in (killed, other)}, {killed: images, other: images})
+        for candidate, values in seconds.items():
+            candidate.keep(1, values)
+    assert "signal 9" in killed.failure
+    assert (killed.timings, other.failure) == ({}, "")
+    assert other.timings[1].images == 4
+
+
+def test_a_baseline_that_the_runtime_does_not_take_is_timed_in_onnx_runtime(nets, tmp_path, capsys):
+    file = ModelFile(nets / "net.onnx", "onnx", nets / "net.onnx")
+    candidate = Candidate(replace(file, format="keras"), 1, backend="abacus")  # which no baseline can be opened on
+    candidate.timings[1] = Timing.of([0.001])
+    with ExitStack() as stack:
+        baselines = Baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", [candidate], tmp_path, stack)
+        (baseline,) = baselines.running
+        assert baselines.of(candidate) is None  # not timed yet
+        baseline.keep(1, [0.002])
+        assert baselines.of(candidate) is baseline
+        assert baseline.process.name == "onnxruntime"
+    assert "small cannot be timed in Keras" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_keras_file_of_another_dtype_policy_is_timed_beside_the_baseline_in_that_policy(config, nets, tmp_path):
+    save_model(in_policy(open_model(nets / "net.keras"), "mixed_bfloat16"), tmp_path / "half.keras")
+    settings = replace(config, models=(tmp_path / "half.keras", nets / "net.keras"), formats=None)
+    candidates = [Candidate(file, 1) for file in model_files(settings, tmp_path)]
+    with ExitStack() as stack:
+        baselines = Baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", candidates, tmp_path, stack)
+        opened = [dtype_policy_of(open_model(baseline.file.path)) for baseline in baselines.running]
+        for each in (*candidates, *baselines.running):
+            each.timings[1] = Timing.of([0.001])
+        assert [baselines.of(each) for each in candidates] == baselines.running
+    assert opened == ["mixed_bfloat16", "float32"]
+
+
+def test_all_formats_are_those_that_are_installed_and_the_others_are_named(config, tmp_path, monkeypatch, capsys):
+    for name in ("openvino", "ai_edge_litert", "tensorflow"):
+        monkeypatch.setitem(sys.modules, name, None)
+    files = model_files(replace(config, models=config.models[:1], formats="all"), tmp_path)
+    assert [file.format for file in files] == ["keras", "onnx", "torch"]
+    said = capsys.readouterr().err.replace("\n", " ")
+    for name in ("openvino", "litert", "saved_model"):
+        assert f"is not timed as {name}: run pip install" in said
+
+
+def test_all_that_belongs_to_a_file_counts(tmp_path):
+    (tmp_path / "net.xml").write_bytes(b"1" * 10)
+    (tmp_path / "net.bin").write_bytes(b"1" * 100)
+    (tmp_path / "saved" / "variables").mkdir(parents=True)
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"1" * 7)
+    (tmp_path / "saved" / "variables" / "data").write_bytes(b"1" * 70)
+    assert ModelFile(tmp_path, "openvino", tmp_path / "net.xml").bytes == 110
+    assert ModelFile(tmp_path, "onnx", tmp_path / "net.xml").bytes == 10
+    assert ModelFile(tmp_path, "saved_model", tmp_path / "saved").bytes == 77
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("threads", (0,)), ("threads", ()), ("threads", (1, 1)), ("batches", (4,)), ("batches", (1, 0)), ("models", ())],
+)
+def test_a_setting_out_of_range_is_named(setting, value):
+    with pytest.raises(ConfigError, match=f"^{setting}="):
+        BenchmarkConfig(**{"models": (Path("net.onnx"),), setting: value})
+
+
+def test_results_go_to_a_folder_named_after_the_first_model():
+    assert BenchmarkConfig(models=(Path("runs/mine/best.keras"), Path("b.onnx"))).folder == Path("benchmarks/mine-best")
+    assert BenchmarkConfig(models=(Path("a.onnx"),), output=Path("here")).folder == Path("here")
