@@ -9,7 +9,7 @@ from keras import ops
 from kerastrash.augment.device import augment_batch, mix_batch
 from kerastrash.augment.mix import MixDraw
 from kerastrash.backends import free_accelerator_memory
-from kerastrash.console import console
+from kerastrash.console import say
 from kerastrash.data.cache import MappedReader
 from kerastrash.data.dataset import Dataset, Part
 from kerastrash.errors import ConfigError
@@ -82,7 +82,7 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
     kind = DeviceBatches if on_device(part, recipe.feeding) else CropBatches
     workers = min(MOST_WORKERS, os.cpu_count() or 1) if recipe.workers is None else recipe.workers
     origin = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
-    console.print(f"feeding: {len(part)} crops of {dataset.input_size} px from {origin}", highlight=False)
+    say(f"feeding: {len(part)} crops of {dataset.input_size} px from {origin}")
     batches = kind(
         part.images,
         part.indices,

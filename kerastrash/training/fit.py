@@ -14,7 +14,7 @@ from kerastrash.backends import (
     set_tf32,
     training_model,
 )
-from kerastrash.console import console
+from kerastrash.console import say
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import remove_temporaries
@@ -92,7 +92,7 @@ def train(
     recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
     if finished < until:
         tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
-        console.print(f"training on {device_description()}: {recipe.dtype_policy}{tf32}", highlight=False)
+        say(f"training on {device_description()}: {recipe.dtype_policy}{tf32}")
         with _memory_explained(folder, dataset, recipe):
             _fit(model, batches, validation, recorder, until, description, callbacks)
     return _training(recorder, folder)

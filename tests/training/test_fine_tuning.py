@@ -41,24 +41,19 @@ def changed(build, trained, tmp_path):
     return run
 
 
-@pytest.mark.backends
-def test_frozen_rows_stay_bit_for_bit_with_their_statistics(changed):
-    learned, kept = changed(freeze=2)
-    assert kept == {path for path in learned | kept if path.startswith(("row01_", "row02_"))}
-    assert any("moving" in path for path in learned & {path for path in learned if path.startswith("row03_")})
+FROZEN = [
+    ({"freeze": 2}, lambda path: path.startswith(("row01_", "row02_"))),  # statistics among them
+    ({"norms": "frozen"}, lambda path: path.endswith(("gamma", "beta", "moving_mean", "moving_variance"))),
+    ({"freeze": 4}, lambda path: path not in ("logits/kernel", "logits/bias")),
+]
 
 
 @pytest.mark.backends
-def test_frozen_norms_stay_bit_for_bit_while_the_kernels_learn(changed):
-    learned, kept = changed(norms="frozen")
-    norms = {path for path in learned | kept if path.endswith(("gamma", "beta", "moving_mean", "moving_variance"))}
-    assert kept == norms
-    assert norms
-
-
-def test_only_the_classifier_learns_where_all_rows_are_frozen(changed):
-    learned, _ = changed(freeze=4)
-    assert learned == {"logits/kernel", "logits/bias"}
+@pytest.mark.parametrize(("settings", "frozen"), FROZEN, ids=["two rows", "norms", "all rows"])
+def test_what_is_frozen_stays_bit_for_bit_and_all_else_learns(changed, settings, frozen):
+    learned, kept = changed(**settings)
+    assert kept == {path for path in learned | kept if frozen(path)}
+    assert learned and kept
 
 
 @pytest.mark.backends
