@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
+import itertools
 import os
 import platform
 import shlex
@@ -22,6 +23,7 @@ from kerastrash.settings import field_types, from_dict, merged, to_dict
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
+MODEL = "best.keras"
 FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
 """Settings, wherever they are nested, that say where files lie or how many work, not what comes of it: they may differ
 from one call to the next."""
@@ -31,14 +33,36 @@ PACKAGES = (
 )
 
 
+def run_folder(runs: Path, name: str | None, usual: str, config: Any, free: tuple[str, ...] = ()) -> Path:
+    """The folder of a run: runs/NAME, or without a name the first that is free of `usual`, `usual-2`, `usual-3`, ...
+
+    A run that was made with the same settings is free for them: the same command goes on with it.
+    """
+    if name:
+        return runs / name
+    folders = (runs / (usual if number == 1 else f"{usual}-{number}") for number in itertools.count(1))
+    return next(folder for folder in folders if not _differs(folder, config, {*FREE_SETTINGS, *free}))
+
+
+def run_of(path: Path) -> Path | None:
+    """The folder of the run that a file lies in, at any depth, or that the path is; None where there is none."""
+    folders = (path, *path.absolute().parents)
+    return next((each for each in folders if (each / CONFIG).is_file() and (each / ENVIRONMENT).is_file()), None)
+
+
+def model_in(path: Path) -> Path:
+    """The model that a path names: the file itself, or the one that a run's folder holds."""
+    return path / MODEL if (path / MODEL).is_file() else path
+
+
 @contextlib.contextmanager
 def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -> Iterator[Path]:
     """Claims `folder` for this process and yields it; a run made with the same settings is continued.
 
     A setting that the run does not know, as it came with a later version, has its default there.
     Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins, and removes files
-    that a killed process was writing. Where a
-    KerastrashError ends it before anything else was made, the folder is removed: the mended command may have it.
+    that a killed process was writing. Where a KerastrashError ends it before anything else was made, the folder is
+    removed: the mended command may have it.
 
     Args:
         folder: runs/NAME.
@@ -83,18 +107,34 @@ def _forgotten_where_nothing_was_made(folder: Path) -> Iterator[None]:
 def _claim(folder: Path, config: Any, free: Set[str]) -> None:
     """Writes the settings of a new run; raises ConfigError where the run was made with others."""
     path = folder / CONFIG
-    wanted = _without(free, to_dict(config))
     if not path.exists():
         write_json(folder / ENVIRONMENT, environment())
-        write_text(path, yaml.safe_dump(wanted, sort_keys=False))
-        return
+        write_text(path, yaml.safe_dump(_without(free, to_dict(config)), sort_keys=False))
+    for name, before, now in _differences(path, config, free):
+        raise ConfigError(
+            f"{folder} was made with {name}={before!r}, not {now!r}: "
+            "give the same settings to go on with it, or choose another --name"
+        )
+
+
+def _differs(folder: Path, config: Any, free: Set[str]) -> bool:
+    """Whether the folder holds a run of other settings, or something that is no run."""
+    path = folder / CONFIG
+    if not path.exists():
+        return folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir())
+    try:
+        return any(_differences(path, config, free))
+    except ConfigError:
+        return True
+
+
+def _differences(path: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value before and value now of the settings in which a run differs from what is asked for."""
+    wanted = _without(free, to_dict(config))
     earlier, now = (dict(_flat(values)) for values in (_earlier(path, type(config), free), wanted))
     for name in {**now, **earlier}:
         if earlier.get(name) != now.get(name):
-            raise ConfigError(
-                f"{folder} was made with {name[-1]}={earlier.get(name)!r}, not {now.get(name)!r}: "
-                "give the same settings to go on with it, or choose another --name"
-            )
+            yield name[-1], earlier.get(name), now.get(name)
 
 
 def _earlier(path: Path, cls: type, free: Set[str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import yaml
 
 from kerastrash.errors import ConfigError, DataError, FileError
 from kerastrash.files import TEMPORARY, read_json
-from kerastrash.runs import open_run
+from kerastrash.runs import model_in, open_run, run_folder, run_of
 
 
 @dataclass(frozen=True)
@@ -151,3 +151,25 @@ def test_a_damaged_config_is_named(tmp_path):
     (tmp_path / "config.yaml").write_text("{[")
     with pytest.raises(ConfigError, match=r"config\.yaml"), open_run(tmp_path, Settings()):
         pass
+
+
+def test_without_a_name_the_same_command_goes_on_and_another_gets_the_next_free_one(tmp_path):
+    names = []
+    for epochs in (3, 4, 3, 5, 4):
+        config = Settings(epochs=epochs)
+        with open_run(run_folder(tmp_path, None, "train", config), config) as folder:
+            (folder / "made").touch()
+            names.append(folder.name)
+    assert names == ["train", "train-2", "train", "train-3", "train-2"]
+    assert run_folder(tmp_path, "train", "other", Settings(epochs=9)) == tmp_path / "train"
+
+
+def test_a_run_is_found_from_any_file_in_it_and_its_model_by_its_folder(tmp_path):
+    with open_run(tmp_path / "runs" / "a", Settings()) as folder:
+        for name in ("best.keras", "exports/best.onnx"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).touch()
+            assert run_of(folder / name) == run_of(folder) == folder
+        assert model_in(folder) == model_in(folder / "best.keras") == folder / "best.keras"
+    assert run_of(tmp_path / "runs" / "b" / "best.keras") is None
+    assert model_in(tmp_path / "runs") == tmp_path / "runs"

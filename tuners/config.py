@@ -101,9 +101,9 @@ class TuneConfig:
         require(self.retrain_epochs >= 0, "retrain_epochs", self.retrain_epochs, "must be 0 or more")
 
     @property
-    def folder(self) -> Path:
-        """runs/NAME."""
-        return self.runs / (self.name or default_name(self.data.data))
+    def usual_name(self) -> str:
+        """The name of the run's folder where none is given."""
+        return default_name(self.data.data)
 
 
 def _check_sizes(net: str, sizes: tuple[int, ...]) -> None:

@@ -14,7 +14,7 @@ from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
-from kerastrash.runs import environment, open_run
+from kerastrash.runs import environment, open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
@@ -49,7 +49,9 @@ def tune(config: TuneConfig) -> Tuned:
     """
     fix_threads(config.clock.threads)
     config = dataclasses.replace(config, clock=resolve_runtime(config.clock))
-    with open_run(config.folder, config, free=("retrain_epochs",)) as folder:
+    free = ("retrain_epochs",)
+    place = run_folder(config.runs, config.name, config.usual_name, config, free)
+    with open_run(place, config, free) as folder:
         datasets = {size: prepare(config.data, size, track) for size in config.input_sizes}
         print_summary(next(iter(datasets.values())))
         check_clock(config.clock, config.data, len(next(iter(datasets.values())).classes))

@@ -1,12 +1,17 @@
 """`score`, `benchmark` and `compare`: how good and how fast nets are, beside each other."""
 
+from dataclasses import replace
+
+from kerastrash.commands.shipping import of_run
 from kerastrash.console import results, written
+from kerastrash.data.config import data_of_run
+from kerastrash.errors import ConfigError
 from kerastrash.files import write_csv, write_json
 from kerastrash.reports.benchmark import benchmark_tables
 from kerastrash.reports.comparison import comparison_tables, write_comparison
 from kerastrash.reports.latency import draw_latency
 from kerastrash.reports.score import score_tables
-from kerastrash.runs import environment
+from kerastrash.runs import environment, model_in
 from kerastrash.scoring.benchmark.measure import run_benchmark
 from kerastrash.scoring.benchmark.row import columns
 from kerastrash.scoring.config import BenchmarkConfig, ScoreConfig
@@ -18,7 +23,7 @@ from tuners.comparison.config import CompareConfig
 
 def score_file(config: ScoreConfig) -> None:
     """Scores a saved model: macro F1, two clocks at batch 1 beside a baseline net, and the contest's score."""
-    report = score_model(config)
+    report = score_model(of_run(config))
     results().print(*score_tables(report), sep="\n")
     if config.output:
         write_json(config.output, report.settings())
@@ -27,6 +32,7 @@ def score_file(config: ScoreConfig) -> None:
 def benchmark_files(config: BenchmarkConfig) -> int:
     """Times model files in turns, each in a process of its own; 1 where one of them failed."""
     surroundings = environment()
+    config = _of_runs(config)
     found = run_benchmark(config)
     rows = [row.settings() for row in found.rows]
     report = {"settings": to_dict(config), "environment": surroundings, **vars(found), "rows": rows}
@@ -37,6 +43,20 @@ def benchmark_files(config: BenchmarkConfig) -> int:
     names = "benchmark.csv, benchmark.json" + (" and benchmark.png" if drawn else "; no row for a picture")
     written(config.folder, f": {names}")
     return int(any(row.reason for row in found.rows))
+
+
+def _of_runs(config: BenchmarkConfig) -> BenchmarkConfig:
+    """The settings with the models of the runs that they name, and with the runs' data where they name none.
+
+    Raises:
+        ConfigError: the models' runs are of different data.
+    """
+    models = tuple(model_in(path) for path in config.models)
+    first, *others = (data_of_run(model, config.data) for model in models)
+    for model, data in zip(models[1:], others, strict=True):
+        if data != first:
+            raise ConfigError(f"{models[0]} and {model} were trained on different data or splits; name one with --data")
+    return replace(config, models=models, data=first)
 
 
 def compare_systems(config: CompareConfig) -> int:

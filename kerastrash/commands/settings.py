@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kerastrash.compress.config import DistillSettings, PruneSettings, QuantisedFormat, QuantiseSettings
-from kerastrash.data.config import DataConfig
+from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import ConfigError, require
 from kerastrash.training.recipe import Recipe
 
@@ -97,7 +97,7 @@ class DistillConfig:
     """Name of the run's folder; left out, `distill-` and that of the net."""
     runs: Path = Path("runs")
     """Folder of all runs."""
-    data: DataConfig = field(default_factory=DataConfig)
+    data: DataConfig = field(default_factory=unnamed)
     """Which data."""
     distill: DistillSettings = field(default_factory=DistillSettings)
     """What the student learns from its teachers."""
@@ -114,9 +114,9 @@ class DistillConfig:
             )
 
     @property
-    def folder(self) -> Path:
-        """runs/NAME."""
-        return self.runs / (self.name or f"distill-{Path(self.net).stem}")
+    def usual_name(self) -> str:
+        """The name of the run's folder where none is given."""
+        return f"distill-{Path(self.net).stem}"
 
 
 @dataclass(frozen=True)
@@ -128,22 +128,22 @@ class PruneConfig:
     """
 
     model: Path
-    """The trained model, a .keras file."""
+    """The trained model: a .keras file, or the folder of the run that made it."""
     name: str | None = None
     """Name of the run's folder; left out, that of the model's folder after `prune-`."""
     runs: Path = Path("runs")
     """Folder of all runs."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """The data of its training."""
+    data: DataConfig = field(default_factory=unnamed)
+    """The data of its training; left out, that of the run it lies in."""
     prune: PruneSettings = field(default_factory=PruneSettings)
     """How narrow it becomes."""
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=15, learning_rate=0.02))
     """How it is fine-tuned; the epochs are those of all rounds together, in equal shares."""
 
     @property
-    def folder(self) -> Path:
-        """Where everything goes."""
-        return self.runs / (self.name or f"prune-{self.model.resolve().parent.name}")
+    def usual_name(self) -> str:
+        """The name of the run's folder where none is given."""
+        return f"prune-{self.model.resolve().parent.name}"
 
 
 @dataclass(frozen=True)
@@ -154,13 +154,13 @@ class QuantiseConfig:
     """
 
     model: Path
-    """The trained model, a .keras file."""
+    """The trained model: a .keras file, or the folder of the run that made it."""
     runtime: QuantisedFormat = "onnx"
     """ONNX Runtime or OpenVINO, each by its own quantisation after training."""
     output: Path | None = None
     """The int8 file; left out, NAME-int8 with the format's suffix in exports/ beside the model."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """The data of its training."""
+    data: DataConfig = field(default_factory=unnamed)
+    """The data of its training; left out, that of the run it lies in."""
     quantise: QuantiseSettings = field(default_factory=QuantiseSettings)
     """How it is quantised, and what it may lose."""
 
@@ -173,18 +173,18 @@ class AdjustConfig:
     """
 
     model: Path
-    """The trained model, a .keras file."""
+    """The trained model: a .keras file, or the folder of the run that made it."""
     name: str | None = None
     """Name of the run's folder; left out, that of the model's folder after `adjust-`."""
     runs: Path = Path("runs")
     """Folder of all runs."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """The data of its training."""
+    data: DataConfig = field(default_factory=unnamed)
+    """The data of its training; left out, that of the run it lies in."""
 
     @property
-    def folder(self) -> Path:
-        """Where everything goes."""
-        return self.runs / (self.name or f"adjust-{self.model.resolve().parent.name}")
+    def usual_name(self) -> str:
+        """The name of the run's folder where none is given."""
+        return f"adjust-{self.model.resolve().parent.name}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from kerastrash.compress.costs import model_parameters
 from kerastrash.compress.distill import distill
 from kerastrash.console import results, track, written
 from kerastrash.data import DataConfig, Dataset, prepare
+from kerastrash.data.config import data_of_run
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
@@ -19,7 +20,7 @@ from kerastrash.models.saved import image_size, open_model
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.score import score_tables
 from kerastrash.reports.trials import trials_table
-from kerastrash.runs import open_run
+from kerastrash.runs import model_in, open_run, run_folder
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
 from kerastrash.training.fit import Training, train
@@ -40,7 +41,7 @@ def tune_net(config: TuneConfig) -> None:
 
 def train_net(config: TrainConfig) -> None:
     """Trains or fine-tunes a net in its run and prints its F1 on the validation and test splits."""
-    folder = config.runs / (config.name or f"train-{usual_name(config)}")
+    folder = run_folder(config.runs, config.name, f"train-{usual_name(config)}", config)
     size = input_size(config)
     with open_run(folder, config):
         dataset = prepare(config.data, size, track)
@@ -90,26 +91,37 @@ def opened(path: Path, dataset: Dataset) -> keras.Model:
 
 def distill_net(config: DistillConfig) -> None:
     """Trains a student on what its teachers say, and prints the F1 of them all."""
-    with open_run(config.folder, config):
+    config = of_teachers(config)
+    with open_run(run_folder(config.runs, config.name, config.usual_name, config), config) as folder:
         dataset = prepare(config.data, config.input_size, track)
         print_summary(dataset)
-        teachers = (*config.distill.teachers, *(tuned.model for tuned in tune_teachers(config)))
+        teachers = (*config.distill.teachers, *(tuned.model for tuned in tune_teachers(config, folder)))
         settings = dataclasses.replace(config.distill, teachers=teachers)
 
         def build() -> keras.Model:
             return build_model(config.net, config.input_size, len(dataset.classes), config.width, config.depth)
 
-        trained = {"distilled": distill(build, config.data, config.input_size, config.recipe, settings, config.folder)}
+        trained = {"distilled": distill(build, config.data, config.input_size, config.recipe, settings, folder)}
         if config.alone:
-            folder = config.folder / "alone"
-            trained["alone"] = train(build, dataset, config.recipe, folder, description="training alone")
+            trained["alone"] = train(build, dataset, config.recipe, folder / "alone", description="training alone")
         for teacher in teachers:
             say_f1(f"teacher {teacher}", teacher, config.data)
         for name, training in trained.items():
             say_f1(f"student {name} ({training.model})", training.model, config.data)
 
 
-def tune_teachers(config: DistillConfig) -> Iterator[Training]:
+def of_teachers(config: DistillConfig) -> DistillConfig:
+    """The settings with the teachers of the runs that they name, and with their first one's data where they name none.
+
+    Raises:
+        ConfigError: no data is named, and there is no teacher whose run knows any.
+    """
+    teachers = tuple(model_in(path) for path in config.distill.teachers)
+    data = data_of_run(teachers[0] if teachers else Path(config.teacher_weights[0]), config.data)
+    return dataclasses.replace(config, distill=dataclasses.replace(config.distill, teachers=teachers), data=data)
+
+
+def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:
     """Fine-tunes the pretrained teachers, each in a folder of its own in the run."""
     for weights in config.teacher_weights:
         known = find_pretrained(weights)
@@ -119,7 +131,7 @@ def tune_teachers(config: DistillConfig) -> Iterator[Training]:
             lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
             dataset,
             config.teacher_recipe,
-            config.folder / f"teacher-{known.name}",
+            folder / f"teacher-{known.name}",
             description=f"fine-tuning teacher {known.name}",
         )
 

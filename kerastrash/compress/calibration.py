@@ -8,7 +8,7 @@ import numpy as np
 
 from kerastrash.data import Part
 from kerastrash.errors import DataError
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.format import OpenNet
 
 BATCH = 8
 """Images that run at a time: a quantiser holds all maps of a batch in memory, about 70 MB an image at 156 px."""

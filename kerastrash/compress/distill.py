@@ -13,6 +13,7 @@ from keras.distillation import FeatureDistillation, LogitsDistillation
 from kerastrash.augment.augmentation import Augmentation
 from kerastrash.compress.config import DistillSettings
 from kerastrash.compress.teachers import Teacher, open_teacher
+from kerastrash.console import track
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.training.fit import Training, train
@@ -147,7 +148,7 @@ def distill(
         raise ConfigError("teachers: none is given; name at least one trained .keras file")
     if recipe.mixing():
         raise ConfigError("mixup and cutmix: a teacher sees each crop alone; set them to 0 to distill")
-    dataset = prepare(data, input_size)
+    dataset = prepare(data, input_size, track)
     teachers = [open_teacher(path, data, dataset, settings.features > 0) for path in settings.teachers]
     lessons = Lessons(teachers, recipe.augmentation(), recipe.seed, settings)
 

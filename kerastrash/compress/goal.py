@@ -14,8 +14,8 @@ from kerastrash.compress.cuts import Cuts
 from kerastrash.console import console
 from kerastrash.data import Part
 from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import open_runtime
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import write_model
 from kerastrash.scoring.clocks import Timing, inference_times, spread
 

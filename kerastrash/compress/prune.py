@@ -18,7 +18,7 @@ from kerastrash.compress.config import PruneSettings
 from kerastrash.compress.costs import cost_terms, model_macs, model_parameters
 from kerastrash.compress.cuts import group_scores, narrow, order_cuts, widths
 from kerastrash.compress.goal import Goal, goal_for, onnx_net, times_in_turns
-from kerastrash.console import console
+from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, require
 from kerastrash.export.formats import FORMATS
@@ -112,7 +112,7 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     FORMATS["onnx"].check_packages()
     require(recipe.epochs >= settings.steps, "epochs", recipe.epochs, f"must be at least steps={settings.steps}")
     original = open_model(model)
-    dataset = prepare(data, image_size(original))
+    dataset = prepare(data, image_size(original), track)
     check_saved_classes(original, model, dataset)
     source = _source(model, folder)
     goal = goal_for(model, original, settings, dataset.part("val"))

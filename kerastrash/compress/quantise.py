@@ -12,12 +12,11 @@ import keras
 
 from kerastrash.compress.calibration import BATCH, Calibration, Int8File, divergence, draw_calibration, outputs
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.console import console
+from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, FormatName, format_of, open_runtime, write_sidecar
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import staged_model, write_model
 from kerastrash.files import copy_file, sha256
 from kerastrash.models.builder import gives_probabilities
@@ -150,7 +149,7 @@ def _open(
     path: Path, runtime: QuantisedFormat, data: DataConfig, settings: QuantiseSettings
 ) -> tuple[keras.Model, QuantiseTask]:
     model = open_model(path)
-    dataset = prepare(data, image_size(model))
+    dataset = prepare(data, image_size(model), track)
     check_saved_classes(model, path, dataset)
     drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))

@@ -90,7 +90,7 @@ def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool)
     model = open_model(path)
     size = image_size(model)
     check_saved_classes(model, path, dataset)
-    own = dataset if size == dataset.input_size else prepare(data, size)
+    own = dataset if size == dataset.input_size else prepare(data, size, track)
     return Teacher(path, with_features(model, path) if features else model, own, data.cache / "teachers")
 
 

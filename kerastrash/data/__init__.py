@@ -1,4 +1,4 @@
-"""From a COCO file, a folder or the sample to cached crops and a split. Imports neither keras nor a backend.
+"""Cached crops and their split, made of whatever `--data` can name. Imports neither keras nor the console.
 
 The names below are imported when they are first used: who only decodes an image loads no readers and caches.
 The batches that feed a model are in `kerastrash.training.batches`, which does import keras.

@@ -156,7 +156,7 @@ def _opened(path: Path) -> BinaryIO:
 
 
 def _write_array_header(stream: BinaryIO, rows: int, size: int) -> int:
-    """Writes the header of a .npy file at the stream's place; returns where the rows begin."""
+    """Writes the header of a .npy file at the stream's position; returns where the rows begin."""
     header = {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
     np.lib.format.write_array_header_1_0(stream, header)
     return stream.tell()

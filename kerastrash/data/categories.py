@@ -75,5 +75,5 @@ def _add(path: Path, label_of: dict[str, int | None], name: Any, members: Any, l
         raise DataError(f"{path}: {name!r} must hold a list of category names; quote names that are no plain text")
     for member in members:
         if member in label_of:
-            raise DataError(f"{path}: category {member!r} stands twice; keep it in one place only")
+            raise DataError(f"{path}: category {member!r} stands twice; keep it under one entry only")
         label_of[member] = label

@@ -1,10 +1,13 @@
 """The settings of data: what is read and how it is divided, checked and fetched."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from kerastrash.errors import ConfigError, require
+from kerastrash.files import read_yaml
+from kerastrash.runs import CONFIG, run_of
+from kerastrash.settings import field_types, from_dict
 
 SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.5
 SMALLEST_INPUT, LARGEST_INPUT = 8, 1024
@@ -12,11 +15,12 @@ SMALLEST_INPUT, LARGEST_INPUT = 8, 1024
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the crops come from, where they are cached, and how they are split."""
+    """The source of the crops, their cache and their split."""
 
-    data: str = "sample"
+    data: str | None = "sample"
     """The word `sample` (600 photographs of TrashNet), a COCO file (.json, or a folder with annotations.json), a
-    folder of class folders, or tfds:NAME (a set built by `prepare tfds`)."""
+    folder of class folders, or tfds:NAME (a set built by `prepare tfds`). Left out, a command on a model takes data and
+    split of the run that the model lies in."""
 
     images: Path | None = None
     """Image folder of a COCO file; by default the file's own folder, or images/ in it, whichever holds more of them."""
@@ -40,8 +44,35 @@ class DataConfig:
     """Share of the crops for the test, where the source does not fix it: 0.05 to 0.5."""
 
 
+def unnamed() -> DataConfig:
+    """The settings of data that a command on a model begins with: those of the model's run are meant."""
+    return DataConfig(data=None)
+
+
+def data_of_run(model: Path, given: DataConfig) -> DataConfig:
+    """The settings of data as given; without any data named, those of the run that the model lies in.
+
+    A share or seed of the split that is given all the same takes the place of the run's.
+
+    Raises:
+        ConfigError: no data is named, and the model lies in no run that knows its data.
+    """
+    if given.data is not None:
+        return given
+    folder = run_of(model)
+    values = read_yaml(folder / CONFIG, ConfigError) if folder else {}
+    values = values.get("data") if isinstance(values.get("data"), dict) else values  # a comparison's run holds no more
+    known = {name: values[name] for name in field_types(DataConfig) if name in values}
+    if known.get("data") is None:
+        raise ConfigError(f"{model}: no run that knows its data holds this model; name the data with --data")
+    chosen = {name: value for name, value in vars(given).items() if value != getattr(unnamed(), name)}
+    return replace(from_dict(DataConfig, known, folder / CONFIG), **chosen)
+
+
 def check_config(config: DataConfig, input_size: int) -> None:
-    """Raises ConfigError naming the first setting that is out of range."""
+    """Raises ConfigError naming the first setting that is out of range, or that no data is named."""
+    if config.data is None:
+        raise ConfigError("data is not named; name it with --data")
     for name in ("validation", "test"):
         share = getattr(config, name)
         if not SMALLEST_SHARE <= share <= LARGEST_SHARE:

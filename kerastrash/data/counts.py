@@ -120,7 +120,7 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 
 def histograms(counted: Counted) -> tuple[Histogram, ...]:
-    """Of the longer side, and of width : height; without crops of unknown size."""
+    """Histograms of the longer side and of width : height; crops of unknown size are left out."""
     sizes = counted.sizes[counted.sizes.min(axis=1) > 0]
     first, *middle = (
         f"{low} to {high - 1}" for low, high in zip((0, *LONG_SIDES), (*LONG_SIDES, 0), strict=True) if high

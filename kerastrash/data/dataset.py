@@ -1,4 +1,4 @@
-"""From the settings to a data set that is ready to be drawn from."""
+"""A data set prepared from the settings: every crop decoded, each in its split."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from kerastrash.errors import DataError
 
 @dataclass(frozen=True)
 class Part:
-    """One side of a split; `images` is the whole array, of which `indices` are the rows."""
+    """One split of a data set; `images` is the whole array, of which `indices` are the rows."""
 
     images: np.memmap
     indices: np.ndarray
@@ -30,13 +30,13 @@ class Part:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the part's pixels."""
+        """Bytes of the split's pixels."""
         return len(self.indices) * self.images[:1].nbytes
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Every crop that could be decoded, in the order of the cache, and the sides of its split."""
+    """Every crop that could be decoded, in the order of the cache, and its splits."""
 
     name: str
     classes: tuple[str, ...]
@@ -50,13 +50,13 @@ class Dataset:
     sizes: np.ndarray
     """int64 (n, 2): width and height in pixels of the crop before padding."""
     splits: dict[str, np.ndarray]
-    """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak stands in none."""
+    """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak is in none."""
     left_out: tuple[LeftOut, ...]
     fingerprint: str
     input_size: int
 
     def part(self, name: str) -> Part:
-        """The side `train`, `val` or `test`."""
+        """The split `train`, `val` or `test`."""
         indices = self.splits[name]
         return Part(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
 

@@ -1,4 +1,4 @@
-"""From a file to the pixels of a crop: decode, orient, cut, pad to a square, resize."""
+"""The pixels of a crop, made from its file: decode, orient, cut, pad to a square, resize."""
 
 import hashlib
 import io

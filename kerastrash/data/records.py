@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,5 +95,5 @@ def by_reason(left_out: Iterable[LeftOut]) -> dict[str, list[str]]:
 
 def count_reasons(left_out: Iterable[LeftOut]) -> str:
     """The reasons with their counts, most frequent first, as the end of a sentence."""
-    counts = Counter(item.reason for item in left_out)
-    return ", ".join(f"{count} x {reason}" for reason, count in counts.most_common(5)) or "nothing found"
+    counts = [f"{len(what)} x {reason}" for reason, what in by_reason(left_out).items()]
+    return ", ".join(counts[:5]) or "nothing found"

@@ -13,7 +13,7 @@ from kerastrash.errors import ConfigError, DataError
 SAMPLE = "sample"
 """The word that names the sample: 600 photographs of TrashNet that travel with the package."""
 SAMPLE_FOLDER = Path(__file__).resolve().parents[1] / "assets" / "sample"
-"""Where it lies: annotations.json and images/, with the licence and the account of how it was made."""
+"""Its folder: annotations.json and images/, with the licence and the account of how it was made."""
 TFDS = "tfds:"
 ANNOTATIONS = "annotations.json"
 """A folder that holds this file is a COCO data set."""

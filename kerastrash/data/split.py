@@ -16,7 +16,7 @@ VERSION = 1
 """Number of a kept file; it changes with the way crops are divided."""
 
 LEAK_ORDER = ("test", "val", "train")
-"""Where a source gives one photograph to several splits, the first of these keeps it: what is measured stays whole."""
+"""The first of these keeps a photograph that a source gives to several splits: what is measured stays whole."""
 Split = tuple[dict[str, np.ndarray], tuple[LeftOut, ...]]
 """`train`, `val`, `test` -> ascending int64 indices, and the crops left out because they would leak."""
 

@@ -49,8 +49,8 @@ def _images(labels: np.ndarray, size: int, classes: int, rng: np.random.Generato
     colours = rng.integers(0, 100, (classes, 3))
     patches = rng.integers(0, 120, (len(labels), PATCHES, PATCHES, 3)) + colours[labels][:, None, None]
     noises = rng.integers(0, 36, (NOISES, size, size, 3), "uint8")
-    place = np.arange(size) * PATCHES // size  # the patch of each row and column of pixels
+    patch_of = np.arange(size) * PATCHES // size  # the patch of each row and column of pixels
     images = np.empty((len(labels), size, size, 3), "uint8")
     for index, patch in enumerate(patches.astype("uint8")):
-        np.add(patch[place][:, place], noises[index % NOISES], out=images[index])
+        np.add(patch[patch_of][:, patch_of], noises[index % NOISES], out=images[index])
     return images

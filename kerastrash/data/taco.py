@@ -173,7 +173,7 @@ def merge(documents: Mapping[str, Document]) -> Document:
 
 
 def account_for(source: Source, dataset: Dataset, missing: Collection[Path], total: int) -> dict[str, int]:
-    """Where every annotation has gone: cut, mapped to no class, photograph missing, then every other reason.
+    """The whereabouts of every annotation: cut, mapped to no class, photograph missing, then every other reason.
 
     Args:
         missing: paths of the photographs that could not be had.

@@ -1,7 +1,6 @@
 """What is asked of the web, and how: anonymously, nowhere but where it is allowed, no server holding a thread."""
 
 import importlib.metadata
-import ipaddress
 import socket
 import threading
 import time
@@ -74,9 +73,8 @@ class _Punctual:
 def redirected(origin: str, location: str, hosts: Iterable[str]) -> str:
     """The address to which a redirect leads; raises Unavailable where it is not followed.
 
-    It may lead to the same host, or to one of `hosts` (subdomains included); never from https down to http, and never
-    from a public address to one of this machine or its network. There is no guess at which names belong together:
-    under `co.uk` or `amazonaws.com` neighbours are strangers.
+    It may lead to the same host, or to one of `hosts` (subdomains included), and never from https down to http. There
+    is no guess at which names belong together: under `co.uk` or `amazonaws.com` neighbours are strangers.
     """
     try:
         target = urljoin(origin, location)
@@ -85,18 +83,7 @@ def redirected(origin: str, location: str, hosts: Iterable[str]) -> str:
         raise Unavailable("redirect is malformed") from None
     if there.scheme not in (here.scheme, "https"):
         raise Unavailable(f"redirected from {here.scheme} to {there.scheme}")
-    if there.hostname != here.hostname:
-        if not any(f".{there.hostname}".endswith(f".{host.lower()}") for host in hosts):
-            raise Unavailable(f"redirected to another host ({there.hostname})")
-        if _is_private(there.hostname) and not _is_private(here.hostname):
-            raise Unavailable(f"redirected from a public to a private address ({there.hostname})")
+    named = any(f".{there.hostname}".endswith(f".{host.lower()}") for host in hosts)
+    if there.hostname != here.hostname and not named:
+        raise Unavailable(f"redirected to another host ({there.hostname})")
     return target
-
-
-def _is_private(host: str) -> bool:
-    """Whether the host, or an address that its name has, is of this machine, its network or otherwise special."""
-    try:
-        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):
-        return False  # no such name: asking it fails by itself
-    return not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in found)

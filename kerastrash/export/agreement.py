@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerastrash.errors import KerastrashError, ModelError
-from kerastrash.export.format import Description, Precision
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.format import Description, OpenNet, Precision
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.data.config import DataConfig
+from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import require
 from kerastrash.export.format import Precision
 from kerastrash.export.formats import FormatName
@@ -33,7 +33,7 @@ class ExportConfig:
     """Images, spread evenly over the part; all of it where it has fewer."""
     output: Path | None = None
     """Folder of the files; left out, exports/ beside the model."""
-    data: DataConfig = field(default_factory=DataConfig)
+    data: DataConfig = field(default_factory=unnamed)
     """The data whose images are compared."""
 
     def __post_init__(self) -> None:

@@ -53,7 +53,7 @@ def export_formats(config: ExportConfig) -> list[Attempt]:
     fix_threads(1)  # a backend that cannot change them later opens its own files with them too
     formats = config.formats or formats_here(config)
     model = open_model(config.model)
-    images = compared_images(prepare(config.data, image_size(model)).part(config.part), config.images_compared)
+    images = compared_images(prepare(config.data, image_size(model), track).part(config.part), config.images_compared)
     original = open_original(config.model, images, model)
     kept = original.description
     description = Description(config.classes or kept.classes, config.softmax or kept.softmax, config.precision)

@@ -1,4 +1,4 @@
-"""A format of model files, and what such a file says of itself.
+"""A format of model files, the net that such a file is open as, and what it says of itself.
 
 The `.keras` archive and the LiteRT file, to whose end a zip archive may be joined, hold the description as the member
 `kerastrash.json`; ONNX as the metadata property `kerastrash`, OpenVINO as the runtime information of that name,
@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
+from kerastrash.backends import Inference
 from kerastrash.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     import keras
-
-    from kerastrash.export.open_net import OpenNet
 
 KerasModel: TypeAlias = "keras.Model"
 
@@ -61,6 +62,22 @@ class Description:
 
 
 @dataclass(frozen=True)
+class OpenNet:
+    """A runtime around one function."""
+
+    name: str
+    input_size: int
+    classes: int
+    device: str
+    run: Inference = field(repr=False)
+    description: Description = field(default_factory=Description)
+    """What the file says of itself: names of the classes, logits or probabilities."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self.run(images)
+
+
+@dataclass(frozen=True)
 class Format:
     """One format. Knowing it imports neither keras nor a runtime: what writes and opens its files imports them."""
 
@@ -75,7 +92,7 @@ class Format:
     The description's precision is followed, its softmax put behind the logits. Whatever it raises is a net that cannot
     be written.
     """
-    open: Callable[[Path, int], "OpenNet"]
+    open: Callable[[Path, int], OpenNet]
     """Opens a file with so many processor threads. Whatever it raises is a damaged file."""
     precisions: tuple[Precision, ...] = ("float32",)
     """In which `write` writes."""

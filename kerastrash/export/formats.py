@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerastrash.errors import ConfigError, KerastrashError, ModelError, require
-from kerastrash.export.format import Format, Precision
+from kerastrash.export.format import Format, OpenNet, Precision
 from kerastrash.export.keras_file import KERAS
 from kerastrash.export.litert import LITERT
 from kerastrash.export.onnx import ONNX
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.openvino import OPENVINO
 from kerastrash.export.saved_model import SAVED_MODEL
 from kerastrash.export.torch_program import TORCH

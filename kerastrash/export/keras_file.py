@@ -3,8 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from kerastrash.export.format import Description, Format, KerasModel
-from kerastrash.export.open_net import OpenNet
+from kerastrash.export.format import Description, Format, KerasModel, OpenNet
 
 
 def write_keras(model: KerasModel, path: Path, description: Description) -> None:

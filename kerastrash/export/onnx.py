@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from kerastrash.backends import OpenedFile
-from kerastrash.export.format import KEY, Description, Format, KerasModel
-from kerastrash.export.open_net import OpenNet, classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
+from kerastrash.export.open_net import classifier
 from kerastrash.runs import processor_name
 
 ERRORS_ONLY = 3

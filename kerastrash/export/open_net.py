@@ -1,7 +1,6 @@
-"""A net that is open in a runtime, what its file takes and gives, and how any images are fed to it."""
+"""A file as an open net: what it takes and gives, and how any images are fed to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 
 
 class Runtime(Protocol):
@@ -23,22 +22,6 @@ class Runtime(Protocol):
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""
         ...
-
-
-@dataclass(frozen=True)
-class OpenNet:
-    """A runtime around one function."""
-
-    name: str
-    input_size: int
-    classes: int
-    device: str
-    run: Inference = field(repr=False)
-    description: Description = field(default_factory=Description)
-    """What the file says of itself: names of the classes, logits or probabilities."""
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        return self.run(images)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -62,20 +45,22 @@ def classifier(path: Path, name: str, opened: OpenedFile) -> OpenNet:
         ModelError: it is no classifier of square RGB images, or takes them in another type than INPUT_TYPES.
     """
     inputs, outputs = ([tuple(map(_side, shape)) for shape in shapes] for shapes in (opened.inputs, opened.outputs))
-    if not (_is_images(inputs) and _is_answers(outputs)):
-        raise ModelError(
-            f"{path}: takes {_shown(inputs)} and gives {_shown(outputs)}; "
-            "give a net from (batch, size, size, 3) to (batch, classes), size and classes fixed"
-        )
+    match inputs, outputs:
+        case [(batch, int(size), width, 3)], [(_, int(classes))] if size == width:
+            pass
+        case _:
+            raise ModelError(
+                f"{path}: takes {_shown(inputs)} and gives {_shown(outputs)}; "
+                "give a net from (batch, size, size, 3) to (batch, classes), size and classes fixed"
+            )
     if opened.dtype not in INPUT_TYPES:
         raise ModelError(f"{path}: takes images of {opened.dtype}; export it for one of {', '.join(INPUT_TYPES)}")
-    batch, size, *_ = inputs[0]
 
     def typed(images: np.ndarray) -> np.ndarray:
         return np.asarray(opened.run(_as_dtype(images, opened.dtype)), "float32")
 
     description = Description.from_json(opened.text, path)
-    return OpenNet(name, size, outputs[0][1], opened.device, _in_pieces(typed, batch), description)
+    return OpenNet(name, size, classes, opened.device, _in_pieces(typed, batch), description)
 
 
 def _as_dtype(images: np.ndarray, dtype: str) -> np.ndarray:
@@ -99,16 +84,6 @@ def _in_pieces(run: Inference, batch: int | None) -> Inference:
 
 def _side(side: object) -> int | None:
     return int(side) if isinstance(side, int | np.integer) and side > 0 else None
-
-
-def _is_images(shapes: Sequence[tuple[int | None, ...]]) -> bool:
-    return (
-        len(shapes) == 1 and len(shapes[0]) == 4 and bool(shapes[0][1]) and shapes[0][1:] == (shapes[0][1],) * 2 + (3,)
-    )
-
-
-def _is_answers(shapes: Sequence[tuple[int | None, ...]]) -> bool:
-    return len(shapes) == 1 and len(shapes[0]) == 2 and bool(shapes[0][1])
 
 
 def _shown(shapes: Sequence[tuple[int | None, ...]]) -> str:

@@ -9,9 +9,9 @@ import numpy as np
 
 from kerastrash.backends import OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import KEY, Description, Format, KerasModel
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
 from kerastrash.export.onnx import ONNX
-from kerastrash.export.open_net import OpenNet, classifier
+from kerastrash.export.open_net import classifier
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerastrash.errors import ConfigError
-from kerastrash.export.format import KEY, Description, Format, KerasModel
-from kerastrash.export.open_net import OpenNet, classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
+from kerastrash.export.open_net import classifier
 
 
 def write_saved_model(model: KerasModel, path: Path, description: Description) -> None:

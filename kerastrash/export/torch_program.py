@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from kerastrash.export.format import KEY, Description, Format, KerasModel
-from kerastrash.export.open_net import OpenNet, classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
+from kerastrash.export.open_net import classifier
 
 DESCRIPTION = f"{KEY}.json"
 

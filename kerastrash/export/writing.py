@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from kerastrash.errors import FileError, KerastrashError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import (
     DIGESTS,
     FORMATS,
@@ -20,7 +20,6 @@ from kerastrash.export.formats import (
     sidecar_path,
 )
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import OpenNet
 from kerastrash.files import staged
 from kerastrash.models.builder import gives_probabilities, in_float32, without_softmax
 from kerastrash.models.saved import open_model, save_model

@@ -1,6 +1,6 @@
 """Nets as typed rows, their costs, and the functional Keras models built from them. Imports keras only."""
 
-from kerastrash.models.base import Row, Rows, with_padding
+from kerastrash.models.base import Row, Rows, with_fields
 from kerastrash.models.builder import IMAGENET, Normalisation, build_model, scale_rows
 from kerastrash.models.costs import layers, macs, map_sizes, parameters
 from kerastrash.models.efficientnet_lite import MBConv
@@ -41,5 +41,5 @@ __all__ = [
     "read_torch_state",
     "resolve_rows",
     "scale_rows",
-    "with_padding",
+    "with_fields",
 ]

@@ -180,10 +180,15 @@ def strided(size: int, stride: int) -> int:
     return (size - 1) // stride + 1
 
 
-def with_padding(rows: Rows, padding: str) -> Rows:
-    """The rows with this padding, "symmetric" or "same", wherever a row pads.
+def with_fields(rows: Rows, **values: Any) -> Rows:
+    """The rows with these values, such as padding="same", wherever a row has such a field.
 
     Raises:
-        ModelError: another padding.
+        ModelError: a value that a field may not hold.
     """
-    return tuple(dataclasses.replace(row, padding=padding) if hasattr(row, "padding") else row for row in rows)
+
+    def changed(row: Row) -> Row:
+        held = {field.name for field in dataclasses.fields(row)}
+        return dataclasses.replace(row, **{name: value for name, value in values.items() if name in held})
+
+    return tuple(changed(row) for row in rows)

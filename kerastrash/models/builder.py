@@ -72,7 +72,7 @@ def in_policy(model: keras.Model, policy: str) -> keras.Model:
     Rescaling, and the last layer with weights and what follows it, stay in float32, as `build_model` has them.
     """
     functional = keras.Model(model.input, model.output, name=model.name)
-    last = max(place for place, layer in enumerate(functional.layers) if layer.weights)
+    last = max(index for index, layer in enumerate(functional.layers) if layer.weights)
     exact = {layer.name for layer in functional.layers[last:]}
 
     def converted(layer: keras.Operation) -> keras.Operation:

@@ -87,12 +87,6 @@ def gate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         ("squeeze", squeezed_channels(channels), "relu"),
         ("excite", channels, "hard_sigmoid"),
     ):
-        scale = layers.Conv2D(
-            filters,
-            1,
-            data_format=LAST,
-            activation=activation,
-            kernel_initializer=convolution_initializer(),
-            name=f"{name}_{part}",
-        )(scale)
+        options = {"data_format": LAST, "activation": activation, "name": f"{name}_{part}"}
+        scale = layers.Conv2D(filters, 1, kernel_initializer=convolution_initializer(), **options)(scale)
     return layers.Multiply(name=f"{name}_gate")([x, scale])

@@ -33,17 +33,8 @@ def convolve(
 ) -> keras.KerasTensor:
     """A convolution without bias."""
     x, padding = pad(x, kernel, stride, name, padding)
-    layer = layers.Conv2D(
-        filters,
-        kernel,
-        stride,
-        padding=padding,
-        data_format=LAST,
-        use_bias=False,
-        kernel_initializer=convolution_initializer(),
-        name=name,
-    )
-    return layer(x)
+    options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": name}
+    return layers.Conv2D(filters, kernel, stride, kernel_initializer=convolution_initializer(), **options)(x)
 
 
 def filter_channels(
@@ -51,16 +42,8 @@ def filter_channels(
 ) -> keras.KerasTensor:
     """A depthwise convolution without bias."""
     x, padding = pad(x, kernel, stride, name, padding)
-    layer = layers.DepthwiseConv2D(
-        kernel,
-        stride,
-        padding=padding,
-        data_format=LAST,
-        use_bias=False,
-        depthwise_initializer=convolution_initializer(),
-        name=name,
-    )
-    return layer(x)
+    options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": name}
+    return layers.DepthwiseConv2D(kernel, stride, depthwise_initializer=convolution_initializer(), **options)(x)
 
 
 def pad(x: keras.KerasTensor, kernel: int, stride: int, name: str, padding: str) -> tuple[keras.KerasTensor, str]:
@@ -198,8 +181,7 @@ def _(row: Conv, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 @add_row.register
 def _(row: MaxPool, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     x, padding = pad(x, row.kernel, row.stride, f"{name}_max_pool", row.padding)
-    layer = layers.MaxPooling2D(row.kernel, row.stride, padding, data_format=LAST, name=f"{name}_max_pool")
-    return layer(x)
+    return layers.MaxPooling2D(row.kernel, row.stride, padding, data_format=LAST, name=f"{name}_max_pool")(x)
 
 
 @add_row.register

@@ -35,7 +35,7 @@ class InvertedResidual(InvertedBottleneck):
 
     def modules(self, channels: int) -> int:
         expands = self.expanded_channels(channels) != channels
-        items = 9 if expands else 6  # the gate's place is held by an identity where there is none
+        items = 9 if expands else 6  # an identity stands where there is no gate
         return 3 + items + 4 * self.squeeze_excite
 
 

@@ -7,7 +7,6 @@
 """
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +19,7 @@ from kerastrash.files import read_yaml
 from kerastrash.models import efficientnet_lite, layers, mobilenet_v3, resnet, shufflenet_v2
 from kerastrash.models.base import Row, Rows, allowed_values
 from kerastrash.models.costs import steps
+from kerastrash.settings import did_you_mean
 
 
 def _is_net(value: Any) -> bool:
@@ -65,24 +65,24 @@ def dump_rows(rows: Rows) -> str:
     return yaml.safe_dump(entries, sort_keys=False, default_flow_style=None, width=1000)
 
 
-def _read_row(entry: Any, place: str) -> Row:
-    kind, fields = _kind_and_fields(entry, place)
+def _read_row(entry: Any, where: str) -> Row:
+    kind, fields = _kind_and_fields(entry, where)
     if kind not in KINDS:
-        raise ModelError(f"{place}: no kind of row is called {kind!r}; give one of {', '.join(KINDS)}")
+        raise ModelError(f"{where}: no kind of row is called {kind!r}; give one of {', '.join(KINDS)}")
     allowed = allowed_values(KINDS[kind])
     for name in fields:
         if name not in allowed:
-            raise ModelError(f"{place}: {kind} has no field {name!r}; its fields are {', '.join(allowed) or 'none'}")
+            raise ModelError(f"{where}: {kind} has no field {name!r}; its fields are {', '.join(allowed) or 'none'}")
     for field in dataclasses.fields(KINDS[kind]):
         if field.default is dataclasses.MISSING and field.name not in fields:
-            raise ModelError(f"{place}: {kind} lacks {field.name}; give {allowed[field.name].text}")
+            raise ModelError(f"{where}: {kind} lacks {field.name}; give {allowed[field.name].text}")
     try:
         return KINDS[kind](**fields)
     except ModelError as error:
-        raise ModelError(f"{place}: {error}") from None
+        raise ModelError(f"{where}: {error}") from None
 
 
-def _kind_and_fields(entry: Any, place: str) -> tuple[Any, dict[Any, Any]]:
+def _kind_and_fields(entry: Any, where: str) -> tuple[Any, dict[Any, Any]]:
     """A row is `kind: {field: value}`, or the bare kind where every field keeps its default."""
     if isinstance(entry, str):
         return entry, {}
@@ -90,7 +90,7 @@ def _kind_and_fields(entry: Any, place: str) -> tuple[Any, dict[Any, Any]]:
         ((kind, fields),) = entry.items()
         if fields is None or isinstance(fields, dict):
             return kind, fields or {}
-    raise ModelError(f"{place}: {entry!r} is no row; write `kind: {{field: value}}`, kind one of {', '.join(KINDS)}")
+    raise ModelError(f"{where}: {entry!r} is no row; write `kind: {{field: value}}`, kind one of {', '.join(KINDS)}")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -106,8 +106,7 @@ def preset(name: str) -> Rows:
     """
     if name in PRESETS:
         return PRESETS[name]
-    near = difflib.get_close_matches(str(name), PRESETS, n=2)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(str(name), PRESETS)
     raise ModelError(f"{name!r}: no such net; {hint}known are {', '.join(PRESETS)}, or give a .yaml file of rows")
 
 

@@ -1,17 +1,16 @@
 """ImageNet weights: which are known, under which licence, for which images; and nets that hold them."""
 
 import dataclasses
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
 from kerastrash.errors import ModelError
-from kerastrash.models.base import Rows, with_padding
+from kerastrash.models.base import Rows, with_fields
 from kerastrash.models.builder import CLASSIFIER, IMAGENET, Normalisation, build_model
 from kerastrash.models.nets import preset
 from kerastrash.models.torch_weights import load_torch_state
@@ -20,10 +19,11 @@ from kerastrash.models.weight_files import (
     Download,
     LocalFile,
     PackageFile,
-    Source,
+    WeightSource,
     hub_file,
     read_torch_state,
 )
+from kerastrash.settings import did_you_mean
 
 Application = Literal["MobileNetV3Small", "MobileNetV3Large"]
 """A builder in keras.applications."""
@@ -36,34 +36,25 @@ class Pretrained:
     name: str
     net: str
     """The preset whose layers the weights fill."""
-    source: Source
+    source: WeightSource
     licence: str
     """SPDX identifier, as the publisher states it of the file, or of the code that made it."""
     normalisation: Normalisation = IMAGENET
-    """Of RGB in [0, 255]; part of the net, so that images enter as they are."""
+    """Mean and deviation of RGB in [0, 255]; part of the net, so that images enter as they are."""
     input_size: int = 224
     """Side in pixels of the images of the training."""
     interpolation: Literal["bilinear", "bicubic"] = "bilinear"
-    """With which the images were resized."""
+    """How the images were resized."""
     hub: str | None = None
     """`OWNER/NAME` of the same weights at Hugging Face, for the address `hf://OWNER/NAME`."""
-    padding: Literal["symmetric", "same"] | None = None
-    """Where it is not the preset's own."""
-    epsilon: float | None = None
-    """Of the batch norms, where it is not the preset's own."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the rows' fields that are not the preset's own: padding, or the epsilon of the batch norms."""
     application: Application | None = None
     """Whose file this is; left out, it is a PyTorch state dict."""
 
     def rows(self) -> Rows:
         """The rows of the net, as the weights were trained in them."""
-        rows = preset(self.net)
-        if self.padding:
-            rows = with_padding(rows, self.padding)
-        if self.epsilon:
-            rows = tuple(
-                dataclasses.replace(row, epsilon=self.epsilon) if hasattr(row, "epsilon") else row for row in rows
-            )
-        return rows
+        return with_fields(preset(self.net), **self.fields)
 
 
 LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
@@ -90,7 +81,7 @@ def _torchvision(net: str, file: str) -> Pretrained:
     return Pretrained(name=net, net=net, source=_download(f"{TORCHVISION}/{file}"), licence="BSD-3-Clause")
 
 
-def _timm(name: str, net: str, hub: str, file: str, epsilon: float | None = None) -> Pretrained:
+def _timm(name: str, net: str, hub: str, file: str, **fields: float) -> Pretrained:
     return Pretrained(
         name=name,
         net=net,
@@ -98,7 +89,7 @@ def _timm(name: str, net: str, hub: str, file: str, epsilon: float | None = None
         licence="Apache-2.0",
         interpolation="bicubic",
         hub=f"timm/{hub}",
-        epsilon=epsilon,
+        fields=fields,
     )
 
 
@@ -109,7 +100,7 @@ def _keras(net: str, application: Application, size: str, md5: str) -> Pretraine
         source=Download(f"{KERAS}/weights_mobilenet_v3_{size}_224_1.0_float.h5", Checksum("md5", md5)),
         licence="Apache-2.0",
         normalisation=UNIT,
-        padding="same",
+        fields={"padding": "same"},
         application=application,
     )
 
@@ -152,7 +143,6 @@ _ENTRIES = (
 
 PRETRAINED: Mapping[str, Pretrained] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 
-
 HUB = "hf://"
 
 
@@ -183,8 +173,7 @@ def find_pretrained(weights: str) -> Pretrained:
 def _known(name: str, entries: dict[str, Pretrained], form: str) -> Pretrained:
     if name in entries:
         return entries[name]
-    near = difflib.get_close_matches(name, entries, n=2)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    hint = did_you_mean(name, entries)
     raise ModelError(f"{name!r}: no such pretrained weights; {hint}give {form}, known are {', '.join(entries)}")
 
 
@@ -210,18 +199,17 @@ def pretrained_model(weights: str, input_size: int | None = None, classes: int |
         _load_application(whole, entry, path)
     else:
         _load_state(whole, path)
-    return whole if classes is None else _with_new_head(whole, _build(entry, size, classes))
-
-
-def _build(entry: Pretrained, size: int, classes: int) -> keras.Model:
-    return build_model(entry.rows(), size, classes, normalisation=entry.normalisation)
-
-
-def _with_new_head(whole: keras.Model, model: keras.Model) -> keras.Model:
+    if classes is None:
+        return whole
+    model = _build(entry, size, classes)
     for layer in model.layers:
         if layer.name != CLASSIFIER:
             layer.set_weights(whole.get_layer(layer.name).get_weights())
     return model
+
+
+def _build(entry: Pretrained, size: int, classes: int) -> keras.Model:
+    return build_model(entry.rows(), size, classes, normalisation=entry.normalisation)
 
 
 def _load_state(model: keras.Model, path: Path) -> None:

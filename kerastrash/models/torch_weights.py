@@ -12,50 +12,41 @@ import numpy as np
 from kerastrash.errors import ModelError
 
 Mismatch = Callable[[int, str], float]
+Module = dict[str, Any]
+"""A module's tensors, each key of the state by its last name, and its children by their names and a dot."""
 OWN_TENSORS = ("weight", "bias", "running_mean", "running_var")
+"""The tensors of one layer as PyTorch orders them: parameters, then buffers."""
 
 
 def restore_order(keys: Collection[str], mismatch: Mismatch) -> list[str]:
-    """Orders the keys of a state dict so that each fits its place.
+    """Orders the keys of a state dict so that each fits the net.
 
     Where two named siblings fit alike, the natural order of their names (`conv2` before `conv10`) decides.
 
     Args:
         keys: every key of the state, in any order.
-        mismatch: how far a key's tensor is from the shape that the net expects at a place, counted from 0; 0 fits.
+        mismatch: how far a key's tensor is from the shape that the net expects at an index of the order; 0 fits.
 
     Returns:
         All keys. If no order fits, the longest run that does, the key that came nearest behind it, then the others.
     """
     search = _Search(mismatch)
-    root = _Module()
-    for key in keys:
-        root.insert(key, key.split("."))
-    placed = search.place(root, ())
-    if placed is None:
+    ordered = search.append(_module_tree(keys), ())
+    if ordered is None:
         tried = (*search.longest, min(search.refused, key=search.refused.__getitem__))
-        placed = (*tried, *sorted(set(keys) - set(tried), key=_natural))
-    return list(placed)
+        ordered = (*tried, *sorted(set(keys) - set(tried), key=_natural))
+    return list(ordered)
 
 
-class _Module:
-    """A node of the module tree: its own tensors by name, and its children."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[str, str] = {}
-        self.children: dict[str, _Module] = {}
-
-    def insert(self, key: str, path: list[str]) -> None:
-        if len(path) == 1:
-            self.tensors[path[0]] = key
-        else:
-            self.children.setdefault(path[0], _Module()).insert(key, path[1:])
-
-    def own_keys(self) -> list[str]:
-        """The module's tensors as PyTorch orders them: parameters, then buffers."""
-        known = [name for name in OWN_TENSORS if name in self.tensors]
-        others = sorted(set(self.tensors) - set(known), key=_natural)
-        return [self.tensors[name] for name in (*known, *others)]
+def _module_tree(keys: Collection[str]) -> Module:
+    root: Module = {}
+    for key in keys:
+        *path, name = key.split(".")
+        module = root
+        for child in path:
+            module = module.setdefault(f"{child}.", {})
+        module[name] = key
+    return root
 
 
 class _Search:
@@ -66,28 +57,29 @@ class _Search:
         self.longest: tuple[str, ...] = ()
         self.refused: dict[str, float] = {}
 
-    def place(self, module: _Module, placed: tuple[str, ...]) -> tuple[str, ...] | None:
-        """`placed` and behind it all keys of the module, or None where they do not fit there."""
-        for key in module.own_keys():
-            if mismatch := self.mismatch(len(placed), key):
-                if len(placed) == len(self.longest):
-                    self.refused[key] = mismatch
+    def append(self, module: Module, ordered: tuple[str, ...]) -> tuple[str, ...] | None:
+        """`ordered` and behind it all keys of the module, or None where they do not fit there."""
+        children = frozenset(name for name in module if name.endswith("."))
+        for name in sorted(set(module) - children, key=_tensor_order):
+            if mismatch := self.mismatch(len(ordered), module[name]):
+                if len(ordered) == len(self.longest):
+                    self.refused[module[name]] = mismatch
                 return None
-            placed = (*placed, key)
-            if len(placed) > len(self.longest):
-                self.longest, self.refused = placed, {}
-        return self._place_children(module, frozenset(module.children), placed, set())
+            ordered = (*ordered, module[name])
+            if len(ordered) > len(self.longest):
+                self.longest, self.refused = ordered, {}
+        return self._append_children(module, children, ordered, set())
 
-    def _place_children(
-        self, module: _Module, left: frozenset[str], placed: tuple[str, ...], failed: set[frozenset[str]]
+    def _append_children(
+        self, module: Module, left: frozenset[str], ordered: tuple[str, ...], failed: set[frozenset[str]]
     ) -> tuple[str, ...] | None:
-        # The children left decide the place to go on from, so each set of them needs one try only.
+        # The children left decide the index to go on from, so each set of them needs one try only.
         if not left or left in failed:
-            return None if left else placed
+            return None if left else ordered
         for name in _candidates(left):
-            reached = self.place(module.children[name], placed)
+            reached = self.append(module[name], ordered)
             if reached is not None:
-                reached = self._place_children(module, left - {name}, reached, failed)
+                reached = self._append_children(module, left - {name}, reached, failed)
             if reached is not None:
                 return reached
         failed.add(left)
@@ -97,8 +89,12 @@ class _Search:
 def _candidates(names: frozenset[str]) -> list[str]:
     """The children that may come next: the lowest number, and every name."""
     ordered = sorted(names, key=_natural)
-    numbers = [name for name in ordered if name.isdigit()]
-    return [name for name in ordered if not name.isdigit() or name == numbers[0]]
+    numbers = [name for name in ordered if name[:-1].isdigit()]
+    return [name for name in ordered if name not in numbers[1:]]
+
+
+def _tensor_order(name: str) -> tuple[int, list]:
+    return (OWN_TENSORS.index(name) if name in OWN_TENSORS else len(OWN_TENSORS), _natural(name))
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
@@ -115,7 +111,7 @@ KERNEL_AXES = {
 }
 ROW_NAME = re.compile(r"row(?P<row>\d+)_(?P<branch>branch2|shortcut)?")
 """A layer's name in a model of `build_model`, and the branch whose weights stand last in PyTorch's state."""
-COUNTER = "num_batches_tracked"  # PyTorch's batch-norm counter, for which Keras has no place
+COUNTER = "num_batches_tracked"  # PyTorch's batch-norm counter, for which Keras has no variable
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,7 @@ class Target:
         return tuple(self.variable.shape[self.axes.index(axis)] for axis in range(len(self.axes)))
 
     def mismatch(self, array: np.ndarray) -> float:
-        """In how many axes the shapes differ; a 1x1 convolution and a linear layer hold the same tensor."""
+        """The number of axes in which the shapes differ; a 1x1 convolution and a linear layer hold the same tensor."""
         found, expected = _without_pixel(array.shape), _without_pixel(self.shape)
         if len(found) != len(expected):
             return math.inf
@@ -151,14 +147,14 @@ def load_torch_state(model: keras.Model, state: Mapping[str, Any]) -> None:
             stand in plain alphabetical order, as in a `.safetensors` file, PyTorch's order is restored first.
 
     Raises:
-        ModelError: a tensor that does not fit its place, too few or too many; names key, shape and layer.
+        ModelError: a tensor that does not fit, too few or too many; names key, shape and layer.
     """
     arrays = {key: _as_array(key, value) for key, value in state.items() if key.rsplit(".", 1)[-1] != COUNTER}
     targets = _targets(model)
     keys = list(arrays)
     if keys == sorted(keys):
         keys = restore_order(
-            keys, lambda place, key: targets[place].mismatch(arrays[key]) if place < len(targets) else math.inf
+            keys, lambda index, key: targets[index].mismatch(arrays[key]) if index < len(targets) else math.inf
         )
     _check(keys, arrays, targets)
     for key, target in zip(keys, targets, strict=True):
@@ -169,18 +165,18 @@ def _targets(model: keras.Model) -> list[Target]:
     """The model's variables in PyTorch's order: layer by layer; weight, bias, running mean, running variance."""
     return [
         Target(layer.name, variable, (0,) if len(variable.shape) == 1 else _kernel_axes(layer))
-        for layer in sorted(model.layers, key=_place)
+        for layer in sorted(model.layers, key=_layer_order)
         for variable in layer.weights
     ]
 
 
-def _place(layer: keras.Layer) -> tuple[float, bool]:
+def _layer_order(layer: keras.Layer) -> tuple[float, bool]:
     """Sort key: row by row, and within a row what PyTorch names last behind the rest.
 
     Keras lists the layers of two branches mixed, by their distance from the output; along one branch its order holds.
     """
-    place = ROW_NAME.match(layer.name)
-    return (int(place["row"]), place["branch"] is not None) if place else (math.inf, False)
+    named = ROW_NAME.match(layer.name)
+    return (int(named["row"]), named["branch"] is not None) if named else (math.inf, False)
 
 
 def _kernel_axes(layer: keras.Layer) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ from kerastrash.errors import ModelError
 from kerastrash.files import atomic_path
 
 WRAPPERS = ("state_dict", "model_state_dict", "model")
-"""Where training scripts keep the state within a checkpoint."""
+"""The names under which training scripts keep the state within a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -31,31 +31,21 @@ class Checksum:
     algorithm: Literal["sha256", "md5"]
     digits: str
 
-    def check(self, path: Path, remedy: str) -> None:
-        """Raises ModelError, naming both digests and ending with the remedy, where the file is another."""
-        with path.open("rb") as stream:
-            found = hashlib.file_digest(stream, self.algorithm).hexdigest()
-        if not found.startswith(self.digits):
-            raise ModelError(
-                f"{path}: its {self.algorithm} begins with {found[: len(self.digits)]}, not {self.digits}, "
-                f"so it is damaged or another file; {remedy}"
-            )
-
     def __str__(self) -> str:
         return f"{self.algorithm} {self.digits[:8]}"
 
 
-class Source(Protocol):
-    """What every source offers; `str` of one names it in tables and messages."""
-
-    checksum: Checksum | None
-
-    def fetch(self) -> Path:
-        """The path of the file here, fetched if need be, checked where its checksum is known.
-
-        Raises:
-            ModelError: it cannot be had, or is another file; the sentence says what to do.
-        """
+def _check(path: Path, checksum: Checksum | None, remedy: str) -> None:
+    """Raises ModelError, naming both digests and ending with the remedy, where the file is another."""
+    if checksum is None:
+        return
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, checksum.algorithm).hexdigest()
+    if not found.startswith(checksum.digits):
+        raise ModelError(
+            f"{path}: its {checksum.algorithm} begins with {found[: len(checksum.digits)]}, not {checksum.digits}, "
+            f"so it is damaged or another file; {remedy}"
+        )
 
 
 @dataclass(frozen=True)
@@ -75,8 +65,7 @@ class PackageFile:
         remedy = f"run pip install --force-reinstall --no-deps {self.distribution}"
         if not path.is_file():
             raise ModelError(f"{path}: no such file in the installed package; {remedy}")
-        if self.checksum:
-            self.checksum.check(path, remedy)
+        _check(path, self.checksum, remedy)
         return path
 
     def __str__(self) -> str:
@@ -90,17 +79,17 @@ class Download:
     address: str
     checksum: Checksum | None = None
     name: str = ""
-    """Of the file kept; left out, the last part of the address."""
+    """Name of the file kept; left out, the last part of the address."""
 
     def fetch(self) -> Path:
         home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
         path = home / "kerastrash" / (self.name or self.address.rsplit("/", 1)[-1])
         if path.is_file():
-            self._check(path, "delete it and run again")
+            _check(path, self.checksum, "delete it and run again")
             return path
         with atomic_path(path) as temporary:
             self._download(temporary)
-            self._check(temporary, f"fetch {self.address} again")
+            _check(temporary, self.checksum, f"fetch {self.address} again")
         return path
 
     def _download(self, path: Path) -> None:
@@ -111,10 +100,6 @@ class Download:
             raise ModelError(
                 f"{self.address}: cannot be fetched ({error}); fetch it elsewhere and give NAME=FILE as the weights"
             ) from error
-
-    def _check(self, path: Path, remedy: str) -> None:
-        if self.checksum:
-            self.checksum.check(path, remedy)
 
     def __str__(self) -> str:
         return self.address
@@ -134,6 +119,11 @@ class LocalFile:
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+WeightSource = PackageFile | Download | LocalFile
+"""What `fetch` gives the path of, fetched if need be and checked where its checksum is known; raises ModelError, which
+says what to do, where it cannot be had or is another file. `str` of one names it in tables and messages."""
 
 
 def hub_file(repository: str) -> Download:

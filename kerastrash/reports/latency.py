@@ -15,9 +15,9 @@ from kerastrash.export.formats import FORMATS
 from kerastrash.files import atomic_path
 from kerastrash.scoring.benchmark.row import Row
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 """Okabe and Ito's, which colour-blind people tell apart (jfly.uni-koeln.de/color): one a format, in their order."""
-MARKERS = "osD^vP"
+MARKERS = "osD^vPX*"
 DISTANCES = (9, 22, 35, 50, 65, 80, 100, 120, 140, 165)
 """Of a label from its dot, in points, nearest first."""
 DIRECTIONS = ((0.7, 0.7), (0.7, -0.7), (-0.7, 0.7), (-0.7, -0.7), (0, 1), (0, -1), (1, 0), (-1, 0))

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kerastrash.console import track
 from kerastrash.data import DataConfig, Part, prepare
 from kerastrash.errors import ModelError
 from kerastrash.metrics import class_counts
@@ -58,7 +59,7 @@ def adjust(source: Path, data: DataConfig, path: Path) -> Adjustment:
         DataError: the data cannot be used.
     """
     model = open_model(source)
-    dataset = prepare(data, image_size(model))
+    dataset = prepare(data, image_size(model), track)
     check_saved_classes(model, source, dataset)
     classifier = _classifier(model, source)
     counts = class_counts(dataset.part("train").labels, len(dataset.classes))

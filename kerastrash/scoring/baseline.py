@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from kerastrash.backends import device_description
-from kerastrash.console import console
+from kerastrash.console import console, track
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
 from kerastrash.export.formats import FORMATS
@@ -74,7 +74,7 @@ def open_baseline(clock: TimingConfig, data: DataConfig, part: str, classes: int
             f"{clock.baseline_net}: gives {model.output_shape[1]} outputs, the data has {classes} classes: "
             "give a baseline trained for this data, or a preset"
         )
-    return Baseline(model, evaluate(model, prepare(data, image_size(model)).part(part)).macro_f1, MEASURED)
+    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).part(part)).macro_f1, MEASURED)
 
 
 def measured_as(clock: ClockConfig, baseline: OpenNet) -> str:

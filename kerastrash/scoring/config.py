@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from kerastrash.data.config import DataConfig
+from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import require
 from kerastrash.export.formats import FormatName
 from kerastrash.scoring.formula import BASELINE_F1, ReferenceKind
@@ -67,7 +67,7 @@ class ScoreConfig:
     """The part of the data that is classified and timed."""
     output: Path | None = None
     """Also write the report to this JSON file."""
-    data: DataConfig = field(default_factory=DataConfig)
+    data: DataConfig = field(default_factory=unnamed)
     """Which data."""
     clock: ClockConfig = field(default_factory=ClockConfig)
     """How it is timed, and beside which baseline."""
@@ -92,7 +92,7 @@ class BenchmarkConfig:
     """Keras backends that run the .keras files; none: the one that KERAS_BACKEND names."""
     output: Path | None = None
     """Folder of benchmark.csv, benchmark.json and benchmark.png; left out, `benchmarks/` and the first model's name."""
-    data: DataConfig = field(default_factory=DataConfig)
+    data: DataConfig = field(default_factory=unnamed)
     """Which data."""
     timing: TimingConfig = field(default_factory=lambda: TimingConfig(timed_images=200))
     """How they are timed, and beside which baseline; a p99 wants some hundreds of images."""

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from kerastrash.backends import set_threads
-from kerastrash.console import say
+from kerastrash.console import say, track
 from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
@@ -97,7 +97,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
         path, parameters = _model_file(config, Path(folder))
         net = open_runtime(path, config.clock.threads)
-        dataset = prepare(config.data, net.input_size)
+        dataset = prepare(config.data, net.input_size, track)
         check_classes(net.classes, net.description, dataset, config.model)
         baseline = open_baseline(config.clock, config.data, config.part, len(dataset.classes))
         files = {MODEL: path, BASELINE: _written(baseline.model, BASELINE, config, Path(folder))}

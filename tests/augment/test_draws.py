@@ -4,7 +4,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from kerastrash.augment.augmentation import Augmentation, Draws
+from kerastrash.augment.augmentation import CONTEST, Augmentation, Draws
 from kerastrash.augment.operations import NAMES, OPERATIONS, Operation
 
 
@@ -52,7 +52,7 @@ def test_operations_are_drawn_without_repetition_and_all_equally_often(n_select)
     operations = Augmentation(n_select=n_select).draw(0, 0, 14_000).operations
     assert all(len(set(row)) == n_select for row in operations.tolist()[:500])
     for place in range(n_select):
-        counts = np.bincount(operations[:, place], minlength=len(NAMES))
+        counts = np.bincount(operations[:, place], minlength=len(CONTEST))
         np.testing.assert_allclose(counts, 1000, atol=150)
 
 
@@ -116,37 +116,38 @@ def test_the_contests_operations_are_drawn_as_they_always_were():
 
 
 @pytest.fixture
-def with_invert(monkeypatch):
-    """The names of all operations, one more than there are."""
-    monkeypatch.setitem(OPERATIONS, "Invert", Operation(table=lambda by: 255 - by * np.arange(256)))
-    names = tuple(OPERATIONS)
-    monkeypatch.setattr("kerastrash.augment.augmentation.NAMES", names)
-    return names
+def new(monkeypatch):
+    """The index of an operation that came after all others."""
+    monkeypatch.setitem(OPERATIONS, "New", Operation(table=lambda by: 255 - by * np.arange(256)))
+    monkeypatch.setattr("kerastrash.augment.augmentation.NAMES", tuple(OPERATIONS))
+    return len(OPERATIONS) - 1
 
 
-def test_a_new_operation_changes_no_run_that_does_not_name_it(with_invert):
-    before = Augmentation(operations=with_invert[:-1]).draw(7, 2, 500)
-    assert same(before, Augmentation().draw(7, 2, 500))
+WITH_NEW = (*CONTEST, "New")
+
+
+def test_a_new_operation_changes_no_run_that_does_not_name_it(new):
+    assert same(Augmentation(operations=CONTEST).draw(7, 2, 500), Augmentation().draw(7, 2, 500))
+    assert (Augmentation().draw(7, 2, 500).operations < len(CONTEST)).all()
 
 
 @pytest.mark.parametrize("n_select", [1, 2, 6])
-def test_where_a_new_operation_is_named_an_image_that_does_not_draw_it_keeps_its_draw(with_invert, n_select):
+def test_where_a_new_operation_is_named_an_image_that_does_not_draw_it_keeps_its_draw(new, n_select):
     before = Augmentation(n_select=n_select).draw(7, 2, 14_000)
-    after = Augmentation(n_select=n_select, operations=with_invert).draw(7, 2, 14_000)
-    drawn = (after.operations == 14).any(axis=1)
+    after = Augmentation(n_select=n_select, operations=WITH_NEW).draw(7, 2, 14_000)
+    drawn = (after.operations == new).any(axis=1)
     assert drawn.mean() == pytest.approx(n_select / 15, abs=0.01)
     assert same(before[~drawn], after[~drawn])
     for column in ("levels", "flips", "turns", "centres"):
         np.testing.assert_array_equal(getattr(before, column), getattr(after, column))
-    others = [[name for name in row if name != 14] for row in after.operations[drawn].tolist()]
+    others = [[number for number in row if number != new] for row in after.operations[drawn].tolist()]
     assert others == before.operations[drawn, : n_select - 1].tolist()
 
 
-def test_its_stream_follows_from_its_name_seed_and_epoch_whatever_the_count(with_invert):
-    augmentation = Augmentation(n_select=1, operations=with_invert)
-    draws = augmentation.draw(7, 2, 50)
-    assert same(draws, augmentation.draw(7, 2, 5000)[:50])
-    drawn = [(augmentation.draw(seed, epoch, 500).operations == 14)[:, 0] for seed, epoch in ((7, 2), (7, 3), (8, 2))]
+def test_its_stream_follows_from_its_name_seed_and_epoch_whatever_the_count(new):
+    augmentation = Augmentation(n_select=1, operations=WITH_NEW)
+    assert same(augmentation.draw(7, 2, 50), augmentation.draw(7, 2, 5000)[:50])
+    drawn = [(augmentation.draw(seed, epoch, 500).operations == new)[:, 0] for seed, epoch in ((7, 2), (7, 3), (8, 2))]
     assert all((one != other).any() for one, other in zip(drawn, drawn[1:] + drawn[:1], strict=True))
 
 

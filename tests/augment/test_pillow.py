@@ -61,7 +61,7 @@ def test_the_operations_are_the_fourteen_of_the_contest():
     }
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONTEST)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_pixel_is_that_of_pillows_own_operation(name, sign):
     pictures = [picture(size, 30, 200) for size in (32, 33)]
@@ -73,54 +73,10 @@ def test_every_pixel_is_that_of_pillows_own_operation(name, sign):
             np.testing.assert_array_equal(np.asarray(OPERATIONS[name].apply(image, level, sign)), expected)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - set(UNLEVELLED)))
-@pytest.mark.parametrize("sign", [1, -1])
-def test_level_zero_leaves_the_image(name, sign):
-    np.testing.assert_array_equal(apply(name, picture(), 0.0, sign), picture())
-
-
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"Identity"}))
 def test_level_one_changes_the_image(name):
     image = picture(low=40, high=200)
     assert not np.array_equal(apply(name, image, 1.0), image)
-
-
-def test_autocontrast_stretches_each_channel_to_the_whole_range():
-    stretched = apply("AutoContrast", picture(low=50, high=180), 0.5)
-    np.testing.assert_array_equal(stretched.min((0, 1)), 0)
-    np.testing.assert_array_equal(stretched.max((0, 1)), 255)
-
-
-def test_equalize_spreads_the_levels_evenly():
-    image = (picture(64) // 16) ** 2
-    equal = apply("Equalize", image, 0.5)
-    order = np.argsort(image[..., 0], axis=None, kind="stable")
-    assert (np.diff(equal[..., 0].ravel()[order].astype(int)) >= 0).all()
-    quarters = np.histogram(equal[..., 0], bins=4, range=(0, 256))[0] / equal[..., 0].size
-    np.testing.assert_allclose(quarters, 0.25, atol=0.06)
-
-
-@pytest.mark.parametrize(("level", "threshold"), [(0.25, 192), (0.5, 128), (1.0, 0)])
-def test_solarize_inverts_from_its_threshold_up(level, threshold):
-    image = picture()
-    np.testing.assert_array_equal(apply("Solarize", image, level), np.where(image >= threshold, 255 - image, image))
-
-
-@pytest.mark.parametrize(("level", "bits"), [(0.0, 8), (0.25, 7), (0.5, 6), (1.0, 4)])
-def test_posterize_keeps_the_upper_bits(level, bits):
-    image = picture()
-    np.testing.assert_array_equal(apply("Posterize", image, level), image >> (8 - bits) << (8 - bits))
-
-
-@pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize("level", [0.5, 1.0])
-def test_colour_contrast_and_brightness_scale_by_up_to_nine_tenths(sign, level):
-    image, factor = picture(), 1 + sign * 0.9 * level
-    luma = np.array(Image.fromarray(image).convert("L")).astype(float)
-    references = {"Brightness": 0.0, "Contrast": float(int(luma.mean() + 0.5)), "Color": luma[..., None]}
-    for name, degenerate in references.items():
-        expected = np.clip(degenerate + (image.astype(float) - degenerate) * factor, 0, 255)
-        np.testing.assert_allclose(apply(name, image, level, sign), expected, atol=1.01)
 
 
 @pytest.mark.parametrize(("name", "axis"), [("TranslateX", 1), ("TranslateY", 0)])

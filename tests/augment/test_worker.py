@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from kerastrash.training.batches import CropBatches
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 9, 9, 3), dtype=np.uint8)
 AUGMENTATION = Augmentation(n_select=3, cutout=0.3)
 DRAWS = AUGMENTATION.draw(1, 2, 12)
+needs_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no /proc to look at processes")
 
 
 @pytest.fixture
@@ -67,8 +69,7 @@ def test_a_worker_that_was_killed_is_named_with_its_status_and_the_remedy(start)
 def running(pid):
     """Whether the process runs; one that has ended and waits for its parent does not."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
 
@@ -81,7 +82,7 @@ def wait_until_ended(pid):
     return False
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc to look at processes")  # noqa: PTH112
+@needs_proc
 def test_the_processes_end_with_the_batches():
     batches = CropBatches(IMAGES, np.arange(12), np.zeros(12), 4, AUGMENTATION, workers=2)
     assert len(batches[0][0]) == 4
@@ -109,7 +110,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="no /proc to look at processes")  # noqa: PTH112
+@needs_proc
 def test_a_process_ends_when_its_parent_is_killed():
     done = subprocess.run([sys.executable, "-c", PARENT], capture_output=True, text=True, timeout=60)
     assert done.returncode == -signal.SIGKILL

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.compress.config import PruneConfig, PruneSettings
+from kerastrash.commands.settings import PruneConfig
+from kerastrash.compress.config import PruneSettings
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import widths
 from kerastrash.compress.prune import PruneReport, prune
@@ -169,6 +170,6 @@ def test_settings_out_of_range_are_named(wrong):
 
 def test_the_command_line_fine_tunes_gently_and_names_its_folder():
     config = PruneConfig(model=Path("runs/train-resnet18d/best.keras"))
-    assert config.folder == Path("runs/prune-train-resnet18d")
+    assert config.usual_name == "prune-train-resnet18d"
     assert config.learning_rate < Recipe().learning_rate / 2
     assert config.epochs < Recipe().epochs / 2

@@ -111,71 +111,39 @@ def test_other_sizes_and_other_fingerprints_have_their_own_cache(source, class_f
     assert changed.sizes[0].tolist() == [50, 50]
 
 
-def truncate(cache: Path) -> None:
-    os.truncate(cache / "images.npy", (cache / "images.npy").stat().st_size - 1)
+def edited(change):
+    """Replaces the header and the lines of crops.jsonl by what `change` makes of them."""
+
+    def damage(cache: Path) -> None:
+        path = cache / "crops.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        path.write_text("".join(json.dumps(line) + "\n" for line in change(lines)))
+
+    return damage
 
 
-def append(cache: Path) -> None:
-    with (cache / "images.npy").open("ab") as stream:
-        stream.write(b"\0" * 100)
+DAMAGES = {
+    "array cut short": lambda cache: os.truncate(cache / "images.npy", (cache / "images.npy").stat().st_size - 1),
+    "array too long": lambda cache: os.truncate(cache / "images.npy", (cache / "images.npy").stat().st_size + 100),
+    "array without header": lambda cache: (cache / "images.npy").write_bytes(
+        bytes((cache / "images.npy").stat().st_size)
+    ),
+    "no array": lambda cache: (cache / "images.npy").unlink(),
+    "no lines": lambda cache: (cache / "crops.jsonl").unlink(),
+    "half a line": lambda cache: os.truncate(cache / "crops.jsonl", 100),
+    "another kind of line": lambda cache: (cache / "crops.jsonl").write_text("[]"),
+    "one line less": edited(lambda lines: lines[:-1]),
+    "a line without its crop": edited(lambda lines: [*lines[:-1], lines[-1] | {"crops": []}]),
+    "another source": edited(lambda lines: [lines[0] | {"fingerprint": "0" * 64}, *lines[1:]]),
+    "another version": edited(lambda lines: [lines[0] | {"version": 1}, *lines[1:]]),
+}
 
 
-def no_header(cache: Path) -> None:
-    (cache / "images.npy").write_bytes(b"\0" * (cache / "images.npy").stat().st_size)
-
-
-def no_array(cache: Path) -> None:
-    (cache / "images.npy").unlink()
-
-
-def no_record(cache: Path) -> None:
-    (cache / "crops.jsonl").unlink()
-
-
-def half_a_record(cache: Path) -> None:
-    os.truncate(cache / "crops.jsonl", 100)
-
-
-def one_line_less(cache: Path) -> None:
-    lines = (cache / "crops.jsonl").read_bytes().splitlines(keepends=True)
-    (cache / "crops.jsonl").write_bytes(b"".join(lines[:-1]))
-
-
-def a_line_without_its_crop(cache: Path) -> None:
-    header, *lines = (cache / "crops.jsonl").read_text().splitlines()
-    last = json.dumps(json.loads(lines[-1]) | {"crops": []})
-    (cache / "crops.jsonl").write_text("\n".join([header, *lines[:-1], last]) + "\n")
-
-
-def a_record_of_another_source(cache: Path) -> None:
-    header, *lines = (cache / "crops.jsonl").read_text().splitlines()
-    header = json.dumps(json.loads(header) | {"fingerprint": "0" * 64})
-    (cache / "crops.jsonl").write_text("\n".join([header, *lines]) + "\n")
-
-
-def another_kind_of_record(cache: Path) -> None:
-    (cache / "crops.jsonl").write_text("[]")
-
-
-DAMAGES = [
-    truncate,
-    append,
-    no_header,
-    no_array,
-    no_record,
-    half_a_record,
-    one_line_less,
-    a_line_without_its_crop,
-    a_record_of_another_source,
-    another_kind_of_record,
-]
-
-
-@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_cache_is_built_again(source, tmp_path, damage):
     cached_crops(source, tmp_path / "cache", SIZE)
     whole = contents(tmp_path / "cache")
-    damage(only_cache(tmp_path / "cache"))
+    DAMAGES[damage](only_cache(tmp_path / "cache"))
     assert contents(tmp_path / "cache") != whole
     assert len(cached_crops(source, tmp_path / "cache", SIZE).images) == 5
     assert contents(tmp_path / "cache") == whole

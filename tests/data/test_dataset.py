@@ -1,4 +1,4 @@
-"""From settings to a data set: which door is taken, what it holds, and the settings that stop."""
+"""A data set made from settings: which door is taken, what it holds, and the settings that stop."""
 
 import os
 import subprocess
@@ -16,10 +16,10 @@ from kerastrash.data.sources import Scheme
 from kerastrash.errors import ConfigError, DataError
 
 
-def test_a_part_holds_the_rows_labels_and_crops_of_its_side(class_folders, tmp_path):
+def test_a_split_holds_its_rows_labels_and_crops(class_folders, tmp_path):
     dataset = prepare(DataConfig(data=str(class_folders(a=9, b=6)), cache=tmp_path / "cache"), 16)
     assert dataset.classes == ("a", "b")
-    assert sum(len(dataset.part(side)) for side in ("train", "val", "test")) == 15
+    assert sum(len(dataset.part(split)) for split in ("train", "val", "test")) == 15
     part = dataset.part("test")
     assert set(part.labels.tolist()) == {0, 1}
     for index, label, crop in zip(part.indices, part.labels, part.crops, strict=True):

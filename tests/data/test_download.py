@@ -157,10 +157,10 @@ def test_a_circle_of_redirects_is_left(site, answer, fetch):
         ("https://farm66.staticflickr.com/a", "http://live.staticflickr.com/a", "https to http"),
         ("https://farm66.staticflickr.com/a", "https://staticflickr.com.example.org/a", "another host"),
         ("https://farm66.staticflickr.com/a", "https://evilstaticflickr.com/a", "another host"),
-        ("http://93.184.216.34/a", "http://127.0.0.1/a", "private"),
-        ("http://93.184.216.34/a", "http://169.254.169.254/a", "private"),
-        ("http://93.184.216.34/a", "http://[::1]/a", "private"),
-        ("http://93.184.216.34/a", "http://2130706433/a", "private"),
+        ("http://93.184.216.34/a", "http://127.0.0.1/a", "another host"),
+        ("http://93.184.216.34/a", "http://169.254.169.254/a", "another host"),
+        ("http://93.184.216.34/a", "http://[::1]/a", "another host"),
+        ("http://93.184.216.34/a", "http://2130706433/a", "another host"),
         ("http://127.0.0.1/a", "http://10.0.0.1/a", None),
         ("http://127.0.0.1/a", "file:///etc/passwd", "http to file"),
         ("http://127.0.0.1/a", "ftp://127.0.0.1/a", "http to ftp"),
@@ -170,7 +170,7 @@ def test_a_circle_of_redirects_is_left(site, answer, fetch):
     ],
 )
 def test_where_a_redirect_may_lead(origin, target, reason):
-    hosts = ("staticflickr.com", "127.0.0.1", "169.254.169.254", "::1", "2130706433", "10.0.0.1")
+    hosts = ("staticflickr.com", "10.0.0.1")
     if reason is None:
         assert redirected(origin, target, hosts) == target
     else:

@@ -17,7 +17,7 @@ def test_every_image_of_a_class_folder_is_a_whole_image_crop(class_folders):
     ]
 
 
-def test_split_folders_fix_the_side_of_every_crop(tmp_path, draw):
+def test_split_folders_fix_the_split_of_every_crop(tmp_path, draw):
     for seed, name in enumerate(["train/a/1.png", "train/b/1.png", "val/a/1.png", "test/b/1.png"]):
         draw(tmp_path / name, seed)
     source = read_folder(tmp_path)

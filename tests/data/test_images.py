@@ -1,4 +1,4 @@
-"""From a file to the pixels of a crop: colour modes, orientation, clipping, padding, and every bad file."""
+"""The pixels of a crop, made from its file: colour modes, orientation, clipping, padding, and every bad file."""
 
 import resource
 import struct
@@ -34,21 +34,16 @@ def two_colours(path: Path, **options) -> Path:
     return path
 
 
-def test_a_wide_image_is_padded_with_black_to_a_centred_square(tmp_path):
-    pixels = read_crop(crop(two_colours(tmp_path / "a.png")), 40)
-    assert pixels.shape == (40, 40, 3)
-    assert pixels.dtype == np.uint8
-    assert not pixels[:10].any()
-    assert not pixels[30:].any()
-    assert (pixels[10:30, :20] == RED).all()
-    assert (pixels[10:30, 20:] == BLUE).all()
-
-
-def test_a_tall_crop_is_padded_left_and_right(tmp_path):
-    pixels = read_crop(crop(two_colours(tmp_path / "a.png"), (0, 0, 10, 20)), 20)
-    assert not pixels[:, :5].any()
-    assert not pixels[:, 15:].any()
-    assert (pixels[:, 5:15] == RED).all()
+def test_a_wide_image_is_padded_with_black_to_a_centred_square_and_a_tall_crop_left_and_right(tmp_path):
+    path = two_colours(tmp_path / "a.png")
+    expected = np.zeros((40, 40, 3), np.uint8)
+    expected[10:30, :20], expected[10:30, 20:] = RED, BLUE
+    pixels = read_crop(crop(path), 40)
+    assert (pixels.shape, pixels.dtype) == (expected.shape, np.uint8)
+    assert (pixels == expected).all()
+    tall = np.zeros((20, 20, 3), np.uint8)
+    tall[:, 5:15] = RED
+    assert (read_crop(crop(path, (0, 0, 10, 20)), 20) == tall).all()
 
 
 def test_the_resize_is_bilinear(tmp_path, draw):
@@ -57,12 +52,10 @@ def test_the_resize_is_bilinear(tmp_path, draw):
     assert (read_crop(crop(path), 12) == expected).all()
 
 
-def test_a_box_partly_outside_the_image_is_clipped(tmp_path):
+@pytest.mark.parametrize(("box", "inside"), [((-10, -4, 20, 14), (0, 0, 10, 10)), ((30, 10, 99, 99), (30, 10, 10, 10))])
+def test_a_box_partly_outside_the_image_is_clipped(tmp_path, box, inside):
     path = two_colours(tmp_path / "a.png")
-    clipped = read_crop(crop(path, (-10, -4, 20, 14)), 10)
-    assert (clipped == read_crop(crop(path, (0, 0, 10, 10)), 10)).all()
-    clipped = read_crop(crop(path, (30, 10, 99, 99)), 10)
-    assert (clipped == read_crop(crop(path, (30, 10, 10, 10)), 10)).all()
+    assert (read_crop(crop(path, box), 10) == read_crop(crop(path, inside), 10)).all()
 
 
 def test_a_box_smaller_than_a_pixel_is_widened_to_whole_pixels(tmp_path):
@@ -94,33 +87,24 @@ def memory_limit():
     resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
-def exif(orientation: int) -> Image.Exif:
+@pytest.mark.parametrize(
+    ("orientation", "frame", "box", "colour"),
+    [
+        (6, None, (0, 0, 20, 20), RED),  # displayed a quarter turn clockwise: red above blue
+        (6, None, (0, 20, 20, 20), BLUE),
+        (6, (20, 40), (0, 0, 20, 20), RED),
+        (6, (20, 40), (0, 20, 20, 20), BLUE),
+        (6, (40, 20), (20, 0, 20, 20), BLUE),  # the stored size alone agrees: as stored
+        (3, (40, 20), (0, 0, 20, 20), BLUE),  # both agree: as displayed
+    ],
+)
+def test_boxes_are_cut_from_the_photograph_as_displayed_unless_only_the_stored_size_agrees(
+    tmp_path, orientation, frame, box, colour
+):
     tags = Image.Exif()
     tags[0x0112] = orientation
-    return tags
-
-
-def test_a_photograph_without_stated_size_is_turned_as_displayed(tmp_path):
-    path = two_colours(tmp_path / "a.png", exif=exif(6))  # displayed a quarter turn clockwise: red above blue
-    pixels = read_crop(crop(path), 40)
-    assert (pixels[:20, 10:30] == RED).all()
-    assert (pixels[20:, 10:30] == BLUE).all()
-
-
-def test_boxes_of_the_displayed_size_are_cut_from_the_turned_photograph(tmp_path):
-    path = two_colours(tmp_path / "a.png", exif=exif(6))
-    assert (read_crop(crop(path, (0, 0, 20, 20), frame=(20, 40)), 8) == RED).all()
-    assert (read_crop(crop(path, (0, 20, 20, 20), frame=(20, 40)), 8) == BLUE).all()
-
-
-def test_boxes_of_the_stored_size_are_cut_from_the_photograph_as_stored(tmp_path):
-    path = two_colours(tmp_path / "a.png", exif=exif(6))
-    assert (read_crop(crop(path, (20, 0, 20, 20), frame=(40, 20)), 8) == BLUE).all()
-
-
-def test_an_upside_down_photograph_is_turned_when_both_sizes_agree(tmp_path):
-    path = two_colours(tmp_path / "a.png", exif=exif(3))
-    assert (read_crop(crop(path, (0, 0, 20, 20), frame=(40, 20)), 8) == BLUE).all()
+    path = two_colours(tmp_path / "a.png", exif=tags)
+    assert (read_crop(crop(path, box, frame=frame), 8) == colour).all()
 
 
 def test_an_image_of_another_size_than_annotated_is_an_error(tmp_path):
@@ -172,15 +156,20 @@ def test_a_truncated_image_is_an_error(tmp_path, draw, suffix):
     assert reason(crop(path)) == "image is damaged or cut short"
 
 
-def test_missing_empty_and_foreign_files_are_errors(tmp_path):
-    (tmp_path / "empty.jpg").touch()
-    (tmp_path / "text.jpg").write_text("a photograph of a can")
-    (tmp_path / "drawing.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
-    assert reason(crop(tmp_path / "absent.jpg")) == "no such file"
-    assert reason(crop(tmp_path)) == "no such file"
-    assert reason(crop(tmp_path / "empty.jpg")) == "file is empty"
-    assert reason(crop(tmp_path / "text.jpg")) == "is no image"
-    assert reason(crop(tmp_path / "drawing.png")) == "is no image"
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("absent.jpg", None, "no such file"),
+        ("", None, "no such file"),
+        ("empty.jpg", b"", "file is empty"),
+        ("text.jpg", b"a photograph of a can", "is no image"),
+        ("drawing.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image"),
+    ],
+)
+def test_missing_empty_and_foreign_files_are_errors(tmp_path, name, content, expected):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert reason(crop(tmp_path / name)) == expected
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

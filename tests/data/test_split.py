@@ -12,7 +12,7 @@ from PIL import Image
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
 from kerastrash.data.records import Crop, LeftOut
-from kerastrash.data.split import kept_split, split_crops
+from kerastrash.data.split import VERSION, kept_split, split_crops
 from kerastrash.errors import DataError
 
 CLASSES = ("a", "b", "c")
@@ -74,42 +74,40 @@ def test_a_split_stays_what_it_was(seed, val, test):
     assert splits["train"].tolist() == sorted(set(range(24)) - {*val, *test})
 
 
-def test_classes_of_three_photographs_stand_in_every_split():
-    classes = tuple("abcdef")
-    labels = list(range(6)) * 3
-    splits, _ = split(labels, list(range(18)), classes=classes)
-    assert_sound(splits, labels, list(range(18)))
+@pytest.mark.parametrize(
+    ("labels", "groups", "classes"),
+    [
+        ([*range(6)] * 3, range(18), "abcdef"),
+        ([0] * 200 + [1] * 3 + [2] * 90, range(293), CLASSES),  # a rare class beside a frequent one
+        ([0, 1, 2] * 3, [0, 0, 0, 1, 1, 1, 2, 2, 2], CLASSES),  # each photograph holds all classes
+    ],
+)
+def test_a_class_of_three_photographs_stands_in_every_split(labels, groups, classes):
+    for seed in (*range(5), 2021):
+        splits, left_out = split(labels, list(groups), classes=tuple(classes), seed=seed)
+        assert left_out == ()
+        assert_sound(splits, labels, list(groups))
 
 
-def test_a_rare_class_beside_a_frequent_one_stands_in_every_split():
-    labels = [0] * 200 + [1] * 3 + [2] * 90
-    for seed in range(5):
-        splits, _ = split(labels, list(range(293)), seed=seed)
-        assert_sound(splits, labels, list(range(293)))
-
-
-def test_a_class_on_two_photographs_stops_with_its_counts_whatever_its_crops():
-    labels = [0] * 20 + [1] * 20 + [2] * 9
-    groups = [*range(40), *[40] * 5, *[41] * 4]
-    with pytest.raises(DataError, match=r"litter: class 'c' has 9 crop\(s\) on 2 photograph\(s\), too few"):
-        split(labels, groups)
-
-
-def test_a_class_without_a_crop_stops():
-    with pytest.raises(DataError, match=r"class 'c' has 0 crop\(s\)"):
-        split([0, 1] * 20, list(range(40)))
-
-
-def test_three_photographs_of_all_classes_give_one_to_every_split():
-    labels, groups = [0, 1, 2] * 3, [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    splits, _ = split(labels, groups)
-    assert_sound(splits, labels, groups)
-
-
-def test_classes_that_share_their_photographs_so_that_no_split_exists_stop():
-    # a needs 0, 1, 2 apart and b needs 0, 1, 3 apart: 2 and 3 are then together, and c needs them apart
-    labels, groups = [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 0, 1, 3, 2, 3, 0]
-    with pytest.raises(DataError, match=r"has 3 crop\(s\) on 3 photograph\(s\), but none of them in"):
+@pytest.mark.parametrize(
+    ("labels", "groups", "message"),
+    [
+        (
+            [0] * 20 + [1] * 20 + [2] * 9,
+            [*range(40), *[40] * 5, *[41] * 4],
+            r"litter: class 'c' has 9 crop\(s\) on 2 photograph\(s\), too few",
+        ),
+        ([0, 1] * 20, [*range(40)], r"class 'c' has 0 crop\(s\)"),
+        # a needs 0, 1, 2 apart and b needs 0, 1, 3 apart: 2 and 3 are then together, and c needs them apart
+        (
+            [0, 0, 0, 1, 1, 1, 2, 2, 2],
+            [0, 1, 2, 0, 1, 3, 2, 3, 0],
+            r"has 3 crop\(s\) on 3 photograph\(s\), but none of them in",
+        ),
+    ],
+)
+def test_a_class_that_cannot_stand_in_every_split_stops_with_its_counts(labels, groups, message):
+    with pytest.raises(DataError, match=message):
         split(labels, groups)
 
 
@@ -165,13 +163,10 @@ def test_no_photograph_of_taco_is_in_two_splits(photographed_taco, tmp_path):
     dataset = prepare(config, 32)
     files = {name: {dataset.crops[index].image for index in dataset.splits[name]} for name in dataset.splits}
     assert_sound(dataset.splits, dataset.labels, dataset.groups)
-    assert not files["train"] & files["val"]
-    assert not files["train"] & files["test"]
-    assert not files["val"] & files["test"]
     assert sum(map(len, files.values())) == len({crop.image for crop in dataset.crops})
     assert len(dataset.crops) == 524
-    assert abs(len(dataset.splits["test"]) / 524 - 0.2) < 0.02
-    assert abs(len(dataset.splits["val"]) / 524 - 0.1) < 0.02
+    for name, share in (("test", 0.2), ("val", 0.1)):
+        assert abs(len(dataset.splits[name]) / 524 - share) < 0.02
     for label, count in Counter(dataset.labels.tolist()).items():
         held = np.count_nonzero(dataset.labels[dataset.splits["test"]] == label)
         assert abs(held - 0.2 * count) <= max(1, 0.05 * count)
@@ -181,6 +176,9 @@ KEPT = (
     {"train": np.array([0, 3, 4]), "val": np.array([1]), "test": np.array([2, 5])},
     (LeftOut("a.png", "the same photograph stands in test"),),
 )
+
+
+OTHER = {"version": VERSION, "crops": 6, "train": [0], "val": [1], "test": [2], "left_out": []}
 
 
 def never():
@@ -201,18 +199,12 @@ def test_a_split_is_computed_once_and_read_back_as_it_was(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", '{"version": 1, "crops": 6}', '{"version": 0, "crops": 6, "train": [0], "val": [1], "test": [2]}'],
+    ["", "[]", '{"version": 1, "crops": 6}', json.dumps(OTHER | {"version": 0}), json.dumps(OTHER | {"crops": 7})],
 )
-def test_a_damaged_or_older_file_is_computed_again(tmp_path, content):
+def test_a_damaged_older_or_other_file_is_computed_again(tmp_path, content):
     (tmp_path / "split.json").write_text(content)
     assert_is_kept(kept_split(tmp_path / "split.json", 6, lambda: KEPT))
     assert_is_kept(kept_split(tmp_path / "split.json", 6, never))
-
-
-def test_a_split_of_another_number_of_crops_is_computed_again(tmp_path):
-    kept_split(tmp_path / "split.json", 7, lambda: KEPT)
-    with pytest.raises(AssertionError, match="computed again"):
-        kept_split(tmp_path / "split.json", 6, never)
 
 
 def test_a_folder_that_cannot_be_written_still_gives_the_split(tmp_path):

@@ -19,6 +19,7 @@ import pytest
 from kerastrash.classifier import Classifier
 from kerastrash.errors import ConfigError
 from kerastrash.export.formats import open_runtime
+from kerastrash.export.open_net import softmax
 
 EXPORTED = os.environ.get("KERASTRASH_EXPORTED")
 if not EXPORTED:
@@ -47,20 +48,12 @@ def test_the_photographs_get_different_classes(expected):
     assert len(np.unique(expected["logits"].argmax(axis=1))) >= 3
 
 
-@pytest.mark.parametrize("name", FLOAT32)
-def test_a_file_opens_and_gives_the_models_logits(name, expected):
-    net = open_runtime(FOLDER / name)
-    assert_same(net(expected["images"]), expected["logits"], 1e-4)
-    assert_same(net(expected["images"][:1]), expected["logits"][:1], 1e-4)
-
-
-def test_float16_gives_the_models_logits_nearly(expected):
-    assert_same(open_runtime(FOLDER / FLOAT16)(expected["images"]), expected["logits"], 2e-2)
-
-
-def test_a_file_with_softmax_gives_probabilities(expected):
-    found = open_runtime(FOLDER / SOFTMAX)(expected["images"])
-    assert_same(found, softmax(expected["logits"]), 1e-4)
+@pytest.mark.parametrize("name", [*FLOAT32, FLOAT16, SOFTMAX])
+def test_a_file_opens_and_gives_the_models_logits_or_probabilities(name, expected):
+    net, logits = open_runtime(FOLDER / name), expected["logits"]
+    wanted, tolerance = softmax(logits) if name == SOFTMAX else logits, 2e-2 if name == FLOAT16 else 1e-4
+    assert_same(net(expected["images"]), wanted, tolerance)
+    assert_same(net(expected["images"][:1]), wanted[:1], tolerance)
 
 
 def by_onnxruntime(path: Path) -> Callable[[np.ndarray], np.ndarray]:
@@ -136,11 +129,6 @@ def test_a_file_whose_runtime_is_absent_names_the_package(name, package, tmp_pat
 def predict(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def assert_same(found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:

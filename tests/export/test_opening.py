@@ -199,17 +199,14 @@ def test_an_openvino_file_without_its_weights_or_with_a_byte_that_is_no_text_say
         open_runtime(path)
 
 
-@pytest.mark.parametrize(
-    ("inputs", "outputs", "shown"),
-    [
-        ("float[n, 3, 16, 16] x", "float[n, 3] y", r"\(any, 3, 16, 16\)"),
-        ("float[n, a, b, 3] x", "float[n, 3] y", r"\(any, any, any, 3\)"),
-        ("float[n, 16, 32, 3] x", "float[n, 3] y", r"\(any, 16, 32, 3\)"),
-        ("float[n, 16, 16, 3] x", "float[n, 16, 16, 3] y", r"gives \(any, 16, 16, 3\)"),
-        ("float[n, 16, 16, 3] x, float[n, 16, 16, 3] z", "float[n, 3] y", r"\) and \("),
-        ("double[n, 16, 16, 3] x", "double[n, 3] y", r"tensor\(double\)"),
-    ],
-)
+@pytest.mark.parametrize(("inputs", "outputs", "shown"), [
+    ("float[n, 3, 16, 16] x", "float[n, 3] y", r"\(any, 3, 16, 16\)"),
+    ("float[n, a, b, 3] x", "float[n, 3] y", r"\(any, any, any, 3\)"),
+    ("float[n, 16, 32, 3] x", "float[n, 3] y", r"\(any, 16, 32, 3\)"),
+    ("float[n, 16, 16, 3] x", "float[n, 16, 16, 3] y", r"gives \(any, 16, 16, 3\)"),
+    ("float[n, 16, 16, 3] x, float[n, 16, 16, 3] z", "float[n, 3] y", r"\) and \("),
+    ("double[n, 16, 16, 3] x", "double[n, 3] y", r"tensor\(double\)"),
+])  # fmt: skip
 def test_a_net_that_is_no_classifier_of_square_images_is_refused(tmp_path, inputs, outputs, shown):
     step = "Identity(x)" if "16, 16, 3] y" in outputs else "ReduceMean<axes = [1, 2], keepdims = 0>(x)"
     text = f'<ir_version: 8, opset_import: ["": 17]> net ({inputs}) => ({outputs}) {{ y = {step} }}'
@@ -227,37 +224,32 @@ def test_a_description_that_is_damaged_or_does_not_fit_is_refused(write_colours,
         open_runtime(write_colours(tmp_path / f"net.{name}", text=text))
 
 
-@pytest.mark.parametrize(
-    ("file", "module", "line"),
-    [
-        ("net.onnx", "onnxruntime", r'pip install "kerastrash\[onnx\]"'),
-        ("net.xml", "openvino", r'pip install "kerastrash\[openvino\]"'),
-        ("net.tflite", "ai_edge_litert", r'pip install "kerastrash\[litert\]"'),
-        ("saved_model.pb", "tensorflow", r'pip install "kerastrash\[tensorflow\]"'),
-        ("net.pt2", "torch", "pip install torch"),
-    ],
-)
-def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path, monkeypatch, file, module, line):
+@pytest.mark.parametrize(("file", "module", "package"), [
+    ("net.onnx", "onnxruntime", r'"kerastrash\[onnx\]"'), ("net.xml", "openvino", r'"kerastrash\[openvino\]"'),
+    ("net.tflite", "ai_edge_litert", r'"kerastrash\[litert\]"'), ("net.pt2", "torch", "torch"),
+    ("saved_model.pb", "tensorflow", r'"kerastrash\[tensorflow\]"'),
+])  # fmt: skip
+def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path, monkeypatch, file, module, package):
     (tmp_path / file).write_bytes(b"")
     (tmp_path / "net.bin").write_bytes(b"")
     for name in [name for name in sys.modules if name.startswith(("kerastrash.backends.", f"{module}."))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)  # the interpreter's own mark for "cannot be imported"
-    with pytest.raises(ConfigError, match=rf"{module}.* is not installed: run {line}"):
+    with pytest.raises(ConfigError, match=rf"{module}.* is not installed: run pip install {package}"):
         open_runtime(tmp_path if file == "saved_model.pb" else tmp_path / file)
 
 
-def test_an_absent_file_and_an_unknown_format_are_named(tmp_path):
-    for name in ("absent.onnx", "absent.xyz"):
-        with pytest.raises(ModelError, match=rf"{name}: no such file"):
-            open_runtime(tmp_path / name)
+@pytest.mark.parametrize(
+    ("name", "threads", "error", "message"),
+    [
+        ("absent.onnx", 1, ModelError, r"absent\.onnx: no such file"),
+        ("absent.xyz", 1, ModelError, r"absent\.xyz: no such file"),
+        ("net.h5", 1, ModelError, r"net\.h5: of no known format; give a file named \.keras, \.onnx"),
+        ("", 1, ModelError, "of no known format"),
+        ("net.onnx", 0, ConfigError, "threads=0"),
+    ],
+)
+def test_what_cannot_be_opened_at_all_is_named(tmp_path, name, threads, error, message):
     (tmp_path / "net.h5").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"net\.h5: of no known format; give a file named \.keras, \.onnx"):
-        open_runtime(tmp_path / "net.h5")
-    with pytest.raises(ModelError, match="of no known format"):
-        open_runtime(tmp_path)
-
-
-def test_no_threads_are_refused(tmp_path):
-    with pytest.raises(ConfigError, match="threads=0"):
-        open_runtime(tmp_path / "net.onnx", threads=0)
+    with pytest.raises(error, match=message):
+        open_runtime(tmp_path / name, threads)

@@ -12,10 +12,9 @@ import pytest
 from keras import layers
 
 from kerastrash.errors import ConfigError, FileError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, open_runtime
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import OpenNet
 from kerastrash.export.writing import open_as, write_elsewhere, write_model
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.builder import in_float32
@@ -251,30 +250,3 @@ def test_writing_prints_and_warns_nothing(model, tmp_path, capfd, recwarn):
         write_model(model, name, tmp_path / f"net{FORMATS[name].suffix}")
     assert capfd.readouterr() == ("", "")
     assert not [warning for warning in recwarn if "__array__" not in str(warning.message)]  # that one is of Keras
-
-
-def test_a_model_of_mixed_precision_is_rebuilt_in_float32_with_its_weights(model):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        mixed = build_model(ROWS, SIZE, classes=3)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    copy = in_float32(mixed)
-    assert {layer.dtype_policy.name for layer in mixed.layers} == {"mixed_bfloat16", "float32"}
-    assert {layer.dtype_policy.name for layer in copy.layers} == {"float32"}
-    assert [layer.name for layer in copy.layers] == [layer.name for layer in mixed.layers]
-    for ours, theirs in zip(copy.get_weights(), mixed.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def test_a_net_in_a_net_and_weights_in_16_bits_are_rebuilt_in_float32():
-    inner = keras.Sequential([layers.Conv2D(4, 3, dtype="float16"), layers.GlobalAveragePooling2D(dtype="float16")])
-    inputs = keras.Input((8, 8, 3))
-    model = keras.Model(inputs, keras.ops.relu(layers.Dense(2, dtype="bfloat16")(inner(inputs))) + 1)
-    model.compile("sgd", "mse")
-    copy = in_float32(model)
-    assert {weight.dtype for weight in copy.weights} == {"float32"} and not copy.compiled
-    assert copy.output.dtype == "float32"
-    images = np.random.default_rng(1).random((2, 8, 8, 3), "float32")
-    expected = keras.ops.cast(model(images), "float32")
-    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (copy(images), expected)), atol=2e-2)

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+from keras import layers
 
 from kerastrash.errors import ModelError
 from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, MaxPool, Normalisation, Pool, build_model
+from kerastrash.models.builder import in_float32
 
 TINY = (Conv(8, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 2, 8, squeeze_excite=True), Pool())
 
@@ -137,3 +139,30 @@ def test_channels_first_is_refused_where_it_would_scale_wrongly():
 def test_a_bad_argument_is_refused_in_one_sentence(arguments, sentence):
     with pytest.raises(ModelError, match=sentence):
         build_model(**({"name_or_rows": TINY, "input_size": 16} | arguments))
+
+
+def test_a_model_of_mixed_precision_is_rebuilt_in_float32_with_its_weights():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = build_model(TINY, 16)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    copy = in_float32(mixed)
+    assert {layer.dtype_policy.name for layer in mixed.layers} == {"mixed_bfloat16", "float32"}
+    assert {layer.dtype_policy.name for layer in copy.layers} == {"float32"}
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in mixed.layers]
+    for ours, theirs in zip(copy.get_weights(), mixed.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_net_in_a_net_and_weights_in_16_bits_are_rebuilt_in_float32():
+    inner = keras.Sequential([layers.Conv2D(4, 3, dtype="float16"), layers.GlobalAveragePooling2D(dtype="float16")])
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.ops.relu(layers.Dense(2, dtype="bfloat16")(inner(inputs))) + 1)
+    model.compile("sgd", "mse")
+    copy = in_float32(model)
+    assert {weight.dtype for weight in copy.weights} == {"float32"} and not copy.compiled
+    assert copy.output.dtype == "float32"
+    images = np.random.default_rng(1).random((2, 8, 8, 3), "float32")
+    expected = keras.ops.cast(model(images), "float32")
+    np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (copy(images), expected)), atol=2e-2)

@@ -75,17 +75,12 @@ def test_the_built_model_holds_the_parameters_and_needs_the_macs_that_the_rows_c
     assert kernel_macs(model) == models.macs(rows, size)
 
 
-def test_any_batch_gives_one_row_of_logits_an_image(model):
+def test_uint8_and_float_images_of_any_batch_give_equal_logits(model):
     assert model.input_shape == (None, SIZE, SIZE, 3)
     for count in (1, 3):
-        assert logits(model, images(count)).shape == (count, 6)
-
-
-def test_uint8_and_float_images_give_equal_logits(model):
-    batch = images()
-    from_bytes = logits(model, batch)
-    assert np.ptp(from_bytes) > 0
-    np.testing.assert_array_equal(from_bytes, logits(model, batch.astype(np.float32)))
+        from_bytes = logits(model, images(count))
+        assert from_bytes.shape == (count, 6) and np.ptp(from_bytes) > 0
+        np.testing.assert_array_equal(from_bytes, logits(model, images(count).astype(np.float32)))
 
 
 def test_a_saved_model_opens_with_plain_keras_and_gives_identical_logits(model, tmp_path):

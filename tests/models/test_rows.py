@@ -22,7 +22,7 @@ from kerastrash.models import (
     Pool,
     ShuffleUnit,
     scale_rows,
-    with_padding,
+    with_fields,
 )
 from kerastrash.models.base import Row, Weights, Where, divisible
 
@@ -124,11 +124,11 @@ def test_layers_of_timm_s_bottleneck_with_a_pooled_shortcut_are_counted():
 
 
 def test_padding_is_set_wherever_a_row_pads():
-    rows = with_padding(models.preset("mobilenet_v3_small"), "same")
+    rows = with_fields(models.preset("mobilenet_v3_small"), padding="same")
     assert {row.padding for row in rows if isinstance(row, Conv | Bneck)} == {"same"}
-    assert with_padding(rows, "symmetric") == models.preset("mobilenet_v3_small")
+    assert with_fields(rows, padding="symmetric") == models.preset("mobilenet_v3_small")
     with pytest.raises(ModelError, match="padding is 'full'; give symmetric or same"):
-        with_padding(rows, "full")
+        with_fields(rows, padding="full")
 
 
 def test_published_costs_are_found():

@@ -40,8 +40,8 @@ def test_the_picture_has_a_dot_in_the_colour_of_every_format(tmp_path):
     with Image.open(tmp_path / "latency.png") as picture:
         assert picture.width > 600
         colours = {colour: count for count, colour in picture.convert("RGB").getcolors(2**20)}
-    assert len(set(COLOURS)) == len(set(MARKERS)) == len(FORMATS)
-    for colour in COLOURS:
+    assert len(set(COLOURS)) == len(set(MARKERS)) >= len(FORMATS)
+    for colour in COLOURS[: len(FORMATS)]:
         assert colours.get(ImageColor.getrgb(colour), 0) > 20
 
 

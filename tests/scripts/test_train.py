@@ -1,10 +1,12 @@
 """`scripts/train.py` trains a net given as YAML or fine-tunes a saved one, and goes on with the same command."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
-from kerastrash.files import read_csv
+from kerastrash.files import read_csv, read_yaml
 from kerastrash.models.saved import open_model
 
 
@@ -74,3 +76,33 @@ def test_nets_that_contradict_or_are_not_there_are_refused(script, arguments, tm
     assert status == 2
     assert sentence in error
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_command_on_a_run_takes_its_data_and_split(script, tmp_path, arguments, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = ["--net", tmp_path / "net.yaml", "--input-size", 16, "--epochs", 1, "--split-seed", 5, "--runs", "runs"]
+    assert script("train", *arguments, *first, "--name", "first")[0] == 0
+    run, cache = Path("runs") / "first", ("--cache", tmp_path / "cache")
+    status, _, error = script("export", run, *cache, "--formats", "keras")
+    assert status == 0, error
+    for model, seed in ((run, ()), (run / "exports" / "best.keras", ("--split-seed", 6))):
+        status, _, error = script("adjust", model, *cache, *seed, "--name", f"adjusted{len(seed)}")
+        assert status == 0, error
+        known = read_yaml(Path("runs") / f"adjusted{len(seed)}" / "config.yaml")["data"]
+        assert (known["data"], known["split_seed"]) == (str(tmp_path / "images"), 6 if seed else 5)
+
+
+def test_a_model_of_no_run_asks_for_its_data(script, tmp_path, arguments):
+    script("train", *arguments, "--net", tmp_path / "net.yaml", "--input-size", 16, "--epochs", 1, "--name", "first")
+    (tmp_path / "runs" / "first" / "best.keras").rename(tmp_path / "alone.keras")
+    for verb in ("export", "quantise", "prune", "adjust", "score", "benchmark"):
+        status, _, error = script(verb, tmp_path / "alone.keras")
+        assert status == 2, verb
+        assert "alone.keras: no run that knows its data holds this model; name the data with --data" in error
+
+
+def test_a_second_training_of_a_net_gets_the_next_free_name(script, tmp_path, arguments):
+    arguments += ["--net", tmp_path / "net.yaml", "--input-size", 16]
+    for epochs in (1, 2, 1):
+        assert script("train", *arguments, "--epochs", epochs)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "runs").glob("train-*")) == ["train-net", "train-net-2"]

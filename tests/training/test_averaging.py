@@ -8,25 +8,18 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kerastrash.errors import ConfigError, ModelError
+from kerastrash.errors import ModelError
 from kerastrash.files import read_csv
-from kerastrash.models import build_model
-from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.saved import open_model
-from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.batches import CropBatches
 from kerastrash.training.callbacks import WeightAverage, decay_at
-from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder
-from kerastrash.training.fit import train
+from kerastrash.training.checkpoint import BEST, LAST, METRICS, EpochRecorder
 from kerastrash.training.losses import CrossEntropy
 from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=4, batch_size=12, learning_rate=0.05, n_select=1, workers=0, average=0.9)
-
-
-def build() -> keras.Model:
-    return build_model((Conv(8, kernel=3, stride=2), Conv(16), Pool()), 16, classes=3)
+PLAIN = dataclasses.replace(RECIPE, average=0.0)
 
 
 def copies(variables) -> list[np.ndarray]:
@@ -34,9 +27,19 @@ def copies(variables) -> list[np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def averaged(coloured_squares, tmp_path_factory):
+def averaged(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("averaged")
-    return train(build, coloured_squares, RECIPE, folder), folder
+    return trained(RECIPE, folder), folder
+
+
+@pytest.fixture
+def shifted(build):
+    """A net and averages that differ from its weights."""
+    net = build()
+    average = WeightAverage(net, 0.9, None)
+    for variable in average.averages:
+        variable.assign(ops.convert_to_numpy(variable) + 0.3)
+    return net, average
 
 
 class Steps(keras.callbacks.Callback):
@@ -56,7 +59,7 @@ class Steps(keras.callbacks.Callback):
 
 @pytest.mark.backends
 @pytest.mark.parametrize("decay", [0.25, 0.999])
-def test_the_average_follows_its_formula_for_weights_and_statistics(coloured_squares, decay):
+def test_the_average_follows_its_formula_for_weights_and_statistics(coloured_squares, build, decay):
     keras.utils.set_random_seed(4)
     part = coloured_squares.part("val")
     data = CropBatches(part.images, part.indices, part.labels, 4)
@@ -77,11 +80,8 @@ def test_the_decay_rises_to_its_bound():
 
 
 @pytest.mark.backends
-def test_the_averages_are_swapped_in_and_out_bit_for_bit(coloured_squares):
-    net = build()
-    average = WeightAverage(net, 0.9, None)
-    for variable in average.averages:
-        variable.assign(ops.convert_to_numpy(variable) + 0.3)
+def test_the_averages_are_swapped_in_and_out_bit_for_bit(shifted):
+    net, average = shifted
     weights, averages = copies(net.weights), copies(average.averages)
     with average.swapped_in():
         assert all(map(np.array_equal, copies(net.weights), averages))
@@ -89,25 +89,21 @@ def test_the_averages_are_swapped_in_and_out_bit_for_bit(coloured_squares):
     assert all(map(np.array_equal, copies(average.averages), averages))
 
 
-def test_the_better_of_both_is_kept_and_the_row_says_which(averaged, coloured_squares):
+def test_the_better_of_both_is_kept_and_the_row_says_which(averaged, figures, kept_f1):
     training, folder = averaged
-    rows = read_csv(folder / "metrics.csv")
-    for row in rows:
-        raw, smooth = float(row["val_macro_f1"]), float(row["averaged_f1"])
-        assert row["weights"] == ("averaged" if smooth > raw else "raw")
-    assert training.f1 == max(max(float(row["val_macro_f1"]), float(row["averaged_f1"])) for row in rows)
-    assert evaluate(open_model(training.model), coloured_squares.part("val")).macro_f1 == pytest.approx(training.f1)
+    scores = figures(folder, "val_macro_f1", "averaged_f1")
+    kinds = [row["weights"] for row in read_csv(folder / METRICS)]
+    assert kinds == ["averaged" if smooth > raw else "raw" for raw, smooth in scores]
+    assert training.f1 == scores.max()
+    assert kept_f1(training) == pytest.approx(training.f1)
 
 
 @pytest.mark.backends
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_each_kept_net_is_the_better_of_weights_and_averages_or_the_last_ones_averages(
-    coloured_squares, tmp_path, keep
+    coloured_squares, tmp_path, shifted, keep
 ):
-    net, images = build(), coloured_squares.images[:4]
-    average = WeightAverage(net, 0.9, None)
-    for variable in average.averages:
-        variable.assign(ops.convert_to_numpy(variable) + 0.3)
+    (net, average), images = shifted, coloured_squares.images[:4]
     with average.swapped_in():
         averaged = ops.convert_to_numpy(net(images))
     raw = ops.convert_to_numpy(net(images))
@@ -117,8 +113,7 @@ def test_each_kept_net_is_the_better_of_weights_and_averages_or_the_last_ones_av
     recorder.set_model(net)
     figures = [(0.2, 0.3, averaged), (0.4, 0.3, raw), (0.4, 0.1, raw), (0.1, 0.4, raw), (0.4, 0.5, averaged)]
     for epoch, (f1, averaged_f1, kept) in enumerate(figures):
-        losses = {"loss": 1.0, "val_loss": 1.0}
-        recorder.on_epoch_end(epoch, {**losses, "val_macro_f1": f1, "averaged_f1": averaged_f1})
+        recorder.on_epoch_end(epoch, {"loss": 1.0, "val_loss": 1.0, "val_macro_f1": f1, "averaged_f1": averaged_f1})
         kept = averaged if keep == "last" else kept
         found = ops.convert_to_numpy(open_model(tmp_path / BEST)(images))
         np.testing.assert_allclose(found, kept, rtol=1e-4, atol=1e-4, err_msg=str(epoch))
@@ -127,8 +122,10 @@ def test_each_kept_net_is_the_better_of_weights_and_averages_or_the_last_ones_av
 
 
 @pytest.mark.backends
-def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(averaged, coloured_squares, tmp_path):
-    train(build, coloured_squares, RECIPE, tmp_path, until=2)
+def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(
+    averaged, trained, build, tmp_path, figures, monkeypatch
+):
+    trained(RECIPE, tmp_path, until=2)
     with h5py.File(tmp_path / LAST) as file:
         saved = [file[f"averages/{number}"][()] for number in range(len(file["averages"]))]
     seen = []
@@ -138,9 +135,8 @@ def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(a
             super().on_epoch_begin(epoch, logs)
             seen.append((self.step, copies(self.averages)))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kerastrash.training.fit.WeightAverage", Watching)
-        train(build, coloured_squares, RECIPE, tmp_path)
+    monkeypatch.setattr("kerastrash.training.fit.WeightAverage", Watching)
+    trained(RECIPE, tmp_path)
     step, restored = seen[0]
     assert step == 2 * 3
     assert len(saved) == len(build().weights) and all(map(np.array_equal, restored, saved))
@@ -148,28 +144,17 @@ def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(a
         for name in theirs["averages"]:
             np.testing.assert_allclose(ours["averages"][name][()], theirs["averages"][name][()], rtol=1e-4, atol=1e-5)
     columns = ("loss", "val_loss", "val_macro_f1", "averaged_f1")
-    ours, theirs = (
-        [[float(row[name]) for name in columns] for row in read_csv(folder / "metrics.csv")]
-        for folder in (tmp_path, averaged[1])
-    )
+    np.testing.assert_allclose(figures(tmp_path, *columns), figures(averaged[1], *columns), rtol=1e-4)
+
+
+def test_averaging_changes_nothing_of_the_training_itself(averaged, trained, tmp_path, figures):
+    trained(PLAIN, tmp_path)
+    assert {(row["averaged_f1"], row["weights"]) for row in read_csv(tmp_path / METRICS)} == {("", "raw")}
+    ours, theirs = (figures(folder, "loss", "val_loss") for folder in (tmp_path, averaged[1]))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4)
 
 
-def test_averaging_changes_nothing_of_the_training_itself(averaged, coloured_squares, tmp_path):
-    train(build, coloured_squares, dataclasses.replace(RECIPE, average=0.0), tmp_path)
-    rows = read_csv(tmp_path / "metrics.csv")
-    assert {(row["averaged_f1"], row["weights"]) for row in rows} == {("", "raw")}
-    for column in ("loss", "val_loss"):
-        ours, theirs = ([float(row[column]) for row in each] for each in (rows, read_csv(averaged[1] / "metrics.csv")))
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-
-
-def test_a_state_without_averages_is_not_continued_with_them(coloured_squares, tmp_path):
-    train(build, coloured_squares, dataclasses.replace(RECIPE, average=0.0), tmp_path, until=1)
+def test_a_state_without_averages_is_not_continued_with_them(trained, tmp_path):
+    trained(PLAIN, tmp_path, until=1)
     with pytest.raises(ModelError, match=r"last\.weights\.h5"):
-        train(build, coloured_squares, RECIPE, tmp_path)
-
-
-def test_a_decay_out_of_range_is_refused():
-    with pytest.raises(ConfigError, match=r"average=1\.0"):
-        Recipe(average=1.0)
+        trained(RECIPE, tmp_path)

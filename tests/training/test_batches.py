@@ -57,23 +57,27 @@ def test_a_shuffled_epoch_holds_every_crop_once_with_its_own_label():
     np.testing.assert_array_equal(labels, crops % 6)
 
 
+DRAWN = [
+    {"augmentation": Augmentation(n_select=3, cutout=0.3), "sampler": "shuffle", "seed": 7},
+    {"mixing": Mixing(mixup=0.4, cutmix=1.0), "classes": 6, "sampler": "balanced", "seed": 3},
+]
+
+
+@pytest.mark.parametrize("settings", DRAWN, ids=["augmented", "mixed"])
 @pytest.mark.parametrize("workers", [0, 1, 4])
-def test_batches_are_the_same_whatever_the_workers(workers):
-    settings = {"augmentation": Augmentation(n_select=3, cutout=0.3), "sampler": "shuffle", "seed": 7}
-    alone, threaded = batches(**settings), batches(**settings, workers=workers)
+def test_batches_are_the_same_whatever_the_workers_and_whether_begun_directly_or_after_others(settings, workers):
+    alone, ahead = batches(**settings), batches(**settings, workers=workers)
     for epoch in range(3):
         alone.set_epoch(epoch)
-        threaded.set_epoch(epoch)
-        assert_same(alone, threaded)
-
-
-def test_an_epoch_is_the_same_begun_directly_or_after_others_broken_off():
-    settings = {"augmentation": Augmentation(n_select=2), "sampler": "shuffle", "workers": 2}
-    resumed, continued = batches(**settings, epoch=3), batches(**settings)
-    for epoch in range(4):
-        continued.set_epoch(epoch)
-        assert continued[1][0].shape == (3, 8, 8, 3)
-    assert_same(resumed, continued)
+        ahead.set_epoch(epoch)
+        assert_same(alone, ahead)
+        assert_same(alone, batches(**settings, workers=workers, epoch=epoch))
+    ahead.set_epoch(3)
+    assert ahead[1][0].shape == (3, 8, 8, 3)  # and the rest is never asked for
+    ahead.set_epoch(4)
+    assert_same(ahead, batches(**settings, epoch=4))
+    first = content(alone)[0]
+    assert not np.array_equal(first, content(ahead)[0])
 
 
 def test_epochs_and_seeds_differ_in_order_and_in_augmentation():
@@ -111,15 +115,6 @@ def test_mixed_batches_carry_the_shares_of_their_images_in_their_labels(mixing):
         assert labels.shape == (3, 24)
         np.testing.assert_allclose(labels.sum(-1), 1, rtol=1e-5)
         np.testing.assert_allclose(np.asarray(images).mean((1, 2, 3)), labels @ (np.arange(24) * 10.0), atol=1.01)
-
-
-def test_mixing_is_the_same_whatever_the_workers_and_after_a_resume():
-    settings = {"mixing": Mixing(mixup=0.4, cutmix=1.0), "classes": 6, "sampler": "balanced", "seed": 3}
-    alone, resumed = batches(**settings), batches(**settings, workers=4, epoch=2)
-    first = content(alone)
-    alone.set_epoch(2)
-    assert_same(alone, resumed)
-    assert not np.array_equal(first[0], content(alone)[0])
 
 
 def test_mixing_without_the_number_of_classes_is_refused():
@@ -170,19 +165,14 @@ def test_augmentation_can_repeat_while_the_order_goes_on(kind):
     np.testing.assert_array_equal(first, seen(1)[1])
 
 
-def test_augmentation_leaves_a_memory_mapped_cache_as_it_is(tmp_path):
+def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back_and_stays_as_it_is(tmp_path, monkeypatch):
     np.save(tmp_path / "images.npy", cache())
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
+    monkeypatch.setattr("kerastrash.data.cache.MOST_MAPPED", 1)
+    assert_same(batches(images=images, workers=4), batches())
     drawn = batches(images=images, augmentation=Augmentation(n_select=2))[0][0]
     assert type(drawn) is np.ndarray
     np.testing.assert_array_equal(images, cache())
-
-
-def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back(tmp_path, monkeypatch):
-    np.save(tmp_path / "images.npy", cache())
-    monkeypatch.setattr("kerastrash.data.cache.MOST_MAPPED", 1)
-    mapped = batches(images=np.load(tmp_path / "images.npy", mmap_mode="r"), workers=4)
-    assert_same(mapped, batches())
 
 
 @pytest.mark.parametrize("settings", [{"indices": [], "labels": []}, {"batch_size": 0}, {"labels": [1, 2]}])

@@ -8,80 +8,74 @@ import pytest
 from keras import ops
 
 from kerastrash.errors import ConfigError
-from kerastrash.models import build_model
-from kerastrash.models.layers import Conv, Pool
-from kerastrash.models.mobilenet_v3 import InvertedResidual
 from kerastrash.models.saved import open_model
 from kerastrash.training.fine_tuning import all_trainable, backbone_rates, set_trainable
-from kerastrash.training.fit import train
 from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
-ROWS = (Conv(8, kernel=3, stride=2), InvertedResidual(3, 2, 8, True, True, 1), Conv(16), Pool())
 RECIPE = Recipe(epochs=2, batch_size=12, learning_rate=0.05, n_select=0, weight_decay=1e-2, workers=0)
 
 
-def build() -> keras.Model:
-    return build_model(ROWS, 16, classes=3)
+def tuned(**settings) -> Recipe:
+    return dataclasses.replace(RECIPE, **settings)
 
 
 def values(net: keras.Model) -> dict[str, np.ndarray]:
     return {variable.path: np.array(ops.convert_to_numpy(variable)) for variable in net.variables}
 
 
-def changed(recipe: Recipe, dataset, folder) -> tuple[set[str], set[str]]:
-    """The paths of the variables that a training changed, and of those that it left bit for bit."""
-    before, nets = {}, []
+@pytest.fixture
+def changed(build, trained, tmp_path):
+    """The paths of the variables that a training changes, and of those that it leaves bit for bit."""
 
-    def remembered() -> keras.Model:
-        nets.append(build())
-        for variable in nets[0].variables:  # statistics, scales and shifts that are not 0 and 1
+    def run(**settings) -> tuple[set[str], set[str]]:
+        net = build()
+        for variable in net.variables:  # statistics, scales and shifts that are not 0 and 1
             if "_norm" in variable.path:
                 variable.assign(ops.convert_to_numpy(variable) + 0.1)
-        before.update(values(nets[0]))
-        return nets[0]
+        before = values(net)
+        trained(tuned(**settings), tmp_path, net=lambda: net)
+        same = {path for path, value in values(net).items() if np.array_equal(value, before[path])}
+        return set(before) - same, same
 
-    train(remembered, dataset, recipe, folder)
-    same = {path for path, value in values(nets[0]).items() if np.array_equal(value, before[path])}
-    return set(before) - same, same
+    return run
 
 
 @pytest.mark.backends
-def test_frozen_rows_stay_bit_for_bit_with_their_statistics(coloured_squares, tmp_path):
-    learned, kept = changed(dataclasses.replace(RECIPE, freeze=2), coloured_squares, tmp_path)
+def test_frozen_rows_stay_bit_for_bit_with_their_statistics(changed):
+    learned, kept = changed(freeze=2)
     assert kept == {path for path in learned | kept if path.startswith(("row01_", "row02_"))}
     assert any("moving" in path for path in learned & {path for path in learned if path.startswith("row03_")})
 
 
 @pytest.mark.backends
-def test_frozen_norms_stay_bit_for_bit_while_the_kernels_learn(coloured_squares, tmp_path):
-    learned, kept = changed(dataclasses.replace(RECIPE, norms="frozen"), coloured_squares, tmp_path)
+def test_frozen_norms_stay_bit_for_bit_while_the_kernels_learn(changed):
+    learned, kept = changed(norms="frozen")
     norms = {path for path in learned | kept if path.endswith(("gamma", "beta", "moving_mean", "moving_variance"))}
     assert kept == norms
     assert norms
 
 
-def test_only_the_classifier_learns_where_all_rows_are_frozen(coloured_squares, tmp_path):
-    learned, _ = changed(dataclasses.replace(RECIPE, freeze=4), coloured_squares, tmp_path)
+def test_only_the_classifier_learns_where_all_rows_are_frozen(changed):
+    learned, _ = changed(freeze=4)
     assert learned == {"logits/kernel", "logits/bias"}
 
 
 @pytest.mark.backends
-def test_the_kept_file_of_a_frozen_net_trains_whole(coloured_squares, tmp_path):
-    recipe = dataclasses.replace(RECIPE, freeze=2, norms="frozen", epochs=1)
-    training = train(build, coloured_squares, recipe, tmp_path)
+def test_the_kept_file_of_a_frozen_net_trains_whole(trained, build, tmp_path):
+    training = trained(tuned(freeze=2, norms="frozen", epochs=1), tmp_path)
     opened = keras.saving.load_model(training.model)
     assert all(layer.trainable for layer in opened.layers)
     assert len(opened.trainable_variables) == len(build().trainable_variables)
 
 
 @pytest.mark.backends
-def test_a_net_that_was_frozen_before_trains_by_the_recipe_alone():
+def test_a_net_that_was_frozen_before_trains_by_the_recipe_alone(build):
     net = build()
     net.get_layer("row01_conv").trainable = False
     set_trainable(net, RECIPE)
     assert len(net.trainable_variables) == len(build().trainable_variables)
-    set_trainable(net, dataclasses.replace(RECIPE, freeze=1))
+    set_trainable(net, tuned(freeze=1))
     frozen = [layer.name for layer in net.layers if not layer.trainable]
     assert frozen and all(name.startswith("row01_") for name in frozen)
     with all_trainable(net):
@@ -93,25 +87,25 @@ def test_norms_inside_a_nested_model_are_frozen_too():
     block = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.BatchNormalization(), keras.layers.Flatten()])
     inputs = keras.Input((16, 16, 3))
     net = keras.Model(inputs, keras.layers.Dense(3)(block(inputs)))
-    set_trainable(net, dataclasses.replace(RECIPE, norms="frozen"))
+    set_trainable(net, tuned(norms="frozen"))
     assert len(net.trainable_variables) == 2
     with all_trainable(net):
         assert len(net.trainable_variables) == 4
     assert len(net.trainable_variables) == 2
 
 
-def test_more_rows_than_the_net_has_are_refused():
+def test_more_rows_than_the_net_has_are_refused(build):
     with pytest.raises(ConfigError, match=r"freeze=5: .* has 4 rows; freeze at most 4"):
-        set_trainable(build(), dataclasses.replace(RECIPE, freeze=5))
+        set_trainable(build(), tuned(freeze=5))
 
 
 def test_a_net_without_rows_is_refused_where_rows_or_rates_are_asked_for():
     inputs = keras.Input((16, 16, 3))
     net = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.Flatten()(inputs)))
     with pytest.raises(ConfigError, match=r"freeze=1: .* no layers named rowNN_"):
-        set_trainable(net, dataclasses.replace(RECIPE, freeze=1))
+        set_trainable(net, tuned(freeze=1))
     with pytest.raises(ConfigError, match=r"backbone_rate=0\.1: .* no layer named logits"):
-        backbone_rates(net, dataclasses.replace(RECIPE, backbone_rate=0.1))
+        backbone_rates(net, tuned(backbone_rate=0.1))
     set_trainable(net, RECIPE)
     assert backbone_rates(net, RECIPE) is None
 
@@ -144,45 +138,28 @@ def test_old_layers_follow_pytorchs_parameter_groups():
         )
 
 
-def test_every_layer_but_the_classifier_has_the_backbones_rate():
+def test_every_layer_but_the_classifier_has_the_backbones_rate(build):
     net = build()
-    rates = backbone_rates(net, dataclasses.replace(RECIPE, backbone_rate=0.2))
+    rates = backbone_rates(net, tuned(backbone_rate=0.2))
     assert set(rates.values()) == {0.2}
     assert {variable.path for variable in net.trainable_variables} - set(rates) == {"logits/kernel", "logits/bias"}
 
 
-def test_a_slower_backbone_moves_less_while_the_classifier_learns(coloured_squares, tmp_path):
-    def moved(rate: float) -> tuple[float, float]:
-        nets = []
-
-        def built() -> keras.Model:
-            nets.extend((build(), build()))
-            nets[0].set_weights(nets[1].get_weights())
-            return nets[1]
-
-        recipe = dataclasses.replace(RECIPE, epochs=1, backbone_rate=rate)
-        train(built, coloured_squares, recipe, tmp_path / str(rate))
-        before, after = map(values, nets)
-        return tuple(np.abs(after[path] - before[path]).mean() for path in ("row01_conv/kernel", "logits/kernel"))
+def test_a_slower_backbone_moves_less_while_the_classifier_learns(build, trained, tmp_path):
+    def moved(rate: float) -> list[float]:
+        net = build()
+        before = values(net)
+        trained(tuned(epochs=1, backbone_rate=rate), tmp_path / str(rate), net=lambda: net)
+        return [np.abs(values(net)[path] - before[path]).mean() for path in ("row01_conv/kernel", "logits/kernel")]
 
     (backbone, classifier), (slow_backbone, its_classifier) = moved(1.0), moved(0.01)
     assert slow_backbone < 0.1 * backbone
     assert its_classifier > 0.3 * classifier
 
 
-def test_a_fine_tuning_stopped_and_called_again_equals_one_that_ran_through(coloured_squares, tmp_path):
-    recipe = dataclasses.replace(RECIPE, epochs=3, freeze=1, backbone_rate=0.1)
-    train(build, coloured_squares, recipe, tmp_path / "whole")
-    train(build, coloured_squares, recipe, tmp_path / "killed", until=1)
-    train(build, coloured_squares, recipe, tmp_path / "killed")
+def test_a_fine_tuning_stopped_and_called_again_equals_one_that_ran_through(trained, coloured_squares, tmp_path):
+    recipe, runs = tuned(epochs=3, freeze=1, backbone_rate=0.1), (("whole", 3), ("killed", 1), ("killed", 3))
+    whole, _, killed = (trained(recipe, tmp_path / name, until=until) for name, until in runs)
     images = coloured_squares.images[:8]
-    ours, theirs = (
-        ops.convert_to_numpy(open_model(tmp_path / run / "best.keras")(images)) for run in ("whole", "killed")
-    )
+    ours, theirs = (ops.convert_to_numpy(open_model(training.model)(images)) for training in (whole, killed))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("settings", [{"freeze": -1}, {"backbone_rate": 0.0}, {"backbone_rate": 1.5}])
-def test_settings_out_of_range_are_refused_by_name(settings):
-    with pytest.raises(ConfigError, match=next(iter(settings))):
-        Recipe(**settings)

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.training.losses import CrossEntropy, recipe_loss
 from kerastrash.training.optimizer import learning_rate_cycle, momentum_cycle, recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
@@ -63,26 +62,3 @@ def test_the_optimizer_survives_its_configuration():
     assert copy.l2 == 0.02
     assert copy.rates == {"row01/kernel": 0.1}
     assert float(copy.momentum(7)) == float(optimizer.momentum(7))
-
-
-def test_the_logit_adjusted_loss_equals_the_formula_by_hand():
-    rng = np.random.default_rng(1)
-    logits, labels = rng.standard_normal((10, 3)).astype("float32"), rng.integers(3, size=10)
-    priors = np.array([60, 30, 10]) / 100
-    adjusted = logits + 0.5 * np.log(priors)
-    expected = np.log(np.exp(adjusted).sum(1)) - adjusted[np.arange(10), labels]
-    loss = CrossEntropy([60, 30, 10], tau=0.5)
-    assert float(loss(labels, logits)) == pytest.approx(expected.mean(), rel=1e-5)
-
-
-def test_equal_priors_give_plain_cross_entropy():
-    rng = np.random.default_rng(2)
-    logits, labels = rng.standard_normal((10, 3)).astype("float32"), np.arange(10) % 3
-    plain = recipe_loss(Recipe(), labels[:9], 3)
-    adjusted = recipe_loss(Recipe(loss="logit_adjusted"), labels[:9], 3)
-    assert float(plain(labels, logits)) == pytest.approx(float(adjusted(labels, logits)), rel=1e-5)
-
-
-def test_a_class_without_training_images_keeps_the_loss_finite():
-    loss = recipe_loss(Recipe(loss="logit_adjusted"), np.array([0, 0, 1]), 3)
-    assert np.isfinite(float(loss(np.array([2]), np.zeros((1, 3), "float32"))))

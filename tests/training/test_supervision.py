@@ -8,20 +8,11 @@ import pytest
 from keras import ops
 
 from kerastrash.errors import ConfigError
-from kerastrash.files import read_csv
-from kerastrash.models import build_model
-from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.saved import open_model
-from kerastrash.scoring.evaluate import evaluate
-from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
 
 CLASSES = 3
 RECIPE = Recipe(epochs=6, batch_size=12, learning_rate=0.05, n_select=1, workers=0)
-
-
-def build() -> keras.Model:
-    return build_model((Conv(8, kernel=3, stride=2), Conv(16), Pool()), 16, classes=CLASSES)
 
 
 class Matching(keras.losses.Loss):
@@ -63,24 +54,28 @@ class Colours:
         return Matching(label_loss)
 
 
+@pytest.fixture
+def colours(coloured_squares):
+    return Colours(coloured_squares)
+
+
 @pytest.fixture(scope="module")
-def supervised(coloured_squares, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("supervised")
-    colours = Colours(coloured_squares)
-    return train(build, coloured_squares, RECIPE, folder, supervision=colours), folder, colours
+def supervised(trained, coloured_squares, tmp_path_factory):
+    folder, colours = tmp_path_factory.mktemp("supervised"), Colours(coloured_squares)
+    return trained(RECIPE, folder, supervision=colours), folder, colours
 
 
 @pytest.mark.backends
-def test_the_net_learns_both_and_alone_is_kept(supervised, coloured_squares):
+def test_the_net_learns_both_and_alone_is_kept(supervised, build, figures, kept_f1):
     training, folder, _ = supervised
     kept = open_model(training.model)
     assert kept.output_shape == (None, CLASSES)
     assert [layer.name for layer in kept.layers] == [layer.name for layer in build().layers]
-    assert evaluate(kept, coloured_squares.part("val")).macro_f1 == pytest.approx(training.f1, abs=1e-6)
+    assert kept_f1(training) == pytest.approx(training.f1, abs=1e-6)
     assert training.f1 > 0.8
-    rows = read_csv(folder / "metrics.csv")
-    assert float(rows[-1]["macro_f1"]) > 0.5  # read from labels that targets joined, and wide outputs
-    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    f1, losses = figures(folder, "macro_f1", "loss").T
+    assert f1[-1] > 0.5  # read from labels that targets joined, and wide outputs
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.backends
@@ -88,37 +83,30 @@ def test_targets_are_asked_for_by_the_epoch(supervised):
     assert supervised[2].asked[-RECIPE.epochs :] == list(range(RECIPE.epochs))
 
 
-def test_the_targets_reach_the_loss(supervised, coloured_squares, tmp_path):
-    wrong = Colours(coloured_squares)
-    wrong.means = wrong.means + 3
-    train(build, coloured_squares, RECIPE, tmp_path, until=1, supervision=wrong)
-    ours, theirs = (float(read_csv(folder / "metrics.csv")[0]["loss"]) for folder in (tmp_path, supervised[1]))
+def test_the_targets_reach_the_loss(supervised, trained, colours, tmp_path, figures):
+    colours.means = colours.means + 3
+    trained(RECIPE, tmp_path, until=1, supervision=colours)
+    ours, theirs = (figures(folder, "loss")[0] for folder in (tmp_path, supervised[1]))
     assert ours > theirs + 1
 
 
 @pytest.mark.parametrize("feeding", ["disk", "device"])
 def test_a_supervised_training_stopped_and_called_again_equals_one_that_ran_through(
-    coloured_squares, tmp_path, feeding
+    trained, colours, tmp_path, figures, feeding
 ):
     recipe = dataclasses.replace(RECIPE, epochs=3, feeding=feeding, average=0.9)
-    for name, stops in (("whole", (3,)), ("killed", (1, 3))):
-        for until in stops:
-            train(build, coloured_squares, recipe, tmp_path / name, until, supervision=Colours(coloured_squares))
-    for column in ("loss", "val_loss", "averaged_f1"):
-        whole, killed = (
-            [float(row[column]) for row in read_csv(tmp_path / name / "metrics.csv")] for name in ("whole", "killed")
-        )
-        np.testing.assert_allclose(killed, whole, rtol=1e-4, err_msg=column)
+    for name, until in (("whole", 3), ("killed", 1), ("killed", 3)):
+        trained(recipe, tmp_path / name, until=until, supervision=colours)
+    whole, killed = (figures(tmp_path / name, "loss", "val_loss", "averaged_f1") for name in ("whole", "killed"))
+    np.testing.assert_allclose(killed, whole, rtol=1e-4)
 
 
-def test_mixed_images_cannot_be_supervised(coloured_squares, tmp_path):
-    recipe = dataclasses.replace(RECIPE, mixup=0.2)
+def test_mixed_images_cannot_be_supervised(trained, colours, tmp_path):
     with pytest.raises(ConfigError, match=r"mixup=0\.2, cutmix=0\.0: a mixed image has no targets"):
-        train(build, coloured_squares, recipe, tmp_path, supervision=Colours(coloured_squares))
+        trained(dataclasses.replace(RECIPE, mixup=0.2), tmp_path, supervision=colours)
 
 
-def test_targets_that_would_pass_for_shares_of_the_classes_are_refused(coloured_squares, tmp_path):
-    colours = Colours(coloured_squares)
+def test_targets_that_would_pass_for_shares_of_the_classes_are_refused(trained, colours, tmp_path):
     colours.means = colours.means[:, :2]
     with pytest.raises(ValueError, match="look like one share a class"):
-        train(build, coloured_squares, RECIPE, tmp_path, supervision=colours)
+        trained(RECIPE, tmp_path, supervision=colours)

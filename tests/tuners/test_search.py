@@ -18,9 +18,9 @@ import yaml
 
 from kerastrash.data import prepare
 from kerastrash.data.synthetic import synthetic_dataset
-from kerastrash.errors import ConfigError, KerastrashError
+from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.files import read_csv, read_json
-from kerastrash.jobs import JOB, RESULT, JobResult
+from kerastrash.jobs import JOB, RESULT, JobResult, ThisProcess
 from kerastrash.models import dump_rows, load_rows, macs, preset, scale_rows
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.baseline import resolve_runtime
@@ -34,20 +34,8 @@ from tuners.tune import finish_best, tune
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "tune.py"
 VARYING = ("seconds",)
 DATASET = synthetic_dataset(12, 6, 16, classes=3)
-VALUES = {
-    "input_size": 16,
-    "width": 0.25,
-    "n_select": 0,
-    "loss": "cross_entropy",
-    "learning_rate": 0.1,
-    "batch_size": 8,
-    "stages": 1,
-    "repeats_0": 1,
-    "kernel_0": 3,
-    "expansion_0": 2.0,
-    "squeeze_excite_0": False,
-    "hard_swish_0": False,
-}
+RECIPE = {"n_select": 0, "loss": "cross_entropy", "learning_rate": 0.1, "batch_size": 8}
+VALUES = {"input_size": 16, "width": 0.25, "depth": 0.5, **RECIPE}
 
 
 def command(config, path) -> list[str]:
@@ -134,7 +122,8 @@ FIGURES = r"\(validation F1 0.7500, the trial's 0.7[0-9]{3}\)"
 def test_the_better_of_the_trials_net_and_the_one_trained_anew_is_kept(
     config, tmp_path, monkeypatch, capsys, f1, anew, kept, said
 ):
-    search = Search(dataclasses.replace(config, retrain_epochs=3), tmp_path, {16: DATASET})
+    config = dataclasses.replace(config, net="mobilenetv3_79", retrain_epochs=3)
+    search = Search(config, tmp_path, {16: DATASET})
     best = trial(tmp_path, "0001", JobResult("finished", {"score": 1.0, "f1": f1}))
     for folder, text in ((best.folder, "trial"), (tmp_path / "retrained-3", "anew")):
         folder.mkdir(parents=True)
@@ -157,14 +146,8 @@ def test_what_auto_stood_for_is_stored_in_its_place(finished):
 def test_a_given_net_is_searched_in_width_and_depth_and_an_edited_one_is_refused(config, tmp_path):
     net = tmp_path / "net.yaml"
     net.write_text(dump_rows(preset("mobilenetv3_79")))
-    space = Space(
-        widths=(0.5,),
-        depths=(0.5,),
-        n_select=(0,),
-        losses=("cross_entropy",),
-        learning_rates=(0.1, 0.1),
-        batch_sizes=(8,),
-    )
+    recipe = {"n_select": (0,), "losses": ("cross_entropy",), "learning_rates": (0.1, 0.1), "batch_sizes": (8,)}
+    space = Space(widths=(0.5,), depths=(0.5,), **recipe)
     config = dataclasses.replace(config, net=str(net), space=space)
     tuned = tune(config)
     assert load_rows(tuned.folder / "best.yaml") == scale_rows(preset("mobilenetv3_79"), 0.5, 0.5)
@@ -195,7 +178,7 @@ def test_photographs_that_changed_are_noticed_and_a_newer_date_is_not(finished, 
 
 
 def test_nets_that_run_out_of_pixels_are_not_admissible(config):
-    search = Search(dataclasses.replace(config, max_macs=10**9), config.folder, {16: DATASET})
+    search = Search(dataclasses.replace(config, max_macs=10**9), config.runs / "none", {16: DATASET})
     values = {"input_size": 16, "width": 0.25}
     stage = {"repeats": 1, "kernel": 3, "expansion": 2.0, "squeeze_excite": False, "hard_swish": False}
     for stages, admissible in ((2, True), (5, False)):
@@ -226,36 +209,41 @@ def test_a_search_whose_every_trial_failed_says_why_and_where_to_look(tmp_path):
         best_trial(trials)
 
 
-class Failing:
-    """An engine whose every job fails, with a reason that rich would take for markup."""
+@pytest.fixture
+def trials_here(config, monkeypatch):
+    """`trials_here(name, failing)` searches with trials that only give a score; the first ones called fail."""
+    calls = []
 
-    def __init__(self):
-        self.jobs = []
+    def search(name, failing=0):
+        calls.clear()
 
-    def submit(self, job):
-        self.jobs.append(job)
+        def run_trial(settings, folder):
+            calls.append(folder.name)
+            if len(calls) <= failing:
+                raise ModelError("shapes [a, b] of [/tmp/x] do not fit [bold]")
+            return {"score": settings.recipe.learning_rate, "f1": 0.5, "time_ms": 1.0}
 
-    def wait(self, seconds=None):
-        return self.jobs[-1], JobResult("failed", reason="shapes [a, b] of [/tmp/x] do not fit [bold]")
+        monkeypatch.setattr("tuners.trial.run_trial", run_trial)
+        folder = config.runs / name
+        return Search(config, folder, {16: DATASET}, ThisProcess()).run(), rows(folder), list(calls)
 
-    def cancel(self, job):
-        raise AssertionError
+    return search
 
 
-def test_any_reason_is_shown_as_it_is_and_a_child_of_a_failed_trial_does_not_run(config, capsys):
-    search = Search(config, config.folder, {16: DATASET}, Failing())
-    trials = search.run()
-    assert len(trials) == 5 and len(search.engine.jobs) == 4
+def test_any_reason_is_shown_as_it_is_and_a_child_of_a_failed_trial_does_not_run(trials_here, capsys):
+    trials, table, calls = trials_here("all", failing=5)
+    assert len(trials) == 5 and len(calls) == 4
     assert trials[2].result.reason == "would continue trial 0000, which failed"
     said = " ".join(capsys.readouterr().err.split())
     assert "trial 0000 failed: shapes [a, b] of [/tmp/x] do not fit [bold]" in said
-    assert [row["reason"][:6] for row in rows(config.folder)] == ["shapes", "shapes", "would ", "shapes", "shapes"]
+    assert [row["reason"][:6] for row in table] == ["shapes", "shapes", "would ", "shapes", "shapes"]
 
 
-def test_a_trial_is_found_by_what_it_trains_whatever_its_number(config):
-    """A trial that failed and is then tried again may send the search another way."""
-    search = Search(config, config.folder, {16: DATASET}, Failing())
-    folders = {trial.name: trial.folder for trial in search.run()}
-    again = Search(dataclasses.replace(config, seed=3), config.folder, {16: DATASET}, Failing())
-    assert not set(folders.values()) & {trial.folder for trial in again.run()}
-    assert len(set(folders.values())) == 5
+def test_a_trial_that_failed_is_tried_again_and_the_search_goes_the_way_that_it_would_have_gone(trials_here):
+    _, whole, calls = trials_here("whole")
+    _, failed, _ = trials_here("mended", failing=1)
+    _, mended, again = trials_here("mended")
+    assert [row["status"] for row in failed] == ["failed", *["finished"] * 4]
+    assert mended == whole
+    assert again[0] == calls[0] and len(again) <= 2  # the failed one, and its child where it is promoted now
+    assert trials_here("mended")[1:] == (whole, [])

@@ -12,8 +12,9 @@ from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
 from kerastrash.export.export import compared_images, export_model, exported_name, open_original
+from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import FormatName, open_runtime
-from kerastrash.export.open_net import OpenNet, conditions
+from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import open_as
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline
@@ -70,7 +71,7 @@ def measure(
         ModelError: the baseline net cannot be opened, or was made for other classes.
     """
     sizes = {job.folder: outcomes[job.folder].made["input_size"] for job in jobs}
-    datasets = {size: prepare(data, size) for size in sorted(set(sizes.values()))}
+    datasets = {size: prepare(data, size, track) for size in sorted(set(sizes.values()))}
     measured = Measured(datasets[sizes[jobs[0].folder]])
     for job in track(jobs, "classifying the test split", "models"):
         try:

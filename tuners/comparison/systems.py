@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
+from kerastrash.data.config import unnamed
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_yaml
 from kerastrash.models import Rows, macs, resolve_rows, scale_rows
@@ -80,7 +81,7 @@ class Document:
     """The whole file."""
 
     systems: list[Any]
-    data: DataConfig = field(default_factory=DataConfig)
+    data: DataConfig = field(default_factory=unnamed)
     baseline: str | None = None
     seeds: tuple[int, ...] = (0,)
     recipe: dict = field(default_factory=dict)

@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerastrash.data.checks.annotations import NOT_STATED, AnnotationFacts, Category, annotation_facts
 from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.files import file_findings, left_out_of
+from kerastrash.data.checks.faults import (
+    NOT_STATED,
+    AnnotationFacts,
+    Category,
+    annotation_facts,
+    file_findings,
+    left_out_of,
+)
 from kerastrash.data.checks.findings import Finding, Kind, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan, sight_crops, sight_photographs
 from kerastrash.data.config import CheckConfig, check_config
@@ -40,12 +46,12 @@ class CheckReport:
     crops: int
     """Crops that the source offers, before any is left out."""
     counts: tuple[ClassCount, ...]
-    """By class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
+    """A row for each class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
     histograms: tuple[Histogram, ...]
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images; empty where the source has none to state."""
     categories: tuple[Category, ...]
-    """Of a COCO file: which class each becomes."""
+    """Which class each category of a COCO file becomes."""
     findings: tuple[Finding, ...]
     """What was found, the gravest kind first."""
     strict: bool

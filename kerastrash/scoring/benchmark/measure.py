@@ -86,7 +86,9 @@ def _running(candidates: Sequence[Candidate]) -> list[Candidate]:
 def _datasets(candidates: Sequence[Candidate], config: BenchmarkConfig) -> dict[int, Dataset]:
     """The data at every size that a net takes; nets for other classes fail."""
     running = _running(candidates)
-    datasets = {size: prepare(config.data, size) for size in dict.fromkeys(each.process.input_size for each in running)}
+    datasets = {
+        size: prepare(config.data, size, track) for size in dict.fromkeys(each.process.input_size for each in running)
+    }
     for each in running:
         facts = each.process.facts
         each.attempt(check_classes, facts.classes, facts.description, datasets[facts.input_size], each.file.model)

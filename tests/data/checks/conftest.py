@@ -40,11 +40,11 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def split_folder(tmp_path: Path) -> Path:
     """The same with train, val and test given."""
-    for side, start in {"train": 0, "val": 200, "test": 400}.items():
+    for split, start in {"train": 0, "val": 200, "test": 400}.items():
         for name, first in {"can": 0, "box": 100}.items():
-            (tmp_path / "split" / side / name).mkdir(parents=True)
+            (tmp_path / "split" / split / name).mkdir(parents=True)
             for number in range(3):
-                draw(start + first + number).save(tmp_path / "split" / side / name / f"{number}.png")
+                draw(start + first + number).save(tmp_path / "split" / split / name / f"{number}.png")
     return tmp_path / "split"
 
 

@@ -23,27 +23,15 @@ def names(finding):
     return [set(item.names) for item in finding.items]
 
 
+def add_box(number, label, box):
+    """A change of a COCO document: one more box on its first photograph, under the class of this label."""
+    entry = {"id": number, "image_id": 0, "category_id": label, "bbox": box}
+    return lambda document: document["annotations"].append(entry)
+
+
 def test_clean_data_has_no_finding(folder, checked):
     report = checked(folder)
-    assert report.findings == ()
-    assert report.failed == ()
-    assert report.photographs == 12
-
-
-def test_the_same_file_twice_is_a_warning(folder, checked, found):
-    shutil.copy(folder / "can" / "0.png", folder / "can" / "copy.png")
-    report = checked(folder)
-    assert names(found(report)["same_file"]) == [{"can/0.png", "can/copy.png"}]
-    assert not report.failed
-
-
-def test_a_file_saved_anew_is_found_by_its_pixels(split_folder, checked, found):
-    origin = split_folder / "train" / "can" / "0.png"
-    Image.open(origin).save(origin.with_name("again.bmp"))
-    report = checked(split_folder)
-    assert names(found(report)["same_pixels"]) == [{"train/can/0.png", "train/can/again.bmp"}]
-    assert "same_file" not in found(report)
-    assert not report.failed
+    assert (report.findings, report.failed, report.photographs) == ((), (), 12)
 
 
 CHANGES = {
@@ -53,13 +41,47 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_near_duplicate_is_found(split_folder, checked, found, change):
-    origin = split_folder / "train" / "can" / "0.png"
-    CHANGES[change](Image.open(origin)).save(origin.with_name("near.jpg"), quality=60)
+@pytest.mark.parametrize(
+    ("copy", "kind", "failing"),
+    [
+        ("train/can/copy.png", "same_file", []),
+        ("train/can/again.bmp", "same_pixels", []),
+        ("train/box/copy.png", "conflict", ["conflict"]),
+        ("train/box/copy.bmp", "conflict", ["conflict"]),
+    ],
+)
+def test_an_equal_picture_is_found_by_its_bytes_or_its_pixels(split_folder, checked, found, copy, kind, failing):
+    origin = split_folder / "train/can/0.png"
+    if copy.endswith("png"):
+        shutil.copy(origin, split_folder / copy)
+    else:
+        Image.open(origin).save(split_folder / copy)
     report = checked(split_folder)
-    assert names(found(report)["near_duplicate"]) == [{"train/can/0.png", "train/can/near.jpg"}]
+    assert names(found(report)[kind]) == [{"train/can/0.png", copy}]
+    assert [finding.kind for finding in report.findings] == [kind]
+    assert [finding.kind for finding in report.failed] == failing
+    classes = {Path(copy).parent.name, "can"}
+    assert {picture.label for picture in found(report)[kind].items[0].pictures} == classes
+
+
+@pytest.mark.parametrize(
+    ("copy", "change", "kind"),
+    [
+        *(("train/can/near.jpg", change, "near_duplicate") for change in CHANGES),
+        ("train/box/near.jpg", "JPEG", "near_conflict"),
+        ("test/can/near.jpg", "JPEG", "near_leak"),
+    ],
+)
+def test_a_near_duplicate_is_found_and_graver_between_labels_or_splits(
+    split_folder, checked, found, copy, change, kind
+):
+    CHANGES[change](Image.open(split_folder / "train/can/0.png")).save(split_folder / copy, quality=60)
+    report = checked(split_folder)
+    assert names(found(report)[kind]) == [{"train/can/0.png", copy}]
+    graver = kind != "near_duplicate"
+    assert found(report)[kind].severity is (Severity.WARNING if graver else Severity.NOTE)
     assert not report.failed
+    assert [finding.kind for finding in checked(split_folder, strict=True).failed] == [kind] * graver
 
 
 def test_another_shape_is_no_near_duplicate(split_folder, checked):
@@ -75,56 +97,24 @@ def test_other_colours_are_no_near_duplicate(split_folder, checked):
     assert checked(split_folder).findings == ()
 
 
-def test_the_same_pixels_under_two_labels_fail(folder, checked, found):
-    shutil.copy(folder / "can" / "0.png", folder / "box" / "copy.png")
-    report = checked(folder)
-    assert names(found(report)["conflict"]) == [{"can/0.png", "box/copy.png"}]
-    assert {picture.label for picture in found(report)["conflict"].items[0].pictures} == {"can", "box"}
-    assert [finding.kind for finding in report.failed] == ["conflict"]
-    assert "same_file" not in found(report)
-
-
-def test_the_same_photograph_saved_anew_under_two_labels_fails(folder, checked, found):
-    Image.open(folder / "can" / "0.png").save(folder / "box" / "copy.bmp")
-    assert names(found(checked(folder))["conflict"]) == [{"can/0.png", "box/copy.bmp"}]
-
-
-def test_near_duplicates_under_two_labels_are_a_warning_and_an_error_when_strict(split_folder, checked, found):
-    Image.open(split_folder / "train" / "can" / "0.png").save(split_folder / "train" / "box" / "near.jpg", quality=60)
-    report = checked(split_folder)
-    assert names(found(report)["near_conflict"]) == [{"train/can/0.png", "train/box/near.jpg"}]
-    assert found(report)["near_conflict"].severity is Severity.WARNING
-    assert not report.failed
-    assert [finding.kind for finding in checked(split_folder, strict=True).failed] == ["near_conflict"]
-
-
-def test_one_box_under_two_labels_fails(coco, checked, found):
-    def twice(document):
-        document["annotations"].append({**document["annotations"][0], "id": 50, "category_id": 1})
-
-    report = checked(coco(twice))
-    assert names(found(report)["conflict"]) == [{"0.png#0", "0.png#50"}]
-    assert report.failed
-
-
-def test_one_box_annotated_twice_is_a_warning(coco, checked, found):
-    report = checked(coco(lambda document: document["annotations"].append({**document["annotations"][0], "id": 50})))
-    assert names(found(report)["same_crop"]) == [{"0.png#0", "0.png#50"}]
-    assert not report.failed
-
-
-def test_boxes_that_nearly_coincide_under_two_labels_are_a_warning(coco, checked, found):
-    def shifted(document):
-        document["annotations"].append({"id": 50, "image_id": 0, "category_id": 1, "bbox": [8, 8, 65, 48]})
-
-    assert names(found(checked(coco(shifted)))["near_conflict"]) == [{"0.png#0", "0.png#50"}]
+@pytest.mark.parametrize(
+    ("label", "box", "kind", "failing"),
+    [
+        (1, [8, 8, 64, 48], "conflict", True),
+        (0, [8, 8, 64, 48], "same_crop", False),
+        (1, [8, 8, 65, 48], "near_conflict", False),
+    ],
+)
+def test_one_object_annotated_twice_is_found_by_its_box(coco, checked, found, label, box, kind, failing):
+    report = checked(coco(add_box(50, label, box)))
+    assert names(found(report)[kind]) == [{"0.png#0", "0.png#50"}]
+    assert bool(report.failed) == failing
 
 
 def test_tiny_crops_are_not_searched_for_near_duplicates(coco, checked, found):
     def tiny(document):
-        for number, height in ((50, 58), (51, 59)):
-            box = {"id": number, "image_id": 0, "category_id": number % 2, "bbox": [8, 8, 15, height]}
-            document["annotations"].append(box)
+        add_box(50, 0, [8, 8, 15, 58])(document)
+        add_box(51, 1, [8, 8, 15, 59])(document)
 
     assert set(found(checked(coco(tiny)))) == {"tiny"}
 
@@ -151,7 +141,7 @@ def test_a_copy_of_a_photograph_with_another_label_on_its_box_fails(coco, checke
     assert names(found(checked(folder))["conflict"]) == [{"0.png#0", "1.png#1"}]
 
 
-def test_a_copy_on_another_side_of_the_given_split_fails(split_folder, checked, found):
+def test_a_copy_in_another_given_split_fails(split_folder, checked, found):
     shutil.copy(split_folder / "train" / "can" / "0.png", split_folder / "test" / "can" / "copy.png")
     report = checked(split_folder)
     (item,) = found(report)["leak"].items
@@ -162,7 +152,7 @@ def test_a_copy_on_another_side_of_the_given_split_fails(split_folder, checked, 
     assert report.counts[-1].crops == 18
 
 
-def test_a_copy_saved_anew_on_another_side_of_the_given_split_fails(split_folder, checked, found):
+def test_a_copy_saved_anew_in_another_given_split_fails(split_folder, checked, found):
     Image.open(split_folder / "val" / "can" / "0.png").save(split_folder / "train" / "can" / "copy.bmp")
     (item,) = found(checked(split_folder))["leak"].items
     assert set(item.names) == {"val/can/0.png", "train/can/copy.bmp"}
@@ -179,25 +169,17 @@ class InMemory:
         return self.data
 
 
-def test_records_of_one_photograph_on_two_sides_are_a_leak(scene):
+def test_records_of_one_photograph_in_two_splits_are_a_leak(scene):
     crops = []
-    for number, (side, photograph) in enumerate((("train", "one"), ("test", "one"), ("test", "other"))):
+    for number, (split, photograph) in enumerate((("train", "one"), ("test", "one"), ("test", "other"))):
         stream = io.BytesIO()
         scene(number).save(stream, "PNG")
-        crops.append(Crop(InMemory(stream.getvalue()), None, 0, f"record{number}", side, photograph=photograph))
+        crops.append(Crop(InMemory(stream.getvalue()), None, 0, f"record{number}", split, photograph=photograph))
     source = Source("records", ("can", "box"), tuple(crops), (), "")
     photographs = sight_photographs(source, scan(source), {})
     found = {str(finding.kind): finding for finding in present(duplicate_findings(photographs, [], 6))}
     assert set(found) == {"leak"}
     assert names(found["leak"]) == [{"record0", "record1"}]
-
-
-def test_near_duplicates_across_splits_are_a_warning_and_an_error_when_strict(split_folder, checked, found):
-    Image.open(split_folder / "train" / "can" / "0.png").save(split_folder / "test" / "can" / "near.jpg", quality=60)
-    report = checked(split_folder)
-    assert names(found(report)["near_leak"]) == [{"train/can/0.png", "test/can/near.jpg"}]
-    assert not report.failed
-    assert [finding.kind for finding in checked(split_folder, strict=True).failed] == ["near_leak"]
 
 
 def test_files_of_equal_pixels_leak_across_a_split_by_file(folder, checked, found, scene):
