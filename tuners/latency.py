@@ -96,7 +96,7 @@ def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: Clock
             name: open_as(net, clock.runtime, clock.threads)
             for name, net in (("net", model), ("baseline", baseline.model))
         }
-        timings = inference_times(runtimes, images, clock.turns)
+        timings = inference_times(runtimes, images, clock.blocks)
     times = timings["net"].median_ms, timings["baseline"].median_ms
     return Latency(*times, baseline.f1, baseline.f1_source, measured_as(clock, runtimes["baseline"]))
 

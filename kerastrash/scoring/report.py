@@ -178,8 +178,8 @@ def _times(
     }
     openers = {name: partial(open_runtime, path, config.clock.threads) for name, path in files.items()}
     return {
-        "inference": inference_times(nets, images, config.clock.turns),
-        "total": total_times(openers, crops, config.clock.turns),
+        "inference": inference_times(nets, images, config.clock.blocks),
+        "total": total_times(openers, crops, config.clock.blocks),
     }
 
 

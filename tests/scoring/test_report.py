@@ -46,7 +46,7 @@ def config(tmp_path_factory) -> ScoreConfig:
     return ScoreConfig(
         model=folder / "net.keras",
         data=DataConfig(data=str(folder / "images"), cache=folder / "cache"),
-        clock=ClockConfig(runtime="keras", turns=2, baseline_size=40),
+        clock=ClockConfig(runtime="keras", blocks=2, baseline_size=40),
     )
 
 
@@ -138,7 +138,7 @@ def test_a_model_file_that_is_another_than_its_sidecar_was_written_with_is_refus
     write_sidecar(Description(CLASSES), path)
     save_model(open_model(config.model), path)
     with pytest.raises(ModelError, match=r"net\.keras: was damaged or replaced"):
-        score_model(replace(config, model=path, runtime=runtime))
+        score_model(clocked(replace(config, model=path), runtime=runtime))
 
 
 def test_a_model_with_other_class_names_is_refused(config, tmp_path):
@@ -175,7 +175,7 @@ def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_c
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("threads", 0), ("turns", 0), ("timed_images", 0), ("baseline_f1", 1.5)]
+    ("setting", "value"), [("threads", 0), ("blocks", 0), ("timed_images", 0), ("baseline_f1", 1.5)]
 )
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=f"^{setting}="):
