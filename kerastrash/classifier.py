@@ -101,7 +101,7 @@ class Classifier:
             raise ModelError(f"{self.path}: its outputs are not finite; export it again, or train it anew")
         probabilities = outputs if self.net.description.softmax else softmax(outputs)
         for name, row in zip(names, probabilities, strict=True):
-            ranked = {self.classes[place]: float(row[place]) for place in np.argsort(-row, kind="stable")}
+            ranked = {self.classes[index]: float(row[index]) for index in np.argsort(-row, kind="stable")}
             label, probability = next(iter(ranked.items()))
             yield Prediction(name, label, probability, ranked)
 
@@ -135,19 +135,11 @@ def _from_array(image: np.ndarray) -> Image.Image:
 
 
 def _class_names(path: Path, classes: Sequence[str] | None, outputs: int) -> tuple[str, ...]:
-    """The names that are given, or that the sidecar has, or numbers.
-
-    Raises:
-        ModelError: there are not as many different names as outputs.
-    """
+    """The names that are given, or that the sidecar has, or numbers; as many different ones as outputs."""
     names = classes or sidecar_classes(path)
     if not names:
-        console.print(
-            f"{path}: has no names of its classes, which are numbered 0 to {outputs - 1} here; give classes",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        said = f"{path}: has no names of its classes, which are numbered 0 to {outputs - 1} here; give classes"
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
         return tuple(map(str, range(outputs)))
     names = tuple(map(str, names))
     if len(set(names)) != outputs or len(names) != outputs:

@@ -81,14 +81,11 @@ def test_paths_bytes_pillow_images_and_arrays_are_the_same_image(classifier, tmp
     assert all(one[0].probabilities == pytest.approx(found[0].probabilities) for one in alone)
 
 
-def test_a_batch_array_is_several_images_and_no_image_gives_no_answer(classifier):
+def test_a_batch_array_is_several_images_and_more_than_a_batch_are_answered_in_their_order(classifier):
     batch = np.zeros((3, 8, 8, 3), "uint8")
     batch[0, ..., 0] = batch[1, ..., 1] = batch[2, ..., 2] = 200
     assert [one.label for one in classifier.predict(batch)] == ["red", "green", "blue"]
     assert classifier.predict([]) == []
-
-
-def test_more_images_than_a_batch_are_answered_in_their_order(classifier):
     ramp = (np.full((4, 4, 3), (level, 0, 0), "uint8") for level in range(70))
     reds = [one.probabilities["red"] for one in classifier.predict(ramp)]
     assert reds == pytest.approx([probabilities((level, 0, 0))["red"] for level in range(70)], rel=1e-4)
@@ -96,6 +93,7 @@ def test_more_images_than_a_batch_are_answered_in_their_order(classifier):
 
 PLAIN = (40, 20, 10)
 GREY = (20, 20, 20)
+RED = Image.new("RGB", (9, 9), "red")
 KINDS = {
     "RGBA, a quarter transparent": (encoded(Image.new("RGBA", (9, 9), (40, 20, 12, 192)), "PNG"), (30, 15, 9)),
     "grey": (encoded(Image.new("L", (9, 9), 20), "PNG"), GREY),
@@ -104,10 +102,7 @@ KINDS = {
     "16 bit": (encoded(Image.fromarray(np.full((9, 9), 20 * 257, "uint16")), "PNG"), GREY),
     "CMYK": (encoded(Image.new("CMYK", (16, 16), (215, 235, 245, 0)), "JPEG", quality=100), PLAIN),
     "WebP": (encoded(Image.new("RGB", (9, 9), PLAIN), "WEBP", lossless=True), PLAIN),
-    "animated": (
-        encoded(Image.new("RGB", (9, 9), PLAIN), "GIF", save_all=True, append_images=[Image.new("RGB", (9, 9), "red")]),
-        PLAIN,
-    ),
+    "animated": (encoded(Image.new("RGB", (9, 9), PLAIN), "GIF", save_all=True, append_images=[RED]), PLAIN),
 }
 
 

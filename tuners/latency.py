@@ -1,29 +1,32 @@
 """The time of an architecture, measured once and kept: its runtime and a baseline's, in turns, on test crops.
 
 A measurement is reused by every search with the same clock, data, device and versions, which makes a search repeatable
-to the bit. The baseline is a float32 net, as in the score of the net that the search finds, whatever the trials train.
+to the bit. The baseline is timed in the runtime and the dtype policy of the net, as in the score of the one that the
+search finds.
 """
 
-import contextlib
-from collections.abc import Iterator
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from kerastrash.backends import device_description, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset
-from kerastrash.data.images import read_crop
 from kerastrash.export.formats import FORMATS
 from kerastrash.export.writing import open_as
 from kerastrash.files import read_json, sha256, write_json
 from kerastrash.jobs import digest
 from kerastrash.models import Rows, build_model, dump_rows
-from kerastrash.models.saved import image_size
-from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
-from kerastrash.scoring.clocks import inference_times, spread
+from kerastrash.scoring.baseline import (
+    BASELINE,
+    INFERENCE,
+    MODEL,
+    measure_beside_baseline,
+    open_baseline,
+    opened_in_runtime,
+)
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.formula import Reference, reference_for
 
@@ -50,16 +53,15 @@ def latency_of(
     """The stored latency of the architecture, or a new measurement, which is stored in `folder`.
 
     Args:
-        dtype_policy: Keras's, in which the net is built.
+        dtype_policy: Keras's, in which the net is timed where Keras runs it.
         dataset: at the net's input size.
         clock: its runtime not `auto`.
     """
     path = folder / f"{architecture_key(rows, dtype_policy, dataset, clock)}.json"
     if path.exists():
         return Latency(**read_json(path))
-    with built_in(dtype_policy):
-        model = build_model(rows, dataset.input_size, classes=len(dataset.classes))
-    latency = measure(model, dataset, data, clock)
+    model = build_model(rows, dataset.input_size, classes=len(dataset.classes))
+    latency = measure(model, dtype_policy, dataset, data, clock)
     write_json(path, asdict(latency))
     return latency
 
@@ -81,43 +83,16 @@ def architecture_key(rows: Rows, dtype_policy: str, dataset: Dataset, clock: Clo
     )
 
 
-def measure(model: keras.Model, dataset: Dataset, data: DataConfig, clock: ClockConfig) -> Latency:
-    """Times the model in turns with the baseline net on test crops."""
-    baseline = open_float32_baseline(clock, data, len(dataset.classes))
-    size = image_size(baseline.model)
-    part = dataset.part("test")
-    chosen = spread(len(part), clock.timed_images)
-    images = {
-        "net": part.images[part.indices[chosen]],
-        "baseline": np.stack([read_crop(part.crops[index], size) for index in chosen]),
-    }
-    with limited_threads(clock.threads):
-        runtimes = {
-            name: open_as(net, clock.runtime, clock.threads)
-            for name, net in (("net", model), ("baseline", baseline.model))
-        }
-        timings = inference_times(runtimes, images, clock.blocks)
-    times = timings["net"].median_ms, timings["baseline"].median_ms
-    return Latency(*times, baseline.f1, baseline.f1_source, measured_as(clock, runtimes["baseline"]))
+def measure(model: keras.Model, dtype_policy: str, dataset: Dataset, data: DataConfig, clock: ClockConfig) -> Latency:
+    """Times the model in turns with the baseline net on test crops; a trained one has its F1 on the val split."""
+    with limited_threads(clock.threads), tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
+        timed = opened_in_runtime(model, clock, Path(name) / MODEL, dtype_policy)
+        beside = measure_beside_baseline(timed, dataset.part("test"), clock, data, "val", Path(name))
+    times = beside.times[INFERENCE]
+    median_ms = {net: timing.median_ms for net, timing in times.items()}
+    return Latency(median_ms[MODEL], median_ms[BASELINE], beside.f1, beside.f1_source, beside.measured_as)
 
 
 def check_clock(clock: ClockConfig, data: DataConfig, classes: int) -> None:
     """Raises now what would fail every trial: an unknown baseline, a missing extra of the runtime."""
-    open_as(open_float32_baseline(clock, data, classes).model, clock.runtime, clock.threads)
-
-
-def open_float32_baseline(clock: ClockConfig, data: DataConfig, classes: int) -> Baseline:
-    """The baseline net in float32; a trained one with its F1 on the validation split."""
-    with built_in("float32"):
-        return open_baseline(clock, data, "val", classes)
-
-
-@contextlib.contextmanager
-def built_in(dtype_policy: str) -> Iterator[None]:
-    """Builds nets in a dtype policy inside the block."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(dtype_policy)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(before)
+    open_as(open_baseline(clock, data, "val", classes).model, clock.runtime, clock.threads)

@@ -14,11 +14,11 @@ from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.data_tables import print_summary
 from kerastrash.reports.run import write_report
-from kerastrash.runs import environment, open_run, run_folder
+from kerastrash.runs import open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
-from kerastrash.training.checkpoint import BEST
+from kerastrash.training.checkpoint import BEST, METRICS
 from tuners.config import TuneConfig
 from tuners.latency import check_clock
 from tuners.search import Search, Trial, best_trial
@@ -42,7 +42,7 @@ def tune(config: TuneConfig) -> Tuned:
     """Searches, trains and scores a classifier; the same call after a kill goes on where it stopped.
 
     Writes into runs/NAME: config.yaml, environment.json, trials/, trials.csv, best.keras, best.yaml (its rows),
-    score.json, report.md and trials.png.
+    metrics.csv, score.json, and report.md with predictions.png, training.png and trials.png.
 
     Raises:
         KerastrashError: bad data or settings, a folder of another run, or no trial that finished.
@@ -61,7 +61,8 @@ def tune(config: TuneConfig) -> Tuned:
         origin = finish_best(search, best)
         score = score_best(folder / BEST, config)
         write_json(folder / SCORE, score.settings())
-        write_report(folder, [trial.row() for trial in trials], best.name, origin, score, environment())
+        rows = [trial.row() for trial in trials]
+        write_report(folder, score, f"Best of {len(trials)} trials: trial {best.name}, {origin}.", rows, best.name)
         return Tuned(folder, folder / BEST, trials, best, score)
 
 
@@ -72,7 +73,8 @@ def finish_best(search: Search, best: Trial) -> str:
     if search.config.retrain_epochs:
         folder, origin = _better(search, best, settings)
         console.print(f"trial {best.name}, {escape(origin)}", soft_wrap=True, highlight=False)
-    copy_file(folder / BEST, search.folder / BEST)
+    for name in (BEST, METRICS):
+        copy_file(folder / name, search.folder / name)
     write_text(search.folder / NET, dump_rows(settings.rows))
     return origin
 

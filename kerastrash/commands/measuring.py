@@ -7,13 +7,11 @@ from kerastrash.console import results, written
 from kerastrash.data.config import data_of_run
 from kerastrash.errors import ConfigError
 from kerastrash.files import write_csv, write_json
-from kerastrash.reports.benchmark import benchmark_tables
+from kerastrash.reports.benchmark import benchmark_tables, draw_latency
 from kerastrash.reports.comparison import comparison_tables, write_comparison
-from kerastrash.reports.latency import draw_latency
 from kerastrash.reports.score import score_tables
 from kerastrash.runs import environment, model_in
-from kerastrash.scoring.benchmark.measure import run_benchmark
-from kerastrash.scoring.benchmark.row import columns
+from kerastrash.scoring.benchmark import benchmark_columns, run_benchmark
 from kerastrash.scoring.config import BenchmarkConfig, ScoreConfig
 from kerastrash.scoring.report import score_model
 from kerastrash.settings import to_dict
@@ -37,7 +35,7 @@ def benchmark_files(config: BenchmarkConfig) -> int:
     rows = [row.settings() for row in found.rows]
     report = {"settings": to_dict(config), "environment": surroundings, **vars(found), "rows": rows}
     write_json(config.folder / "benchmark.json", report)
-    write_csv(config.folder / "benchmark.csv", rows, columns(config.batches))
+    write_csv(config.folder / "benchmark.csv", rows, benchmark_columns(config.batches))
     drawn = draw_latency(found.rows, config.folder / "benchmark.png")
     results().print(*benchmark_tables(found), sep="\n")
     names = "benchmark.csv, benchmark.json" + (" and benchmark.png" if drawn else "; no row for a picture")

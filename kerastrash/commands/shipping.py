@@ -12,9 +12,9 @@ from kerastrash.export.agreement import ExportReport
 from kerastrash.export.config import ExportConfig
 from kerastrash.export.export import export_formats, exported_name
 from kerastrash.files import sha256, write_json
-from kerastrash.reports.adjustment import adjustment_json, adjustment_table, draw_adjustment
 from kerastrash.reports.compress import draw_widths, prune_table, quantisation_table
 from kerastrash.reports.export import export_tables
+from kerastrash.reports.score import adjustment_json, adjustment_table, draw_adjustment
 from kerastrash.runs import MODEL, model_in, open_run, run_folder
 from kerastrash.scoring.adjustment import adjust
 from kerastrash.scoring.config import ScoreConfig

@@ -18,8 +18,8 @@ from kerastrash.models.builder import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.reports.data_tables import print_summary
+from kerastrash.reports.run import trials_table
 from kerastrash.reports.score import score_tables
-from kerastrash.reports.trials import trials_table
 from kerastrash.runs import model_in, open_run, run_folder
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes

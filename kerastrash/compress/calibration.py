@@ -38,7 +38,7 @@ def draw_calibration(part: Part, count: int, seed: int) -> Calibration:
 
 
 def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Every place in `labels` once, int64, in a drawn order in which the classes take turns while they last."""
+    """Every index of `labels` once, int64, in a drawn order in which the classes take turns while they last."""
     order = np.random.default_rng(seed).permutation(len(labels))
     turns = np.empty(len(order), "int64")
     for label in np.unique(labels):

@@ -84,7 +84,7 @@ def channel_groups(model: keras.Model) -> ChannelGroups:
 
 @dataclass(frozen=True)
 class Call:
-    """One layer, or operation of `keras.ops`, at its one place in a net."""
+    """One layer, or operation of `keras.ops`, as a net calls it."""
 
     layer: keras.Operation
     entering: tuple[keras.KerasTensor, ...]

@@ -108,16 +108,18 @@ def quantise(
     output, settings = Path(output), settings or QuantiseSettings()
     quantiser = _quantiser(runtime, output)
     model, task = _open(Path(model_path), runtime, data, settings)
-    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as place:
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as int8:
         float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
         write_model(model, runtime, float32, task.description)
         description = replace(task.description, precision="int8")
         candidates = quantiser(float32, Path(folder), task.drawn.images, settings.target, description)
-        choice = _choose(candidates, open_runtime(float32), task)
-        _copy(choice.path, place)
-        report = _report(task, choice, float32, place)
+        divergences = _divergences(candidates, open_runtime(float32), task)
+        closest = min(divergences, key=divergences.get)
+        for part in format_of(closest.path).parts(closest.path).values():
+            copy_file(part, int8.with_suffix(part.suffix))
+        report = _report(task, closest.method, divergences, float32, int8)
         _check_loss(report, output)
-        write_sidecar(report, place)
+        write_sidecar(report, int8)
     return report
 
 
@@ -128,7 +130,7 @@ class QuantiseTask:
     model_path: Path
     runtime: QuantisedFormat
     description: Description
-    """Of the float32 file."""
+    """What the float32 file says of itself."""
     dataset: Dataset
     drawn: Calibration
     settings: QuantiseSettings
@@ -156,18 +158,11 @@ def _open(
     return model, QuantiseTask(path, runtime, description, dataset, drawn, settings)
 
 
-@dataclass(frozen=True)
-class Chosen(Int8File):
-    """The candidate closest to the float32 file, and how far each was."""
-
-    divergences: dict[str, float]
-
-
-def _choose(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) -> Chosen:
+def _divergences(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) -> dict[Int8File, float]:
+    """How far each candidate is from the float32 file on the images held back."""
     held_back = task.drawn.held_back
     console.print(f"quantising for {net.name} with {len(task.drawn.images)} training images", highlight=False)
-    expected = outputs(net, held_back)
-    found: dict[Int8File, float] = {}
+    expected, found = outputs(net, held_back), {}
     try:
         for candidate in candidates:
             answers = outputs(open_runtime(candidate.path), held_back)
@@ -177,18 +172,12 @@ def _choose(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) ->
     except Exception as error:  # the quantisers raise what they like
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"{task.model_path}: cannot be quantised for {net.name} ({reason}); use float32") from error
-    best = min(found, key=found.get)
-    return Chosen(best.method, best.path, {candidate.method: value for candidate, value in found.items()})
+    return found
 
 
-def _copy(path: Path, place: Path) -> None:
-    copy_file(path, place)
-    weights = path.with_suffix(".bin")
-    if weights.exists():
-        copy_file(weights, place.with_suffix(".bin"))
-
-
-def _report(task: QuantiseTask, choice: Chosen, float32: Path, int8: Path) -> QuantisationReport:
+def _report(
+    task: QuantiseTask, method: str, divergences: dict[Int8File, float], float32: Path, int8: Path
+) -> QuantisationReport:
     console.print("measuring macro F1 of float32 and of int8 on the validation and test splits", highlight=False)
     net, packages = open_runtime(int8), _QUANTISERS[task.runtime][1]
     return QuantisationReport(
@@ -200,8 +189,8 @@ def _report(task: QuantiseTask, choice: Chosen, float32: Path, int8: Path) -> Qu
         input_size=net.input_size,
         runtime=net.name,
         device=net.device,
-        method=choice.method,
-        divergences=choice.divergences,
+        method=method,
+        divergences={file.method: value for file, value in divergences.items()},
         images=len(task.drawn.images),
         held_back=len(task.drawn.held_back),
         data=task.dataset.name,

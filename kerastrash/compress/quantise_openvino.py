@@ -26,7 +26,7 @@ OVERFLOW: dict[Target, nncf.OverflowFix] = {
     "x86": nncf.OverflowFix.ENABLE,
     "arm": nncf.OverflowFix.DISABLE,
 }
-"""Whether weights keep 7 bits, for x86 processors whose sums of 16 bits overflow with 8."""
+"""7 bits for the weights, for x86 processors whose sums of 16 bits overflow with 8."""
 
 
 def quantise_openvino(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Box, Crop, Frame, Record
+from kerastrash.data.records import Box, Crop, EncodedImage, Frame
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -24,7 +24,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 class ImageError(DataError):
     """A file or box of which no crop can be cut; `reason` is the same for every image with the same fault."""
 
-    def __init__(self, path: Path | Record | str, reason: str, remedy: str) -> None:
+    def __init__(self, path: Path | EncodedImage | str, reason: str, remedy: str) -> None:
         super().__init__(f"{path}: {reason}; {remedy}")
         self.reason = reason
 
@@ -39,7 +39,7 @@ def read_crop(crop: Crop, size: int) -> np.ndarray:
     return square(cut(image, crop), size)
 
 
-def read_bytes(path: Path | Record) -> bytes:
+def read_bytes(path: Path | EncodedImage) -> bytes:
     """The bytes of a file, at most 256 MiB, or of a record."""
     if not isinstance(path, Path):
         return path.read_bytes()
@@ -58,7 +58,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(path: Path | Record | str, data: bytes, frame: Frame | None = None) -> Image.Image:
+def decode(path: Path | EncodedImage | str, data: bytes, frame: Frame | None = None) -> Image.Image:
     """Decodes to RGB, turned as its boxes expect: as displayed (EXIF applied) unless only the stored size fits `frame`.
 
     TACO's official boxes are drawn on the photograph as displayed. Grey, palette, CMYK and 16-bit images become

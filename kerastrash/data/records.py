@@ -13,7 +13,7 @@ Frame = tuple[int, int]
 SPLITS = ("train", "val", "test")
 
 
-class Record(Protocol):
+class EncodedImage(Protocol):
     """An encoded image inside a larger file. Hashable; `str()` of it names it in messages."""
 
     def read_bytes(self) -> bytes:
@@ -25,7 +25,7 @@ class Record(Protocol):
 class Crop:
     """One object to classify: a box on a photograph, or a whole photograph."""
 
-    image: Path | Record
+    image: Path | EncodedImage
     box: Box | None
     """x, y, width, height in pixels; None is the whole image."""
     label: int

@@ -140,10 +140,10 @@ def export_model(
     check_precision(name, description.precision)
     FORMATS[name].check_packages()
     _check_classes(description, original)
-    with staged_model(path) as place:
-        write_unstaged(original.model, name, place, description)
-        report = _report(original, name, place, path, description)
-        write_sidecar(report, place)
+    with staged_model(path) as temporary:
+        write_unstaged(original.model, name, temporary, description)
+        report = _report(original, name, temporary, path, description)
+        write_sidecar(report, temporary)
     return report
 
 

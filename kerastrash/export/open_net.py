@@ -18,6 +18,8 @@ class Runtime(Protocol):
     """Such as `keras-torch` or `onnxruntime`."""
     input_size: int
     """Side in pixels of the square images it takes."""
+    description: Description
+    """What its file says of itself."""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""

@@ -36,8 +36,8 @@ def staged_model(path: Path) -> Iterator[Path]:
     """
     if path.is_dir() and any(path.iterdir()) and not (path / "saved_model.pb").is_file():
         raise FileError(f"{path}: a folder with other files; choose another name for the model")
-    with staged(path) as place:
-        yield place
+    with staged(path) as temporary:
+        yield temporary
         with contextlib.suppress(ModelError):
             if DIGESTS in read_sidecar(path):
                 sidecar_path(path).unlink()
@@ -58,8 +58,8 @@ def write_model(model: keras.Model, name: FormatName, path: Path | str, descript
     path, description = Path(path), description or Description()
     check_precision(name, description.precision)
     FORMATS[name].check_packages(opening=False)
-    with staged_model(path) as place:
-        write_unstaged(model, name, place, description)
+    with staged_model(path) as temporary:
+        write_unstaged(model, name, temporary, description)
     return path
 
 

@@ -116,7 +116,7 @@ def in_float32(model: keras.Model) -> keras.Model:
 
 
 def gives_probabilities(model: keras.Model) -> bool:
-    """Whether the model's last layer is a softmax, or has one for its activation."""
+    """True where the model's last layer is a softmax, or has one for its activation."""
     last = model.layers[-1]
     return isinstance(last, layers.Softmax) or _activates_with_softmax(last)
 

@@ -2,16 +2,15 @@
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from kerastrash.files import write_csv, write_json, write_text
 from kerastrash.reports.comparison_rows import Comparison, SeedRow, SystemRow
-from kerastrash.reports.tradeoff import draw_tradeoff
-from kerastrash.reports.trials import markdown_table
+from kerastrash.reports.pictures import Dot, draw_dots
+from kerastrash.reports.tables import PlainTable, markdown_page, number
 
 TABLE, MODELS, REPORT, PAGE, PICTURE = (
     *("comparison.csv", "runs.csv", "comparison.json"),
@@ -21,8 +20,7 @@ COLUMNS = (
     *("system", "net", "team", "px", "epochs", "seeds", "parameters", "MMACs"),
     *("F1", "ms", "time", "score"),
 )
-WORDS = 2
-"""So many of the columns hold text; the others hold numbers."""
+GROUPS = ("ours", "the contest's teams")
 EXPLAINED = (
     "F1: macro, test split, mean ± standard deviation over the seeds. ms: median of one image at batch 1; time: as a "
     "share of the baseline's. Score, lower is better: 0.5 x time + sigmoid(20 x (baseline F1 - F1))."
@@ -55,16 +53,24 @@ def write_comparison(found: Comparison) -> list[str]:
 
 def comparison_tables(found: Comparison) -> Iterator[RenderableType]:
     """The table, then a sentence for everything that a reader of it has to know."""
-    table = Table(title=escape(str(found.folder)), caption=EXPLAINED, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for place, name in enumerate(COLUMNS):
-        table.add_column(name, justify="left" if place < WORDS else "right", overflow="fold", no_wrap=place >= WORDS)
-    for row in found.rows:
-        table.add_row(*map(escape, cells(row)), style="red" if row.reason else "cyan" if row.team else None)
-    yield table
-    for line in sentences(found):
-        yield escape(line)
+    yield systems_table(found)
+    yield from map(Text, sentences(found))
     for name, reason in failures(found.rows):
-        yield f"[red]{escape(name)}:[/] {escape(reason)}"
+        yield Text.assemble((f"{name}:", "red"), f" {reason}")
+
+
+def systems_table(found: Comparison) -> PlainTable:
+    """A row for each system, the best one first."""
+    return PlainTable(
+        COLUMNS,
+        [cells(row) for row in found.rows],
+        text=("system", "net"),
+        title=str(found.folder),
+        caption=EXPLAINED,
+        styles={
+            index: "red" if row.reason else "cyan" for index, row in enumerate(found.rows) if row.reason or row.team
+        },
+    )
 
 
 def cells(row: SystemRow) -> list[str]:
@@ -72,17 +78,21 @@ def cells(row: SystemRow) -> list[str]:
     return [
         row.name,
         row.net if row.kind == "trained" else f"{row.net}, {row.kind}",
-        "" if row.team is None else str(row.team),
-        "" if row.input_size is None else str(row.input_size),
+        number(row.team, "d"),
+        number(row.input_size, "d"),
         str(row.epochs),
         str(row.seeds),
-        "" if row.parameters is None else f"{row.parameters:,.0f}",
+        number(row.parameters, ",.0f"),
         "" if row.macs is None else f"{row.macs / 1e6:,.1f}",
         _with_deviation(row.test_f1, row.test_f1_sd) or (f"({row.val_f1:.4f} val)" if row.val_f1 is not None else ""),
-        "" if row.ms is None else f"{row.ms:.2f}",
-        "" if row.relative_time is None else f"{row.relative_time:.2f}",
+        number(row.ms, ".2f"),
+        number(row.relative_time, ".2f"),
         _with_deviation(row.score, row.score_sd),
     ]
+
+
+def _with_deviation(value: float | None, deviation: float | None) -> str:
+    return number(value, ".4f") + ("" if deviation is None else f" ± {deviation:.4f}")
 
 
 def sentences(found: Comparison) -> list[str]:
@@ -94,13 +104,13 @@ def sentences(found: Comparison) -> list[str]:
         lines.append(f"No scores: no model of the baseline {found.baseline} could be measured.")
     else:
         lines.append("Trained only: F1 on the validation split; the same command without --train-only measures.")
-    best = [next((row for row in found.rows if row.score is not None and mine(row)), None) for mine in (_ours, _teams)]
-    if all(best):
-        ours, teams = best
+    scored = [row for row in found.rows if row.score is not None]
+    ours, teams = ([row for row in scored if (row.team is None) is mine] for mine in (True, False))
+    if ours and teams:
         lines.append(
-            f"Best of ours: {ours.name}, score {ours.score:.4f}; best of the contest's teams: {teams.name}, score "
-            f"{teams.score:.4f}; ours is {'lower' if ours.score < teams.score else 'higher'} by "
-            f"{abs(teams.score - ours.score):.4f}."
+            f"Best of ours: {ours[0].name}, score {ours[0].score:.4f}; best of the contest's teams: {teams[0].name}, "
+            f"score {teams[0].score:.4f}; ours is {'lower' if ours[0].score < teams[0].score else 'higher'} by "
+            f"{abs(teams[0].score - ours[0].score):.4f}."
         )
     return lines
 
@@ -110,12 +120,25 @@ def failures(rows: Sequence[SystemRow]) -> list[tuple[str, str]]:
     return [(row.name, row.reason) for row in rows if row.reason]
 
 
+def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
+    """Draws a dot for every system that has both an F1 and a time; False, and no file, where none has.
+
+    Bars are the standard deviation of F1 over the seeds; the line joins the systems that no other one beats in both.
+    """
+    dots = [
+        Dot(row.ms, row.test_f1, row.name, int(row.team is not None), row.test_f1_sd)
+        for row in rows
+        if row.test_f1 is not None and row.ms is not None
+    ]
+    return draw_dots(path, dots, "F1 against time", GROUPS)
+
+
 def comparison_markdown(found: Comparison, drawn: bool) -> str:
     """The page: table, picture, conditions, what failed, and the systems file."""
     bad = [f"- {name}: {reason}" for name, reason in failures(found.rows)]
-    parts = [
+    return markdown_page(
         f"# {found.folder.name}",
-        markdown_table(COLUMNS, [cells(row) for row in found.rows]).strip(),
+        systems_table(found).markdown(),
         EXPLAINED,
         *sentences(found),
         f"![F1 against time]({PICTURE})" if drawn else "",
@@ -125,8 +148,7 @@ def comparison_markdown(found: Comparison, drawn: bool) -> str:
         "\n".join(bad),
         "## Systems file",
         f"```yaml\n{found.systems_file.read_text(encoding='utf-8').strip()}\n```",
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    )
 
 
 def _conditions(found: Comparison) -> Iterator[str]:
@@ -144,17 +166,3 @@ def _conditions(found: Comparison) -> Iterator[str]:
         f"{found.settings['clock']['blocks']} blocks, all nets in one run."
     )
     yield f"Python {environment['python']}, {versions}."
-
-
-def _with_deviation(value: float | None, deviation: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4f}" if deviation is None else f"{value:.4f} ± {deviation:.4f}"
-
-
-def _ours(row: SystemRow) -> bool:
-    return row.team is None
-
-
-def _teams(row: SystemRow) -> bool:
-    return row.team is not None

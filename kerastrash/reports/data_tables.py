@@ -1,19 +1,19 @@
 """A data set on the terminal: what it holds and left out, and what a check of it found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from kerastrash.console import results
 from kerastrash.data.checks import CheckReport, Finding, Severity
 from kerastrash.data.counts import TINY, ClassCount, Histogram, summarise
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.records import SPLITS
+from kerastrash.reports.tables import PlainTable
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
 NAMED = 2
@@ -28,48 +28,38 @@ MISSING = 10
 def print_summary(dataset: Dataset) -> None:
     """Prints what the data set holds, and what was left out of it, to standard output."""
     summary = summarise(dataset)
-    tables = [_splits_table(summary), _sizes_table(summary)]
+    rows = {**summary["classes"], "all": summary["all"]}
+    tables = [_splits_table(rows, summary["name"]), _sizes_table(rows, summary["input_size"])]
     if summary["left_out"]:
         tables.append(_left_out_table(summary["left_out"]))
     results().print(Group(*tables))
 
 
-def _splits_table(summary: Mapping[str, Any]) -> Table:
-    table = _table(f"{summary['name']}: crops by class", "class", (*SPLITS, "all", "photographs"))
-    for name, row in _rows(summary):
-        table.add_row(name, *(str(row[column]) for column in (*SPLITS, "crops", "photographs")))
-    return table
+def _splits_table(rows: Mapping[str, Mapping[str, Any]], name: str) -> PlainTable:
+    cells = [
+        [label, *(str(row[column]) for column in (*SPLITS, "crops", "photographs"))] for label, row in rows.items()
+    ]
+    return PlainTable(("class", *SPLITS, "all", "photographs"), cells, text=("class",), title=f"{name}: crops by class")
 
 
-def _sizes_table(summary: Mapping[str, Any]) -> Table:
-    title = f"crop sizes in pixels (min / median / max) before padding and resizing to {summary['input_size']}"
-    table = _table(title, "class", ("width", "height", f"a side < {TINY}"))
-    for name, row in _rows(summary):
-        spreads = (
-            f"{row[side]['min']} / {row[side]['median']:.0f} / {row[side]['max']}" for side in ("width", "height")
-        )
-        table.add_row(name, *spreads, str(row["tiny"]))
-    return table
+def _sizes_table(rows: Mapping[str, Mapping[str, Any]], size: int) -> PlainTable:
+    def spread(row: Mapping[str, Any], side: str) -> str:
+        return f"{row[side]['min']} / {row[side]['median']:.0f} / {row[side]['max']}"
+
+    cells = [[label, spread(row, "width"), spread(row, "height"), str(row["tiny"])] for label, row in rows.items()]
+    title = f"crop sizes in pixels (min / median / max) before padding and resizing to {size}"
+    return PlainTable(("class", "width", "height", f"a side < {TINY}"), cells, text=("class",), title=title)
 
 
-def _left_out_table(left_out: Mapping[str, list[str]]) -> Table:
-    table = _table(f"left out: {sum(map(len, left_out.values()))}", "reason", ("count",))
-    table.add_column("which")
-    for reason, items in left_out.items():
-        more = f" and {len(items) - NAMED} more" if len(items) > NAMED else ""
-        table.add_row(escape(reason), str(len(items)), escape(", ".join(items[:NAMED]) + more))
-    return table
+def _left_out_table(left_out: Mapping[str, list[str]]) -> PlainTable:
+    rows = [[reason, str(len(items)), ", ".join(_first(items))] for reason, items in left_out.items()]
+    title = f"left out: {sum(map(len, left_out.values()))}"
+    return PlainTable(("reason", "count", "which"), rows, text=("reason", "which"), title=title)
 
 
-def _table(title: str, first: str, numbers: Sequence[str]) -> Table:
-    table = Table(first, title=escape(title), title_justify="left")
-    for name in numbers:
-        table.add_column(name, justify="right")
-    return table
-
-
-def _rows(summary: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    return [*((escape(name), row) for name, row in summary["classes"].items()), ("all", summary["all"])]
+def _first(items: Sequence[str]) -> list[str]:
+    """The first items, and how many more there are."""
+    return [*items[:NAMED], *([f"and {len(items) - NAMED} more"] if len(items) > NAMED else [])]
 
 
 def check_tables(report: CheckReport) -> Group:
@@ -79,11 +69,11 @@ def check_tables(report: CheckReport) -> Group:
         Columns([_histogram_table(one) for one in report.histograms], padding=(0, 4)),
     ]
     if report.licences:
-        parts.append(_licence_table(report.licences))
+        parts.append(_count_table("licence", "images", report.licences, "licences"))
     if report.findings:
         parts.append(_findings_table(report.findings))
     good = not (report.failed or report.unusable)
-    parts.append(f"[{'bold green' if good else 'bold red'}]{escape(report.verdict)}[/]")
+    parts.append(Text(report.verdict, "bold green" if good else "bold red"))
     return Group(*parts)
 
 
@@ -92,44 +82,39 @@ def used_splits(counts: Sequence[ClassCount]) -> tuple[str, ...]:
     return tuple(split for split in SPLITS if any(row.splits[split] for row in counts))
 
 
-def _counts_table(report: CheckReport) -> Table:
+def _counts_table(report: CheckReport) -> PlainTable:
     splits = used_splits(report.counts)
-    title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
-    table = Table("class", title=escape(title), title_justify="left")
-    for name in (*splits, "crops", "photographs", "tiny"):
-        table.add_column(name, justify="right")
-    for row in report.counts:
-        figures = (*(row.splits[split] for split in splits), row.crops, row.photographs, row.tiny)
-        table.add_row(escape(row.name), *map(str, figures), style="bold" if row is report.counts[-1] else None)
-    return table
+    rows = [
+        [row.name, *map(str, (*(row.splits[split] for split in splits), row.crops, row.photographs, row.tiny))]
+        for row in report.counts
+    ]
+    return PlainTable(
+        ("class", *splits, "crops", "photographs", "tiny"),
+        rows,
+        text=("class",),
+        title=f"{report.name}: {report.crops} crops on {report.photographs} photographs",
+        styles={len(rows) - 1: "bold"},
+    )
 
 
-def _histogram_table(histogram: Histogram) -> Table:
-    table = Table("range", title=histogram.title, title_justify="left")
-    table.add_column("crops", justify="right")
-    table.add_column("")
+def _histogram_table(histogram: Histogram) -> PlainTable:
     most = max((count for _, count in histogram.bars), default=0) or 1
-    for name, count in histogram.bars:
-        table.add_row(name, str(count), "█" * round(BAR * count / most) if count else "")
-    return table
+    rows = [[name, str(count), "█" * round(BAR * count / most)] for name, count in histogram.bars]
+    return PlainTable(("range", "crops", ""), rows, text=("range", ""), title=histogram.title)
 
 
-def _licence_table(licences: Sequence[tuple[str, int]]) -> Table:
-    table = Table("licence", title="licences", title_justify="left")
-    table.add_column("images", justify="right")
-    for name, count in licences:
-        table.add_row(escape(name), str(count))
-    return table
+def _count_table(name: str, number: str, counts: Iterable[tuple[str, int]], title: str) -> PlainTable:
+    return PlainTable((name, number), [[each, str(count)] for each, count in counts], text=(name,), title=title)
 
 
-def _findings_table(findings: Sequence[Finding]) -> Table:
-    table = Table("", "finding", title="findings", title_justify="left")
-    table.add_column("count", justify="right")
-    table.add_column("which", overflow="fold")
-    for finding in findings:
-        severity = f"[{COLOURS[finding.severity]}]{finding.severity}[/]"
-        table.add_row(severity, finding.title, str(len(finding.items)), escape(_which(finding)))
-    return table
+def _findings_table(findings: Sequence[Finding]) -> PlainTable:
+    return PlainTable(
+        ("severity", "finding", "count", "which"),
+        [[one.severity, one.title, str(len(one.items)), _which(one)] for one in findings],
+        text=("severity", "finding", "which"),
+        title="findings",
+        styles={index: COLOURS[one.severity] for index, one in enumerate(findings)},
+    )
 
 
 def _which(finding: Finding) -> str:
@@ -137,27 +122,22 @@ def _which(finding: Finding) -> str:
     groups = finding.by_note()
     lines = []
     for note, names in groups[:NOTES]:
-        first = [*names[:NAMED], *([f"and {len(names) - NAMED} more"] if len(names) > NAMED else [])]
+        first = _first(names)
         lines += [f"{len(names)} x {note}: {', '.join(first)}"] if note else first
     if len(groups) > NOTES:
         lines.append(f"and {len(groups) - NOTES} more reasons")
     return "\n".join(lines)
 
 
-def account_table(account: Mapping[str, int]) -> Table:
+def account_table(account: Mapping[str, int]) -> PlainTable:
     """Where every annotation of a downloaded set has gone, and their sum."""
-    table = Table("annotations", title="every annotation accounted for", title_justify="left", show_footer=True)
-    table.columns[0].footer = "in the file"
-    table.add_column("count", justify="right", footer=str(sum(account.values())))
-    for name, count in account.items():
-        table.add_row(escape(name), str(count))
-    return table
+    rows = [[name, str(count)] for name, count in (*account.items(), ("in the file", sum(account.values())))]
+    title = "every annotation accounted for"
+    return PlainTable(("annotations", "count"), rows, text=("annotations",), title=title, summed=True)
 
 
-def missing_table(missing: Sequence[Mapping[str, str]], total: int, path: Path) -> Table:
+def missing_table(missing: Sequence[Mapping[str, str]], total: int, path: Path) -> PlainTable:
     """The first photographs that could not be had, each with its address and the reason."""
+    columns = ("photograph", "address", "reason")
     title = f"missing: {len(missing)} of {total} photographs; all are named in {path}"
-    table = Table("photograph", "address", "reason", title=escape(title), title_justify="left")
-    for row in missing[:MISSING]:
-        table.add_row(*map(escape, row.values()))
-    return table
+    return PlainTable(columns, [list(row.values()) for row in missing[:MISSING]], text=columns, title=title)

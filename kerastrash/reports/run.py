@@ -1,82 +1,184 @@
-"""report.md of a search: the best net, its score, how it was measured, all trials, the published rows."""
+"""report.md of a run, with its pictures: the net, its score and predictions, its training, the trials of a search."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kerastrash.export.open_net import conditions
-from kerastrash.files import write_text
-from kerastrash.reports.trials import TrialRow, draw_trials, markdown_table, trials_markdown
-from kerastrash.scoring.formula import MEASURED_ON, PUBLISHED_COLUMNS, PUBLISHED_ROWS
+from kerastrash.files import read_csv, write_text
+from kerastrash.reports.pictures import COLOURS, picture
+from kerastrash.reports.score import accuracy_table, clock_table, confusion_table, published_table
+from kerastrash.reports.sheets import draw_predictions
+from kerastrash.reports.tables import PlainTable, markdown_page
+from kerastrash.runs import environment
+from kerastrash.scoring.formula import MEASURED_ON
 from kerastrash.scoring.report import ScoreReport
+from kerastrash.training.checkpoint import METRICS
 
-REPORT, PICTURE = "report.md", "trials.png"
+REPORT, PREDICTIONS, TRAINING, TRIALS = "report.md", "predictions.png", "training.png", "trials.png"
+TrialRow = Mapping[str, Any]
+COLUMNS = ("trial", "score", "F1", "ms", "params", "MMACs", "layers", "px", "epochs", "net", "recipe")
+LOSSES = {"cross_entropy": "ce", "logit_adjusted": "adj", "class_balanced": "bal", "focal": "focal"}
 
 
 def write_report(
-    folder: Path,
-    trials: Sequence[TrialRow],
-    best: str,
-    origin: str,
-    score: ScoreReport,
-    environment: dict[str, Any],
+    folder: Path, score: ScoreReport, origin: str, trials: Sequence[TrialRow] = (), best: str = ""
 ) -> None:
-    """Writes report.md and trials.png into the run's folder; `origin` says where its model is from."""
-    draw_trials(trials, best, folder / PICTURE)
-    text = f"""# {folder.name}
+    """Writes report.md and its pictures: predictions.png, training.png of the run's metrics.csv, trials.png.
 
-{_origin(trials, best, origin)}
-{_result(score)}
-
-{_conditions(score, environment)}
-
-{_clock_table(score)}
-{chr(10).join(f"Reference of the {clock.clock} clock: {clock.reference}." for clock in score.clocks)}
-
-| class | F1 |
-| --- | --- |
-{chr(10).join(f"| {name} | {f1:.4f} |" for name, f1 in zip(score.classes, score.evaluation.class_f1, strict=True))}
-
-## Trials
-
-Score and F1 on the validation split. Net: width (w), then depth (d) of a given net, or for each stage blocks x kernel,
-expansion, squeeze-and-excite (se), hard-swish (hs). Recipe: peak learning rate, batch size, RandAugment operations,
-loss.
-
-![trials]({PICTURE})
-
-{trials_markdown(trials)}
-## Published rows
-
-Measured on {MEASURED_ON}: not comparable with the figures above.
-
-{markdown_table(PUBLISHED_COLUMNS, [row.cells() for row in PUBLISHED_ROWS])}"""
-    write_text(folder / REPORT, text)
-
-
-def _origin(trials: Sequence[TrialRow], best: str, origin: str) -> str:
-    failed = sum(row["status"] == "failed" for row in trials)
-    return f"Best of {len(trials)} trials ({failed} failed): trial {best}, in `best.keras` {origin}."
+    Args:
+        folder: of the run.
+        score: of its net.
+        origin: a sentence that says where the net is from.
+        trials: all rows of a search; `best` is the name of the one that the net is from.
+    """
+    draw_predictions(score.examples, score.evaluation, score.classes, folder / PREDICTIONS)
+    trained = draw_training(read_csv(folder / METRICS), folder / TRAINING)
+    if trials:
+        draw_trials(trials, best, folder / TRIALS)
+    page = markdown_page(
+        f"# {folder.name}",
+        origin,
+        _result(score),
+        _conditions(score),
+        clock_table(score).markdown(),
+        "\n".join(f"Reference of the {clock.clock} clock: {clock.reference}." for clock in score.clocks),
+        *_predictions(score),
+        *(("## Training", f"![loss and macro F1]({TRAINING})") if trained else ()),
+        *(_trials(trials) if trials else ()),
+        "## Published rows",
+        f"Measured on {MEASURED_ON}: not comparable with the figures above.",
+        published_table().markdown(),
+    )
+    write_text(folder / REPORT, page)
 
 
 def _result(score: ScoreReport) -> str:
-    return f"""{score.parameters:,} parameters at {score.input_size} px.
-Macro F1 on the {score.images} images of the {score.part} split: **{score.evaluation.macro_f1:.4f}**;
-score **{score.score:.4f}** (lower is better)."""
+    size = "" if score.parameters is None else f"{score.parameters:,} parameters, "
+    return f"""{size}{score.input_size} px. Macro F1 on the {score.images} images of the {score.split} split:
+**{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better)."""
 
 
-def _conditions(score: ScoreReport, environment: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    here = conditions(score.runtime, score.device, score.threads)
-    return f"""Made by `{environment["command"]}`.
-Measured at batch 1 with {here} (of {environment["cores"]} cores); Python {environment["python"]}, {versions}."""
+def _conditions(score: ScoreReport) -> str:
+    here = environment()
+    versions = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
+    measured = conditions(score.runtime, score.device, score.threads)
+    return f"""Made by `{here["command"]}`.
+Measured at batch 1 with {measured} (of {here["cores"]} cores); Python {here["python"]}, {versions}."""
 
 
-def _clock_table(score: ScoreReport) -> str:
-    rows = []
-    for clock in score.clocks:
-        nets = {"best.keras": (clock.model, clock.seconds), "baseline": (clock.baseline, clock.baseline_seconds)}
-        for name, (timing, seconds) in nets.items():
-            value = f"{clock.score:.4f}" if name == "best.keras" else ""
-            rows.append([clock.clock, name, f"{timing.median_ms:.2f}", f"{timing.p90_ms:.2f}", f"{seconds:.2f}", value])
-    return markdown_table(["clock", "net", "median ms", "p90 ms", f"{score.images} images s", "score"], rows)
+def _predictions(score: ScoreReport) -> list[str]:
+    wrong = int((score.evaluation.labels != score.evaluation.predicted).sum())
+    return [
+        "## Predictions",
+        accuracy_table(score).markdown(),
+        f"{wrong} of {score.images} images are taken for another class. True class by row, predicted class by column:",
+        confusion_table(score).markdown(),
+        "The worst first: framed red what the net takes for something else, the most certain first, then what it gets "
+        "right, the least certain first. Under each the class that it gives and how certain it is.",
+        f"![predictions]({PREDICTIONS})",
+    ]
+
+
+def _trials(trials: Sequence[TrialRow]) -> list[str]:
+    failed = sum(row["status"] == "failed" for row in trials)
+    return [
+        "## Trials",
+        f"{len(trials)} trials, {failed} of them failed. Score and F1 on the validation split. Net: width (w), then "
+        "depth (d) of a given net, or for each stage blocks x kernel, expansion, squeeze-and-excite (se), hard-swish "
+        "(hs). Recipe: peak learning rate, batch size, RandAugment operations, loss.",
+        f"![trials]({TRIALS})",
+        PlainTable(COLUMNS, [cells(row) for row in ranked(trials)]).markdown(),
+    ]
+
+
+def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> PlainTable:
+    """The first `most` trials by score, the best one highlighted, failed ones red and always shown."""
+    rows = ranked(trials)
+    shown = [row for index, row in enumerate(rows) if index < most or row["status"] == "failed"]
+    hidden = len(rows) - len(shown)
+    caption = "score and F1 on the validation split, lower scores are better; ms: batch 1, median"
+    return PlainTable(
+        COLUMNS,
+        [cells(row) for row in shown],
+        text=("trial", "net", "recipe"),
+        title="Trials",
+        caption=caption + (f"; {hidden} more in trials.csv" if hidden else ""),
+        styles={
+            index: "red" if row["status"] == "failed" else "bold green"
+            for index, row in enumerate(shown)
+            if row["status"] == "failed" or row["trial"] == best
+        },
+    )
+
+
+def ranked(trials: Sequence[TrialRow]) -> list[TrialRow]:
+    """Trials from the lowest score up; failed ones last."""
+    return sorted(trials, key=lambda row: (row["status"] == "failed", row.get("score", 0)))
+
+
+def cells(row: TrialRow) -> list[str]:
+    """The cells of one trial under COLUMNS."""
+    if row["status"] == "failed":
+        figures = ["failed", *[""] * 5]
+    else:
+        figures = [
+            f"{row['score']:.4f}",
+            f"{row['f1']:.4f}",
+            f"{row['time_ms']:.2f}",
+            f"{row['parameters']:,}",
+            f"{row['macs'] / 1e6:.1f}",
+            str(row["layers"]),
+        ]
+    shape = row["reason"] if row["status"] == "failed" else describe_net(row)
+    return [row["trial"], *figures, str(row["input_size"]), str(row["epochs"]), shape, describe_recipe(row)]
+
+
+def describe_net(row: TrialRow) -> str:
+    """The net in one line: width, then a given net's depth, or repeats x kernel, expansion and extras by stage."""
+    if "stages" not in row:
+        return f"w{row['width']:g} d{row['depth']:g}"
+    stages = []
+    for stage in range(row["stages"]):
+        extras = ("se" if row[f"squeeze_excite_{stage}"] else "") + ("hs" if row[f"hard_swish_{stage}"] else "")
+        repeats, kernel, expansion = (row[f"{name}_{stage}"] for name in ("repeats", "kernel", "expansion"))
+        stages.append(f"{repeats}xk{kernel}e{expansion:g}{extras}")
+    return f"w{row['width']:g} " + " ".join(stages)
+
+
+def describe_recipe(row: TrialRow) -> str:
+    """The searched settings of the recipe in one line."""
+    return f"lr {row['learning_rate']:.3f} b{row['batch_size']} aug{row['n_select']} {LOSSES[row['loss']]}"
+
+
+def draw_trials(trials: Sequence[TrialRow], best: str, path: Path) -> None:
+    """Validation macro F1 against milliseconds an image, a dot a trial, coloured by score, the best one ringed."""
+    rows = [row for row in trials if row["status"] == "finished"]
+    times, f1 = [row["time_ms"] for row in rows], [row["f1"] for row in rows]
+    with picture(path, 7, 4.5) as axes:
+        sizes, scores = [20 + 10 * row["epochs"] for row in rows], [row["score"] for row in rows]
+        dots = axes.scatter(times, f1, s=sizes, c=scores, cmap="viridis_r", edgecolors="black", linewidths=0.5)
+        for spot in (spot for row, *spot in zip(rows, times, f1, strict=True) if row["trial"] == best):
+            axes.scatter(*spot, s=320, facecolors="none", edgecolors="tab:red", linewidths=2)
+            axes.annotate(f"best: {best}", spot, xytext=(12, -14), textcoords="offset points")
+        axes.figure.colorbar(dots, label="score (lower is better)")
+        labels = {"xlabel": "milliseconds an image, batch 1", "ylabel": "macro F1, validation"}
+        axes.set(**labels, title="Trials (size: epochs trained)")
+
+
+def draw_training(metrics: Sequence[Mapping[str, str]], path: Path) -> bool:
+    """Loss and macro F1 by epoch, from the rows of metrics.csv; False, and no file, without any."""
+    if not metrics:
+        return False
+    epochs = [int(row["epoch"]) for row in metrics]
+    with picture(path, 7, 4) as axes:
+        right = axes.twinx()
+        for name, label, style in (("loss", "loss, training", "--"), ("val_loss", "loss, validation", "-")):
+            axes.plot(epochs, [float(row[name]) for row in metrics], style, color="grey", label=label)
+        f1 = [float(row["val_macro_f1"]) for row in metrics]
+        right.plot(epochs, f1, "o-", color=COLOURS[0], markersize=3, label="macro F1, validation")
+        axes.set(xlabel="epoch", ylabel="loss")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        right.set(ylabel="macro F1", ylim=(0, 1))
+        axes.figure.legend(loc="outside upper center", ncols=3)
+    return True

@@ -1,22 +1,35 @@
-"""The baseline that a score is relative to: rows with random weights for its time, or a trained file for its F1 too."""
+"""The baseline that a score is relative to: rows with random weights for its time, or a trained file for its F1 too.
 
+A net and the baseline are timed in turns in one runtime, with as many threads, in one dtype policy.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from kerastrash.backends import device_description
 from kerastrash.console import console, track
-from kerastrash.data import DataConfig, prepare
+from kerastrash.data import DataConfig, Part, prepare, read_crop
 from kerastrash.errors import ModelError
-from kerastrash.export.formats import FORMATS
+from kerastrash.export.formats import FORMATS, FormatName, open_runtime
 from kerastrash.export.open_net import OpenNet, conditions
+from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
-from kerastrash.models.saved import image_size, open_model
+from kerastrash.models.builder import in_policy
+from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.runs import processor_name
+from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED
+from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED, Reference, reference_for
+
+INFERENCE, TOTAL = "inference", "total"
+"""The clocks: images in memory, or from the files on, with opening the net, decoding, padding and resizing."""
+MODEL, BASELINE = "model", "baseline"
 
 
 def resolve_runtime(clock: ClockConfig) -> ClockConfig:
@@ -55,11 +68,11 @@ class Baseline:
     """`published`, `given`, or `measured here`."""
 
 
-def open_baseline(clock: TimingConfig, data: DataConfig, part: str, classes: int) -> Baseline:
+def open_baseline(clock: TimingConfig, data: DataConfig, split: str, classes: int) -> Baseline:
     """Builds the baseline net, whose weights do not matter for its time; or opens a trained one and measures its F1.
 
     Args:
-        data, part: on what a trained baseline is measured.
+        data, split: on what a trained baseline is measured.
         classes: outputs that it must have.
 
     Raises:
@@ -74,10 +87,103 @@ def open_baseline(clock: TimingConfig, data: DataConfig, part: str, classes: int
             f"{clock.baseline_net}: gives {model.output_shape[1]} outputs, the data has {classes} classes: "
             "give a baseline trained for this data, or a preset"
         )
-    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).part(part)).macro_f1, MEASURED)
+    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).part(split)).macro_f1, MEASURED)
 
 
-def measured_as(clock: ClockConfig, baseline: OpenNet) -> str:
-    """How the baseline's time was measured: its net, size, runtime, device and threads."""
+def measured_as(clock: ClockConfig, baseline: OpenNet, dtype_policy: str = "float32") -> str:
+    """How the baseline's time was measured: its net, size, dtype policy, runtime, device and threads."""
     here = conditions(baseline.name, baseline.device, clock.threads)
-    return f"{clock.baseline_net} at {baseline.input_size} px, {here}"
+    policy = "" if dtype_policy == "float32" else f"{dtype_policy}, "
+    return f"{clock.baseline_net} at {baseline.input_size} px, {policy}{here}"
+
+
+def dtype_policy_of(model: keras.Model) -> str:
+    """The dtype policy in which a model computes; Rescaling and logits stay in float32 under any."""
+    names = (layer.dtype_policy.name for layer in model.layers if isinstance(layer, keras.Layer) and layer.weights)
+    return next((name for name in names if name != "float32"), "float32")
+
+
+def file_in_runtime(model: keras.Model, runtime: FormatName, path: Path, dtype_policy: str = "float32") -> Path:
+    """Writes a model as it is to be timed: for Keras in the dtype policy, for any other runtime in float32.
+
+    Args:
+        path: without the suffix, which the format adds.
+    """
+    path = path.with_name(path.name + FORMATS[runtime].suffix)
+    if runtime != "keras":
+        return write_model(model, runtime, path)
+    save_model(model if dtype_policy_of(model) == dtype_policy else in_policy(model, dtype_policy), path)
+    return path
+
+
+@dataclass(frozen=True)
+class TimedFile:
+    """A net that is timed: its file, and itself open in the file's runtime."""
+
+    path: Path
+    net: OpenNet
+    dtype_policy: str = "float32"
+    """Keras's; `float32` in every other runtime."""
+
+
+def opened_in_runtime(model: keras.Model, clock: ClockConfig, path: Path, dtype_policy: str) -> TimedFile:
+    """A model written by `file_in_runtime` and opened in the clock's runtime with its threads."""
+    file = file_in_runtime(model, clock.runtime, path, dtype_policy)
+    return TimedFile(file, open_runtime(file, clock.threads), dtype_policy if clock.runtime == "keras" else "float32")
+
+
+@dataclass(frozen=True)
+class BesideBaseline:
+    """What the clocks say of a net and of the baseline beside it."""
+
+    times: dict[str, dict[str, Timing]]
+    """By clock, then by MODEL and BASELINE."""
+    f1: float
+    """The baseline's."""
+    f1_source: str
+    measured_as: str
+
+    def reference(self, name: str, images: int, clock: ClockConfig) -> Reference:
+        """What the net is scored against on so many images by the clock of that name."""
+        seconds = self.times[name][BASELINE].seconds(images)
+        return reference_for(clock.reference, seconds, self.measured_as, self.f1, self.f1_source)
+
+
+def measure_beside_baseline(
+    timed: TimedFile,
+    part: Part,
+    clock: ClockConfig,
+    data: DataConfig,
+    split: str,
+    folder: Path,
+    clocks: Sequence[str] = (INFERENCE,),
+) -> BesideBaseline:
+    """Times a net in turns with the baseline net, both in one runtime and dtype policy, with as many threads.
+
+    Args:
+        timed: the net, open with `clock.threads`.
+        part: the images that are timed, at the net's size.
+        clock: its runtime not `auto`.
+        data, split: on what the F1 of a trained baseline is measured.
+        folder: receives the baseline's file.
+        clocks: INFERENCE, TOTAL or both.
+
+    Raises:
+        ModelError: the baseline cannot be opened, or was made for another number of classes.
+    """
+    baseline = open_baseline(clock, data, split, timed.net.classes)
+    beside = opened_in_runtime(baseline.model, clock, folder / BASELINE, timed.dtype_policy)
+    pair = {MODEL: timed, BASELINE: beside}
+    nets = {name: each.net for name, each in pair.items()}
+    chosen = spread(len(part), clock.timed_images)
+    crops = [part.crops[index] for index in chosen]
+    times = {}
+    if INFERENCE in clocks:
+        pixels = np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops])
+        images = {MODEL: part.images[part.indices[chosen]], BASELINE: pixels}
+        times[INFERENCE] = inference_times(nets, images, clock.blocks)
+    if TOTAL in clocks:
+        openers = {name: partial(open_runtime, each.path, clock.threads) for name, each in pair.items()}
+        times[TOTAL] = total_times(openers, crops, clock.blocks)
+    about = measured_as(clock, nets[BASELINE], timed.dtype_policy)
+    return BesideBaseline(times, baseline.f1, baseline.f1_source, about)

@@ -23,7 +23,7 @@ class TimingConfig:
     baseline_f1: float = BASELINE_F1
     """The baseline's macro F1 in the score; left alone, the published one. Far from it F1 hardly changes the score."""
     timed_images: int | None = None
-    """Time only so many images, spread evenly over the part; none: all of them."""
+    """Time only so many images, spread evenly over the split; none: all of them."""
     blocks: int = 5
     """Blocks that the timed images are cut into; model and baseline take turns block by block."""
 
@@ -63,8 +63,8 @@ class ScoreConfig:
 
     model: Path
     """The saved model: a .keras file, or one exported to any format, which its own runtime runs."""
-    part: Literal["train", "val", "test"] = "test"
-    """The part of the data that is classified and timed."""
+    split: Literal["train", "val", "test"] = "test"
+    """The split of the data that is classified and timed."""
     output: Path | None = None
     """Also write the report to this JSON file."""
     data: DataConfig = field(default_factory=unnamed)

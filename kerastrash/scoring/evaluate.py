@@ -1,4 +1,4 @@
-"""How right a net is on a part of a data set."""
+"""How right a net is on a split of a data set."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ import numpy as np
 from kerastrash.data import Part
 from kerastrash.errors import ModelError
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import Runtime
+from kerastrash.export.open_net import Runtime, softmax
 from kerastrash.metrics import class_f1, confusion_matrix
 
 
@@ -19,7 +19,9 @@ class Evaluation:
     labels: np.ndarray
     """(n,) int64."""
     predicted: np.ndarray
-    """(n,) int64: the class of the largest logit."""
+    """(n,) int64: the class of the largest output."""
+    certainty: np.ndarray
+    """(n,) float32 in [0, 1]: the probability that the net gives that class."""
     confusion: np.ndarray
     """(classes, classes) int64: true class by row, predicted class by column."""
     class_f1: np.ndarray
@@ -32,24 +34,28 @@ class Evaluation:
 
 
 def evaluate(model: keras.Model | Runtime, part: Part, batch: int = 64) -> Evaluation:
-    """Classifies every image of a part.
+    """Classifies every image of a split.
 
     Args:
-        model: a net for images of the part's size, as a model or already open in a runtime.
+        model: a net for images of the split's size, as a model or already open in a runtime.
         part: images and labels.
         batch: images at a time; changes the time this takes, not the answer.
 
     Raises:
-        ModelError: the part's labels go beyond the net's outputs, or its logits are not finite.
+        ModelError: the labels go beyond the net's outputs, or these are not finite.
     """
-    return judge(part.labels, logits_of(model, part, batch))
+    net = keras_runtime(model) if isinstance(model, keras.Model) else model
+    return judge(part.labels, logits_of(net, part, batch), net.description.softmax)
 
 
-def judge(labels: np.ndarray, logits: np.ndarray) -> Evaluation:
-    """What logits (n, classes) are worth for images of known labels (n,).
+def judge(labels: np.ndarray, logits: np.ndarray, probabilities: bool = False) -> Evaluation:
+    """What outputs (n, classes) are worth for images of known labels (n,).
+
+    Args:
+        probabilities: the outputs are these, and no logits.
 
     Raises:
-        ModelError: a label goes beyond the logits.
+        ModelError: a label goes beyond the outputs.
     """
     classes = logits.shape[1]
     if labels.max() >= classes:
@@ -59,11 +65,12 @@ def judge(labels: np.ndarray, logits: np.ndarray) -> Evaluation:
         )
     predicted = logits.argmax(axis=1).astype("int64")
     confusion = confusion_matrix(labels, predicted, classes)
-    return Evaluation(np.asarray(labels, "int64"), predicted, confusion, class_f1(confusion))
+    certainty = (logits if probabilities else softmax(logits)).max(axis=1).astype("float32")
+    return Evaluation(np.asarray(labels, "int64"), predicted, certainty, confusion, class_f1(confusion))
 
 
 def logits_of(model: keras.Model | Runtime, part: Part, batch: int = 64) -> np.ndarray:
-    """The model's logits for every image of a part, float32 (n, classes).
+    """The model's outputs, logits as a rule, for every image of a split, float32 (n, classes).
 
     Raises:
         ModelError: they are not finite.

@@ -26,14 +26,6 @@ class PublishedRow:
     time: float
     """Seconds for the contest's test set at batch 1."""
 
-    def cells(self) -> list[str]:
-        """The row under PUBLISHED_COLUMNS, empty where the report gives nothing."""
-        settings = ["" if value is None else str(value) for value in (self.input_size, self.epochs)]
-        return [self.name, self.net, *settings, *(f"{value:.4f}" for value in (self.score, self.f1, self.time))]
-
-
-PUBLISHED_COLUMNS = ("row", "net", "input", "epochs", "score", "F1", "time s")
-
 
 PUBLISHED_ROWS = (
     PublishedRow("1", "mobilenetv3_179", 224, 100, 1.5460, 0.6880, 84.9850),

@@ -1,9 +1,7 @@
-"""Scores a saved model: right answers, two clocks beside the baseline net, and the score on each clock."""
+"""The score of a saved model: right answers, two clocks beside the baseline net, and the score on each clock."""
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +10,27 @@ import numpy as np
 
 from kerastrash.backends import set_threads
 from kerastrash.console import say, track
-from kerastrash.data import Dataset, LeftOut, Part, prepare, read_crop
+from kerastrash.data import Dataset, LeftOut, Part, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, check_digests, format_of, open_runtime
-from kerastrash.export.open_net import OpenNet
-from kerastrash.export.writing import write_model
+from kerastrash.export.formats import check_digests, format_of, open_runtime
 from kerastrash.models.saved import open_model, read_description
-from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline, resolve_runtime
-from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
+from kerastrash.scoring.baseline import (
+    BASELINE,
+    INFERENCE,
+    MODEL,
+    TOTAL,
+    BesideBaseline,
+    TimedFile,
+    dtype_policy_of,
+    measure_beside_baseline,
+    opened_in_runtime,
+    resolve_runtime,
+)
+from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.config import ScoreConfig
 from kerastrash.scoring.evaluate import Evaluation, evaluate
-from kerastrash.scoring.formula import Reference, reference_for
-
-MODEL, BASELINE = "model", "baseline"
+from kerastrash.scoring.formula import Reference
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class ClockScore:
     model: Timing
     baseline: Timing
     seconds: float
-    """For the model over the whole part."""
+    """For the model over the whole split."""
     baseline_seconds: float
     reference: Reference
     score: float
@@ -45,13 +50,13 @@ class ClockScore:
 
 @dataclass(frozen=True)
 class ScoreReport:
-    """All that is known of one model on one part of the data."""
+    """All that is known of one model on one split of the data."""
 
     model: str
     data: str
-    part: str
+    split: str
     images: int
-    """Size of the part."""
+    """Size of the split."""
     classes: tuple[str, ...]
     input_size: int
     parameters: int | None
@@ -59,11 +64,15 @@ class ScoreReport:
     runtime: str
     device: str
     threads: int
+    dtype_policy: str
+    """Keras's, of the model and of the baseline beside it; `float32` in every other runtime."""
     evaluation: Evaluation
     clocks: tuple[ClockScore, ClockScore]
     """Inference, then total."""
     left_out: tuple[LeftOut, ...]
     """What of the data could not be used."""
+    examples: Part = field(repr=False)
+    """The images and labels of the split."""
 
     @property
     def score(self) -> float:
@@ -71,20 +80,21 @@ class ScoreReport:
         return self.clocks[0].score
 
     def settings(self) -> dict[str, Any]:
-        """The report as plain JSON values, the predictions themselves left out."""
+        """The report as plain JSON values, the images and predictions themselves left out."""
         evaluation = {
             "macro_f1": self.evaluation.macro_f1,
             "class_f1": dict(zip(self.classes, self.evaluation.class_f1.tolist(), strict=True)),
             "confusion": self.evaluation.confusion.tolist(),
         }
-        values = {name: value for name, value in vars(self).items() if name not in ("evaluation", "clocks", "left_out")}
+        others = ("evaluation", "clocks", "left_out", "examples")
+        values = {name: value for name, value in vars(self).items() if name not in others}
         clocks = {clock.clock: asdict(clock) for clock in self.clocks}
         left_out = [asdict(item) for item in self.left_out]
         return {**values, "score": self.score, **evaluation, "clocks": clocks, "left_out": left_out}
 
 
 def score_model(config: ScoreConfig) -> ScoreReport:
-    """Classifies and times the part with the model, and times the baseline net in turns with it.
+    """Classifies and times the split with the model, and times the baseline net in turns with it.
 
     Raises:
         ConfigError: the runtime is not installed, is not the one of an exported model, or the threads can no longer be
@@ -94,23 +104,23 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     """
     set_threads(config.clock.threads)
     config = _with_runtime(config)
-    with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
-        path, parameters = _model_file(config, Path(folder))
-        net = open_runtime(path, config.clock.threads)
+    with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
+        folder = Path(name)
+        timed, parameters = _opened(config, folder)
+        net = timed.net
         dataset = prepare(config.data, net.input_size, track)
         check_classes(net.classes, net.description, dataset, config.model)
-        baseline = open_baseline(config.clock, config.data, config.part, len(dataset.classes))
-        files = {MODEL: path, BASELINE: _written(baseline.model, BASELINE, config, Path(folder))}
-        nets = {MODEL: net, BASELINE: open_runtime(files[BASELINE], config.clock.threads)}
-        part = dataset.part(config.part)
-        evaluation = evaluate(net, part)
-        times = _times(nets, files, part, config)
-    count, f1 = len(part.labels), evaluation.macro_f1
-    clocks = tuple(_clock_score(name, times[name], count, f1, baseline, nets[BASELINE], config) for name in times)
+        examples = dataset.part(config.split)
+        evaluation = evaluate(net, examples)
+        count = len(examples)
+        timed_images = min(config.clock.timed_images or count, count)
+        say(f"timing {timed_images} of {count} images, the model and {config.clock.baseline_net} in turns")
+        clocks = (INFERENCE, TOTAL)
+        beside = measure_beside_baseline(timed, examples, config.clock, config.data, config.split, folder, clocks)
     return ScoreReport(
         model=str(config.model),
         data=config.data.data,
-        part=config.part,
+        split=config.split,
         images=count,
         classes=tuple(dataset.classes),
         input_size=net.input_size,
@@ -118,9 +128,11 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         runtime=net.name,
         device=net.device,
         threads=config.clock.threads,
+        dtype_policy=timed.dtype_policy,
         evaluation=evaluation,
-        clocks=clocks,
+        clocks=tuple(_clock_score(clock, beside, count, evaluation.macro_f1, config) for clock in beside.times),
         left_out=tuple(dataset.left_out),
+        examples=examples,
     )
 
 
@@ -150,51 +162,21 @@ def _with_runtime(config: ScoreConfig) -> ScoreConfig:
     return replace(config, clock=replace(config.clock, runtime=own.name))
 
 
-def _model_file(config: ScoreConfig, folder: Path) -> tuple[Path, int | None]:
-    """The model's file in the format of the runtime, and its trainable parameters where that is known."""
-    if format_of(config.model).name != "keras":
-        return config.model, None
-    check_digests(config.model)
-    model = open_model(config.model)
+def _opened(config: ScoreConfig, folder: Path) -> tuple[TimedFile, int | None]:
+    """The model open in the runtime, and its trainable parameters where they are known."""
+    path = config.model
+    if format_of(path).name != "keras":
+        return TimedFile(path, open_runtime(path, config.clock.threads)), None
+    check_digests(path)
+    model = open_model(path)
     parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    return config.model if config.clock.runtime == "keras" else _written(model, MODEL, config, folder), parameters
+    if config.clock.runtime == "keras":
+        return TimedFile(path, open_runtime(path, config.clock.threads), dtype_policy_of(model)), parameters
+    return opened_in_runtime(model, config.clock, folder / MODEL, "float32"), parameters
 
 
-def _written(model: keras.Model, name: str, config: ScoreConfig, folder: Path) -> Path:
-    return write_model(model, config.clock.runtime, folder / f"{name}{FORMATS[config.clock.runtime].suffix}")
-
-
-def _times(
-    nets: Mapping[str, OpenNet], files: Mapping[str, Path], part: Part, config: ScoreConfig
-) -> dict[str, dict[str, Timing]]:
-    """Both clocks' times of both nets."""
-    count = len(part.labels)
-    timed = spread(count, config.clock.timed_images)
-    crops = [part.crops[index] for index in timed]
-    say(f"timing {len(crops)} of {count} images, the model and {config.clock.baseline_net} in turns")
-    images = {
-        MODEL: part.images[np.asarray(part.indices)[timed]],
-        BASELINE: np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops]),
-    }
-    openers = {name: partial(open_runtime, path, config.clock.threads) for name, path in files.items()}
-    return {
-        "inference": inference_times(nets, images, config.clock.blocks),
-        "total": total_times(openers, crops, config.clock.blocks),
-    }
-
-
-def _clock_score(
-    clock: str,
-    times: Mapping[str, Timing],
-    count: int,
-    f1: float,
-    baseline: Baseline,
-    runtime: OpenNet,
-    config: ScoreConfig,
-) -> ClockScore:
-    seconds, baseline_seconds = times[MODEL].seconds(count), times[BASELINE].seconds(count)
-    reference = reference_for(
-        config.clock.reference, baseline_seconds, measured_as(config.clock, runtime), baseline.f1, baseline.f1_source
-    )
+def _clock_score(clock: str, beside: BesideBaseline, count: int, f1: float, config: ScoreConfig) -> ClockScore:
+    times, reference = beside.times[clock], beside.reference(clock, count, config.clock)
+    seconds, baseline_seconds = (times[name].seconds(count) for name in (MODEL, BASELINE))
     score = reference.score(f1, seconds)
     return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import keras
 from keras import ops
+from rich.markup import escape
 
 from kerastrash.backends import weight_averager
 from kerastrash.console import console, progress_bar, say
@@ -36,20 +37,14 @@ class ProgressBar(keras.callbacks.Callback):
 
     def __init__(self, description: str, batch_size: int, finished_epochs: int, epochs: int, steps_per_epoch: int):
         super().__init__()
-        self.description, self.batch_size = description, batch_size
+        self.description, self.batch_size = escape(description), batch_size
         self.finished_epochs, self.epochs, self.steps = finished_epochs, epochs, steps_per_epoch
 
     def on_train_begin(self, logs: dict | None = None) -> None:
-        size = self.steps * self.batch_size
-        self.bar = progress_bar()
+        total, completed = (epochs * self.steps * self.batch_size for epochs in (self.epochs, self.finished_epochs))
+        self.bar, note = progress_bar(), f"epoch {self.finished_epochs + 1}/{self.epochs}"
         self.bar.start()
-        self.task = self.bar.add_task(
-            self.description,
-            total=self.epochs * size,
-            completed=self.finished_epochs * size,
-            unit="images",
-            note=f"epoch {self.finished_epochs + 1}/{self.epochs}",
-        )
+        self.task = self.bar.add_task(self.description, total=total, completed=completed, unit="images", note=note)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.bar.advance(self.task, self.batch_size)

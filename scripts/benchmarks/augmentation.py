@@ -24,7 +24,7 @@ from kerastrash.cli import script
 from kerastrash.console import results, written
 from kerastrash.data import DataConfig, open_source, prepare, read_crop
 from kerastrash.data.dataset import Part
-from kerastrash.reports.operations import draw_operations
+from kerastrash.reports.sheets import draw_operations
 from kerastrash.training.batches import CropBatches
 from kerastrash.training.feeding import DeviceBatches
 

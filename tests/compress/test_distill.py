@@ -165,31 +165,34 @@ def test_plain_labels_give_the_labels_loss_alone():
     )
 
 
-def test_a_teacher_of_other_classes_is_named(data, tmp_path):
-    save_model(build_model(ROWS, SIZE, classes=3), tmp_path / "fruit.keras", ("apple", "pear", "plum"))
-    with pytest.raises(ModelError, match=r"fruit\.keras: knows apple, pear, plum, but .* \(checks, dots, stripes\)"):
-        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "fruit.keras",)), tmp_path)
-
-
-def test_a_teacher_of_another_number_of_classes_is_named(data, tmp_path):
-    save_model(build_model(ROWS, SIZE, classes=5), tmp_path / "five.keras")
-    with pytest.raises(ModelError, match=r"five\.keras: gives 5 outputs, but .* has 3 classes"):
-        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "five.keras",)), tmp_path)
+@pytest.mark.parametrize(
+    ("classes", "names", "sentence"),
+    [
+        (3, ("apple", "pear", "plum"), r"knows apple, pear, plum, but .* \(checks, dots, stripes\)"),
+        (5, None, "gives 5 outputs, but .* has 3 classes"),
+    ],
+)
+def test_a_teacher_of_other_classes_is_named(data, tmp_path, classes, names, sentence):
+    save_model(build_model(ROWS, SIZE, classes=classes), tmp_path / "other.keras", names)
+    with pytest.raises(ModelError, match=rf"other\.keras: {sentence}"):
+        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "other.keras",)), tmp_path)
 
 
 def test_a_student_of_another_number_of_classes_is_refused(trained, data, tmp_path):
-    def build_four() -> keras.Model:
-        return build_model(ROWS, SIZE, classes=4)
-
+    settings = DistillSettings(teachers=(trained,))
     with pytest.raises(ModelError, match="student net: does not end with a dense layer of 3 outputs"):
-        distill(build_four, data, SIZE, RECIPE, DistillSettings(teachers=(trained,)), tmp_path)
+        distill(lambda: build_model(ROWS, SIZE, classes=4), data, SIZE, RECIPE, settings, tmp_path)
 
 
-def test_mixing_and_a_missing_teacher_are_refused(trained, data, tmp_path):
-    with pytest.raises(ConfigError, match="mixup and cutmix"):
-        mixed = dataclasses.replace(RECIPE, mixup=0.2)
-        distill(build, data, SIZE, mixed, DistillSettings(teachers=(trained,)), tmp_path)
-    with pytest.raises(ConfigError, match="none is given"):
-        distill(build, data, SIZE, RECIPE, DistillSettings(), tmp_path)
-    with pytest.raises(ModelError, match=r"lost\.keras: no such file"):
-        distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "lost.keras",)), tmp_path)
+@pytest.mark.parametrize(
+    ("mixup", "teacher", "kind", "sentence"),
+    [
+        (0.2, "any.keras", ConfigError, "mixup and cutmix"),
+        (0.0, None, ConfigError, "none is given"),
+        (0.0, "lost.keras", ModelError, r"lost\.keras: no such file"),
+    ],
+)
+def test_mixing_and_a_missing_teacher_are_refused(data, tmp_path, mixup, teacher, kind, sentence):
+    settings = DistillSettings(teachers=(tmp_path / teacher,) if teacher else ())
+    with pytest.raises(kind, match=sentence):
+        distill(build, data, SIZE, dataclasses.replace(RECIPE, mixup=mixup), settings, tmp_path)

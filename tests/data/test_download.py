@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from kerastrash.data import download as download_module
+from kerastrash.data import web
 from kerastrash.data.config import FetchConfig
-from kerastrash.data.download import Client, WantedPhotograph, claim, fetch_all
-from kerastrash.data.web import Unavailable, redirected
+from kerastrash.data.download import WantedPhotograph, claim, fetch_all
+from kerastrash.data.web import Client, Unavailable, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json
 
@@ -190,7 +190,7 @@ def test_nothing_but_http_and_https_is_asked(fetch, address):
 
 @pytest.mark.parametrize("length", [True, False])
 def test_a_file_that_is_too_large_is_refused(site, answer, fetch, monkeypatch, length):
-    monkeypatch.setattr(download_module, "MAX_BYTES", 5000)
+    monkeypatch.setattr(web, "MAX_BYTES", 5000)
     assert_unavailable(fetch, site.add("/a", answer(BODY, length=length)), "larger than")
 
 

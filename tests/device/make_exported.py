@@ -67,8 +67,8 @@ def main(config: DeviceConfig) -> None:
 def _photographs(config: DeviceConfig) -> np.ndarray:
     """uint8 (n, SIZE, SIZE, 3), spread evenly over the data."""
     crops = open_source(config.data).crops
-    places = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
-    return np.stack([read_crop(crops[place], SIZE) for place in places])
+    chosen = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
+    return np.stack([read_crop(crops[index], SIZE) for index in chosen])
 
 
 def _net(images: np.ndarray) -> keras.Model:

@@ -98,7 +98,7 @@ def test_the_classifier_reads_image_files_and_names_the_classes(name, expected):
     predictions = classifier.predict(sorted((FOLDER / "images").iterdir()))
     probabilities = softmax(expected["logits"])
     assert [prediction.label for prediction in predictions] == [
-        classes[place] for place in probabilities.argmax(axis=1)
+        classes[index] for index in probabilities.argmax(axis=1)
     ]
     found = [[prediction.probabilities[label] for label in classes] for prediction in predictions]
     np.testing.assert_allclose(found, probabilities, atol=1e-3)

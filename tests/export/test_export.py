@@ -205,13 +205,10 @@ def test_formats_without_the_precision_are_named(source, capsys):
 @pytest.fixture
 def config(source, tmp_path) -> ExportConfig:
     """Twenty images of two classes, in a cache of their own."""
-    rng = np.random.default_rng(9)
-    for name in ("a", "b"):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(10):
-            Image.fromarray(rng.integers(0, 256, (16, 20, 3)).astype("uint8")).save(
-                tmp_path / "photos" / name / f"{number}.png"
-            )
+    for number, pixels in enumerate(np.random.default_rng(9).integers(0, 256, (20, 16, 20, 3)).astype("uint8")):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
     return ExportConfig(
         source, data=DataConfig(data=str(tmp_path / "photos"), cache=tmp_path / "cache"), output=tmp_path / "exports"
     )
@@ -219,7 +216,7 @@ def config(source, tmp_path) -> ExportConfig:
 
 def test_a_format_that_fails_does_not_stop_the_others(config, tmp_path):
     failed, good = export_formats(replace(config, formats=("litert", "keras"), precision="int8", images_compared=3))
-    assert "quantise.py" in str(failed.outcome)
+    assert "kerastrash quantise" in str(failed.outcome)
     assert isinstance(good.outcome, KerastrashError) and not (tmp_path / "exports").exists()
     failed, good = export_formats(replace(config, formats=("torch", "keras"), classes=("x", "y", "z")))
     assert isinstance(good.outcome, ExportReport) and good.outcome.description.classes == ("x", "y", "z")

@@ -1,10 +1,9 @@
-"""A comparison as it is read: cells, sentences, and the systems that none beats."""
+"""A comparison as it is read: cells and sentences."""
 
 from dataclasses import replace
 
-from kerastrash.reports.comparison import COLUMNS, cells, failures
+from kerastrash.reports.comparison import COLUMNS, cells, draw_tradeoff, failures
 from kerastrash.reports.comparison_rows import SystemRow, ranked
-from kerastrash.reports.tradeoff import draw_tradeoff, pareto_front
 
 ROW = SystemRow(
     name="slim",
@@ -57,13 +56,6 @@ FIGURES = (
     *(("worse", 0.9, 0.9), ("equal", 0.5, 0.6), ("best", 0.5, 0.7)),
     *(("poor", None, 0.2), ("unscored", None, 0.8)),
 )
-
-
-def test_the_front_holds_those_that_none_beats_in_both():
-    figures = {"fast": (1, 0.5), "equal": (1.5, 0.5), "slower": (2, 0.5), "middle": (2, 0.7), "beaten": (3, 0.6)}
-    figures["best"] = (4, 0.9)
-    rows = [replace(ROW, name=name, ms=ms, test_f1=f1) for name, (ms, f1) in figures.items()]
-    assert [row.name for row in pareto_front(rows)] == ["fast", "middle", "best"]
 
 
 def test_a_picture_is_drawn_where_there_is_a_dot(tmp_path):

@@ -8,7 +8,8 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from kerastrash.data import Part
 from kerastrash.errors import ModelError
-from kerastrash.scoring.evaluate import evaluate
+from kerastrash.export.format import Description
+from kerastrash.scoring.evaluate import evaluate, judge
 
 CLASSES = 6
 
@@ -16,7 +17,7 @@ CLASSES = 6
 class Scripted:
     """A runtime whose answer is written in each image's first pixel."""
 
-    name, input_size = "scripted", 2
+    name, input_size, description = "scripted", 2, Description()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return np.eye(CLASSES, dtype="float32")[images[:, 0, 0, 0]]
@@ -66,16 +67,23 @@ def test_a_model_is_evaluated_on_the_active_backend():
     assert found.confusion.tolist() == [[2, 1], [0, 1]]
 
 
+def test_the_certainty_is_the_probability_of_the_class_that_is_predicted():
+    logits = np.log(np.array([[0.2, 0.7, 0.1], [0.9, 0.05, 0.05]], "float32"))
+    assert judge(np.array([1, 2]), logits).certainty == pytest.approx([0.7, 0.9])
+    assert judge(np.array([1, 2]), np.exp(logits), probabilities=True).certainty == pytest.approx([0.7, 0.9])
+
+
 def test_a_label_beyond_the_outputs_is_named():
     with pytest.raises(ModelError, match="6 outputs and the data has label 6"):
         evaluate(Scripted(), part(np.array([0, 6]), np.array([0, 1])))
 
 
 def test_logits_that_are_not_finite_are_counted():
-    def broken(images: np.ndarray) -> np.ndarray:
-        logits = Scripted()(images)
-        logits[images[:, 0, 0, 0] == 1] = np.nan
-        return logits
+    class Broken(Scripted):
+        def __call__(self, images: np.ndarray) -> np.ndarray:
+            logits = super().__call__(images)
+            logits[images[:, 0, 0, 0] == 1] = np.nan
+            return logits
 
     with pytest.raises(ModelError, match="not finite on 2 of 3 images"):
-        evaluate(broken, part(np.zeros(3, int), np.array([1, 0, 1])))
+        evaluate(Broken(), part(np.zeros(3, int), np.array([1, 0, 1])))

@@ -11,16 +11,18 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from kerastrash.data import DataConfig
+from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
-from kerastrash.export.formats import write_sidecar
+from kerastrash.export.formats import open_runtime, write_sidecar
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.options import parse
 from kerastrash.reports.score import score_tables
 from kerastrash.scoring import score
+from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 
@@ -62,7 +64,7 @@ def report(config) -> ScoreReport:
 
 def test_the_report_describes_the_model_and_the_data(report):
     assert report.classes == CLASSES
-    assert (report.input_size, report.part, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
+    assert (report.input_size, report.split, report.runtime, report.threads) == (SIZE, "test", "keras-torch", 1)
     assert report.images == report.evaluation.confusion.sum() == 3 * IMAGES * 0.2
     assert report.device
 
@@ -192,3 +194,27 @@ def test_the_command_line_takes_the_model_and_the_data_flat():
     assert config == ScoreConfig(
         Path("net.keras"), data=DataConfig("photos"), clock=ClockConfig(runtime="onnx", threads=2)
     )
+
+
+def test_a_float16_model_is_timed_beside_the_baseline_in_the_same_policy(config, tmp_path):
+    net = in_policy(open_model(config.model), "mixed_float16")
+    save_model(net, tmp_path / "half.keras", CLASSES)
+    found = score_model(clocked(replace(config, model=tmp_path / "half.keras"), timed_images=2))
+    assert found.dtype_policy == "mixed_float16"
+    assert all("at 40 px, mixed_float16, keras-torch" in clock.reference.time_source for clock in found.clocks)
+    assert found.settings()["dtype_policy"] == "mixed_float16"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "float32"])
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_baseline_has_the_runtime_and_the_policy_of_the_net_beside_it(config, tmp_path, policy, trained):
+    net = str(config.model) if trained else "mobilenetv3_79"
+    clock = replace(config.clock, timed_images=2, baseline_net=net)
+    timed = TimedFile(config.model, open_runtime(config.model), policy)
+    part = prepare(config.data, SIZE).part("test")
+    beside = measure_beside_baseline(timed, part, clock, config.data, "test", tmp_path)
+    assert dtype_policy_of(open_model(tmp_path / "baseline.keras")) == policy
+    assert list(beside.times) == ["inference"]
+    assert {name: timing.images for name, timing in beside.times["inference"].items()} == {"model": 2, "baseline": 2}
+    images = open_model(tmp_path / "baseline.keras").input_shape[1]
+    assert images == (SIZE if trained else 40)

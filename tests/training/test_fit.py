@@ -128,6 +128,11 @@ def test_an_epoch_is_saved_before_callbacks_see_it_and_one_of_them_may_end_the_t
     assert seen == [(0, True, True)]
 
 
+def test_brackets_in_the_description_are_shown_as_they_are(trained, tmp_path, capsys):
+    trained(RECIPE, tmp_path, until=1, description="trial [/a] [b]")
+    assert "trial [/a] [b]: epoch 1/1" in capsys.readouterr().err
+
+
 def test_a_loss_that_is_not_finite_says_to_lower_the_rate(trained, tmp_path):
     with pytest.raises(TrainingDiverged, match="lower the learning rate"):
         trained(Recipe(epochs=30, batch_size=12, learning_rate=99, weight_decay=0.9), tmp_path)

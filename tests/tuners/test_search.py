@@ -89,7 +89,17 @@ def test_what_a_search_leaves(finished):
     table = rows(tuned.folder)
     assert [row["status"] for row in table] == ["finished"] * 5
     assert tuned.best.score == min(float(row["score"]) for row in table)
-    for name in ("config.yaml", "environment.json", "report.md", "trials.png", "best.keras", "best.yaml", "score.json"):
+    for name in (
+        "config.yaml",
+        "environment.json",
+        "report.md",
+        "predictions.png",
+        "training.png",
+        "trials.png",
+        "best.keras",
+        "best.yaml",
+        "score.json",
+    ):
         assert (tuned.folder / name).stat().st_size > 0
     report = (tuned.folder / "report.md").read_text()
     assert all(f"| {row['trial']} | {float(row['score']):.4f} |" in report for row in table)

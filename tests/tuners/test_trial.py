@@ -89,22 +89,16 @@ def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monke
     assert len(set(keys)) == len(keys)
 
 
-def test_the_baseline_is_timed_in_float32_whatever_the_trial_trains(settings, dataset, monkeypatch, tmp_path):
-    built = {}
-
-    def measure(model, dataset, data, clock):
-        baseline = latency.open_float32_baseline(clock, data, len(dataset.classes)).model
-        built.update(net=model.layers[-2].compute_dtype, baseline=baseline.layers[-2].compute_dtype)
-        return latency.Latency(1.0, 2.0, 0.7, "published", "here")
-
-    monkeypatch.setattr(latency, "measure", measure)
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float32"])
+def test_the_baseline_is_timed_in_the_dtype_policy_of_the_net(settings, dataset, tmp_path, policy):
+    clock = dataclasses.replace(settings.clock, runtime="keras")
     keras.config.set_dtype_policy("mixed_bfloat16")  # as a training in this process leaves it
     try:
-        latency.latency_of(ROWS, "mixed_bfloat16", dataset, settings.data, settings.clock, tmp_path / "latency")
-        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        times = latency.latency_of(ROWS, policy, dataset, settings.data, clock, tmp_path / "latency")
     finally:
         keras.config.set_dtype_policy("float32")
-    assert built == {"net": "bfloat16", "baseline": "float32"}
+    assert ("px, mixed_bfloat16, keras-" in times.measured_as) is (policy == "mixed_bfloat16")
+    assert times.median_ms > 0 and times.baseline_ms > 0
 
 
 def test_a_time_that_was_stored_is_used(settings, dataset, tmp_path):

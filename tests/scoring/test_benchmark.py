@@ -17,11 +17,13 @@ from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.export.formats import open_runtime
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
+from kerastrash.models.saved import open_model, save_model
 from kerastrash.reports.benchmark import benchmark_tables
 from kerastrash.scoring import score
-from kerastrash.scoring.benchmark.candidates import Baselines, Candidate, ModelFile, model_files, open_all
-from kerastrash.scoring.benchmark.measure import Benchmark, run_benchmark
-from kerastrash.scoring.benchmark.row import columns
+from kerastrash.scoring.baseline import dtype_policy_of
+from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark
+from kerastrash.scoring.candidates import Baselines, Candidate, ModelFile, model_files, open_all
 from kerastrash.scoring.clocks import Timing, seconds_in_turns
 from kerastrash.scoring.config import BenchmarkConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
@@ -122,8 +124,8 @@ def test_the_table_has_every_row_and_its_failures_under_it(found):
 
 def test_the_columns_name_every_value_of_a_row(found):
     for row in found.rows:
-        assert set(row.settings()) <= set(columns((1, 4)))
-    assert set(found.rows[0].settings()) == set(columns((1, 4)))
+        assert set(row.settings()) <= set(benchmark_columns((1, 4)))
+    assert set(found.rows[0].settings()) == set(benchmark_columns((1, 4)))
 
 
 def test_no_file_that_opens_is_a_benchmark_of_reasons(config, nets):
@@ -143,7 +145,7 @@ def test_a_process_that_dies_while_it_is_timed_leaves_the_others_their_times(net
     images = np.zeros((4, 32, 32, 3), "uint8")
     with ExitStack() as stack:
         open_all([killed, other], "opening", stack)
-        os.kill(killed.process.process_id, signal.SIGKILL)
+        os.kill(killed.process.child.pid, signal.SIGKILL)
         seconds = seconds_in_turns({each: each.time_block for each in (killed, other)}, {killed: images, other: images})
         for candidate, values in seconds.items():
             candidate.keep(1, values)
@@ -164,6 +166,19 @@ def test_a_baseline_that_the_runtime_does_not_take_is_timed_in_onnx_runtime(nets
         assert baselines.of(candidate) is baseline
         assert baseline.process.name == "onnxruntime"
     assert "small cannot be timed in Keras" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_a_keras_file_of_another_dtype_policy_is_timed_beside_the_baseline_in_that_policy(config, nets, tmp_path):
+    save_model(in_policy(open_model(nets / "net.keras"), "mixed_bfloat16"), tmp_path / "half.keras")
+    settings = replace(config, models=(tmp_path / "half.keras", nets / "net.keras"), formats=None)
+    candidates = [Candidate(file, 1) for file in model_files(settings, tmp_path)]
+    with ExitStack() as stack:
+        baselines = Baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", candidates, tmp_path, stack)
+        opened = [dtype_policy_of(open_model(baseline.file.path)) for baseline in baselines.running]
+        for each in (*candidates, *baselines.running):
+            each.timings[1] = Timing.of([0.001])
+        assert [baselines.of(each) for each in candidates] == baselines.running
+    assert opened == ["mixed_bfloat16", "float32"]
 
 
 def test_all_formats_are_those_that_are_installed_and_the_others_are_named(config, tmp_path, monkeypatch, capsys):

@@ -5,36 +5,86 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kerastrash.console import console, progress_bar, track
 from kerastrash.data import Dataset, prepare, read_crop
 from kerastrash.data.records import count_reasons
+from kerastrash.export.formats import FormatName
 from kerastrash.models.saved import image_size
 from kerastrash.scoring.baseline import Baseline, open_baseline
-from kerastrash.scoring.benchmark.candidates import Baselines, Candidate, model_files, open_all
-from kerastrash.scoring.benchmark.process import NetProcess
-from kerastrash.scoring.benchmark.row import Row, megabytes
-from kerastrash.scoring.clocks import seconds_in_turns, spread
+from kerastrash.scoring.candidates import Baselines, Candidate, model_files, open_all
+from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread
 from kerastrash.scoring.config import BenchmarkConfig
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.formula import score
+from kerastrash.scoring.net_process import NetProcess
 from kerastrash.scoring.report import check_classes
 
-PART = "test"
+SPLIT = "test"
 WARMUP, BATCH_WARMUP = 10, 3
 """Untimed calls at first, at batch 1 and above."""
+
+
+@dataclass(frozen=True)
+class BenchmarkRow:
+    """One file with one number of threads; figures that could not be measured are None, and `reason` says why."""
+
+    model: str
+    """The file as it was named."""
+    format: FormatName | None
+    threads: int
+    runtime: str
+    """Such as `onnxruntime`; empty where the file could not be opened."""
+    device: str
+    weights: str
+    """`float32`, `float16` or `int8`."""
+    input_size: int | None
+    timings: dict[int, Timing]
+    """By batch."""
+    file_mb: float | None
+    start_mb: float | None
+    """Peak memory of the process before it opened the file."""
+    peak_mb: float | None
+    """The same when it had been timed at batch 1."""
+    macro_f1: float | None
+    baseline_runtime: str
+    baseline_ms: float | None
+    score: float | None
+    reason: str
+    """Empty where all went well."""
+
+    def settings(self) -> dict[str, Any]:
+        """The row as plain values, under the names of its columns."""
+        values = {name: value for name, value in vars(self).items() if name != "timings"}
+        for batch, timing in self.timings.items():
+            end = "" if batch == 1 else f"_batch_{batch}"
+            values |= {f"{name}{end}": getattr(timing, name) for name in ("median_ms", "p90_ms", "p99_ms")}
+            values[f"images_per_s{end}"] = timing.images_per_second
+        return values
+
+
+def benchmark_columns(batches: Sequence[int]) -> list[str]:
+    """The columns of benchmark.csv in their order."""
+    times = []
+    for batch in sorted(batches):
+        end = "" if batch == 1 else f"_batch_{batch}"
+        times += [f"{name}{end}" for name in ("median_ms", "p90_ms", "p99_ms", "images_per_s")]
+    names = [name for name in BenchmarkRow.__dataclass_fields__ if name != "timings"]
+    before = names.index("file_mb")
+    return [*names[:before], *times, *names[before:]]
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """All rows, and what they were measured on."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[BenchmarkRow, ...]
     data: str
     images: int
-    """Of the test part, by which F1 is taken."""
+    """Of the test split, by which F1 is taken."""
     timed_images: int
     turns: int
     baseline: str
@@ -60,12 +110,12 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
             rows = tuple(_row(candidate, None, None, 0) for candidate in candidates)
             return Benchmark(rows, config.data.data, 0, 0, config.timing.blocks, config.timing.baseline_net)
         dataset = next(iter(datasets.values()))
-        baseline = open_baseline(config.timing, config.data, PART, len(dataset.classes))
+        baseline = open_baseline(config.timing, config.data, SPLIT, len(dataset.classes))
         baselines = Baselines(baseline.model, config.timing.baseline_net, running, folder / "baselines", stack)
         timed = _time_all(running, baselines, image_size(baseline.model), datasets, config)
         f1 = _classify(candidates, datasets)
         rows = tuple(_row(each, f1.get(_answers(each)), baselines.of(each), baseline.f1) for each in candidates)
-        images, about = len(dataset.part(PART)), _describe(config, baseline)
+        images, about = len(dataset.part(SPLIT)), _describe(config, baseline)
         left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
         return Benchmark(rows, dataset.name, images, timed, config.timing.blocks, about, left_out)
 
@@ -103,7 +153,7 @@ def _time_all(
     config: BenchmarkConfig,
 ) -> int:
     """Times all nets at batch 1, the files at the other batches; returns the number of images."""
-    parts = {size: dataset.part(PART) for size, dataset in datasets.items()}
+    parts = {size: dataset.part(SPLIT) for size, dataset in datasets.items()}
     part = next(iter(parts.values()))
     chosen = spread(len(part), config.timing.timed_images)
     console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.timing.blocks} turns")
@@ -148,7 +198,7 @@ def _classify(candidates: Sequence[Candidate], datasets: Mapping[int, Dataset]) 
 
 
 def _macro_f1(process: NetProcess, dataset: Dataset) -> float:
-    return evaluate(process, dataset.part(PART)).macro_f1
+    return evaluate(process, dataset.part(SPLIT)).macro_f1
 
 
 def _answers(candidate: Candidate) -> tuple:
@@ -161,12 +211,12 @@ def _describe(config: BenchmarkConfig, baseline: Baseline) -> str:
     return f"{config.timing.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
 
 
-def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, baseline_f1: float) -> Row:
+def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, baseline_f1: float) -> BenchmarkRow:
     facts = candidate.process.facts if candidate.process else None
     time = candidate.timings[1].median_ms if 1 in candidate.timings else None
     baseline_ms = baseline.timings[1].median_ms if baseline else None
     known = None not in (f1, time, baseline_ms)
-    return Row(
+    return BenchmarkRow(
         model=str(candidate.file.model),
         format=candidate.file.format,
         threads=candidate.threads,
@@ -175,12 +225,17 @@ def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, bas
         weights=facts.description.precision if facts else "",
         input_size=facts.input_size if facts else None,
         timings=dict(candidate.timings),
-        file_mb=megabytes(candidate.file.bytes),
-        start_mb=megabytes(facts.bytes_before) if facts else None,
-        peak_mb=megabytes(candidate.peak_bytes),
+        file_mb=_megabytes(candidate.file.bytes),
+        start_mb=_megabytes(facts.bytes_before) if facts else None,
+        peak_mb=_megabytes(candidate.peak_bytes),
         macro_f1=f1,
         baseline_runtime=baseline.process.name if baseline else "",
         baseline_ms=baseline_ms,
         score=score(f1, time, baseline_f1, baseline_ms) if known else None,
         reason=candidate.failure,
     )
+
+
+def _megabytes(count: int | None) -> float | None:
+    """Bytes in units of 10**6."""
+    return None if count is None else count / 1e6

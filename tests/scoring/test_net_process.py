@@ -9,14 +9,14 @@ import pytest
 
 from kerastrash.errors import KerastrashError
 from kerastrash.export.formats import open_runtime
-from kerastrash.scoring.benchmark.process import NetProcess
+from kerastrash.scoring.net_process import NetProcess
 
 
 @pytest.fixture
 def process(nets):
     process = NetProcess(nets / "net.onnx", threads=1)
     yield process
-    process.stop()
+    process.close()
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_its_memory_is_its_own_and_holds_neither_keras_nor_torch(process, images
         other(images)
         assert 10e6 < other.facts.bytes_before < other.peak_bytes() < 250e6 < ballast.nbytes
     finally:
-        other.stop()
+        other.close()
 
 
 def test_a_file_that_cannot_be_opened_is_told_in_its_own_words(nets):
@@ -60,7 +60,7 @@ def test_what_fails_in_the_runtime_is_told_and_the_process_goes_on(process, imag
 
 
 def test_a_process_that_dies_is_reported_by_its_signal(process, images):
-    os.kill(process.process_id, signal.SIGKILL)
+    os.kill(process.child.pid, signal.SIGKILL)
     with pytest.raises(KerastrashError, match=r"signal 9 \(out of memory\?\): it said nothing"):
         process(images)
 
@@ -78,4 +78,4 @@ def test_a_keras_file_runs_on_the_backend_that_is_named(nets, images):
         assert process.name == "keras-jax"
         np.testing.assert_allclose(process(images), open_runtime(nets / "net.keras")(images), rtol=1e-4, atol=1e-5)
     finally:
-        process.stop()
+        process.close()

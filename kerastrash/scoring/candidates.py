@@ -1,4 +1,4 @@
-"""The files of a benchmark: named, opened with some threads, and the baseline net beside each."""
+"""The files of a benchmark, each opened in a process with some threads, and the baseline net beside each."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -15,9 +15,10 @@ from kerastrash.export.format import Description
 from kerastrash.export.formats import FORMATS, FormatName, check_digests, format_of
 from kerastrash.export.writing import write_model
 from kerastrash.models.saved import open_model, read_description
-from kerastrash.scoring.benchmark.process import NetProcess
+from kerastrash.scoring.baseline import dtype_policy_of, file_in_runtime
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.config import BenchmarkConfig
+from kerastrash.scoring.net_process import NetProcess
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,10 @@ class ModelFile:
     """None where the file is of no known format."""
     path: Path | None
     """None where there is no file."""
+    dtype_policy: str = "float32"
+    """Keras's, of a `.keras` file."""
     reason: str = ""
-    """Why there is none."""
+    """Why there is no file."""
 
     @property
     def bytes(self) -> int | None:
@@ -46,17 +49,6 @@ def model_files(config: BenchmarkConfig, folder: Path) -> list[ModelFile]:
         _model_file(model, name, folder / str(number))
         for number, (model, name) in enumerate(track(jobs, "preparing", "files"))
     ]
-
-
-def written_file(
-    origin: Path, model: keras.Model, name: FormatName, folder: Path, description: Description | None = None
-) -> ModelFile:
-    """Writes the model that was named `origin` into the folder in a format; a failure is the file's reason."""
-    try:
-        path = write_model(model, name, folder / f"model{FORMATS[name].suffix}", description)
-        return ModelFile(origin, name, path)
-    except KerastrashError as error:
-        return ModelFile(origin, name, None, str(error))
 
 
 def _formats_of(model: Path, config: BenchmarkConfig) -> list[FormatName | None]:
@@ -75,13 +67,15 @@ def _formats_of(model: Path, config: BenchmarkConfig) -> list[FormatName | None]
 def _model_file(model: Path, name: FormatName | None, folder: Path) -> ModelFile:
     try:
         own = format_of(model).name
+        if own == "keras":
+            check_digests(model)
         if name in (None, own):
-            return ModelFile(model, own, model)
-        check_digests(model)
+            return ModelFile(model, own, model, dtype_policy_of(open_model(model)) if own == "keras" else "float32")
         classes = Description.from_json(read_description(model), model).classes
-        return written_file(model, open_model(model), name, folder, Description(classes))
+        path = folder / f"model{FORMATS[name].suffix}"
+        return ModelFile(model, name, write_model(open_model(model), name, path, Description(classes)))
     except KerastrashError as error:
-        return ModelFile(model, name, None, str(error))
+        return ModelFile(model, name, None, reason=str(error))
 
 
 Result = TypeVar("Result")
@@ -89,7 +83,7 @@ Result = TypeVar("Result")
 
 @dataclass(eq=False)
 class Candidate:
-    """It is measured until something fails; what was measured before stays."""
+    """A file with some threads; it is measured until something fails, and what was measured before stays."""
 
     file: ModelFile
     threads: int
@@ -110,7 +104,7 @@ class Candidate:
     def close(self) -> None:
         """Ends the process."""
         if self.process:
-            self.process.stop()
+            self.process.close()
 
     def attempt(self, work: Callable[..., Result], *arguments: object) -> Result | None:
         """What the work gives; None where it fails, which is kept as the failure, or something failed before."""
@@ -143,8 +137,8 @@ def open_all(candidates: Iterable[Candidate], description: str, stack: ExitStack
 
 FALLBACK: FormatName = "onnx"
 """The format of the baseline where it cannot be had in a file's own."""
-Kind = tuple[FormatName, str | None, int]
-"""Format, Keras backend and threads: what a file and its baseline have in common."""
+Way = tuple[FormatName, str | None, int, str]
+"""Format, Keras backend, threads and dtype policy: what a file and its baseline have in common."""
 
 
 class Baselines:
@@ -162,14 +156,14 @@ class Baselines:
         self, model: keras.Model, name: str, candidates: Iterable[Candidate], folder: Path, stack: ExitStack
     ) -> None:
         self._model, self._name, self._folder = model, name, folder
-        self._files: dict[FormatName, ModelFile] = {}
-        self._opened: dict[Kind, Candidate] = {}
-        self._open({_kind(candidate): None for candidate in candidates}, stack)
-        failed = [(kind, baseline.failure) for kind, baseline in self._opened.items() if baseline.failure]
-        for (form, _, threads), reason in failed:
+        self._files: dict[tuple[FormatName, str], ModelFile] = {}
+        self._opened: dict[Way, Candidate] = {}
+        self._open({_way(candidate): None for candidate in candidates}, stack)
+        failed = [(way, baseline.failure) for way, baseline in self._opened.items() if baseline.failure]
+        for (form, _, threads, _), reason in failed:
             said = f"{name} cannot be timed in {FORMATS[form].runtime} with {threads} threads: {reason}"
             console.print(said, soft_wrap=True, highlight=False, markup=False)
-        self._open({(FALLBACK, None, threads): None for (_, _, threads), _ in failed}, stack)
+        self._open({_fallback(threads): None for (_, _, threads, _), _ in failed}, stack)
 
     @property
     def running(self) -> list[Candidate]:
@@ -179,22 +173,33 @@ class Baselines:
     def of(self, candidate: Candidate) -> Candidate | None:
         """The baseline that was timed in the candidate's runtime, else the one in ONNX Runtime; None without either, or
         where the candidate was not timed."""
-        for kind in (_kind(candidate), (FALLBACK, None, candidate.threads)):
-            baseline = self._opened.get(kind)
+        for way in (_way(candidate), _fallback(candidate.threads)):
+            baseline = self._opened.get(way)
             if baseline and 1 in baseline.timings and 1 in candidate.timings:
                 return baseline
         return None
 
-    def _open(self, kinds: Iterable[Kind], stack: ExitStack) -> None:
-        new = {kind: self._candidate(*kind) for kind in kinds if kind not in self._opened}
+    def _open(self, ways: Iterable[Way], stack: ExitStack) -> None:
+        new = {way: self._candidate(*way) for way in ways if way not in self._opened}
         open_all(new.values(), "opening baselines", stack)
         self._opened |= new
 
-    def _candidate(self, form: FormatName, backend: str | None, threads: int) -> Candidate:
-        if form not in self._files:
-            self._files[form] = written_file(Path(self._name), self._model, form, self._folder / form)
-        return Candidate(self._files[form], threads, backend)
+    def _candidate(self, form: FormatName, backend: str | None, threads: int, dtype_policy: str) -> Candidate:
+        if (form, dtype_policy) not in self._files:
+            self._files[form, dtype_policy] = self._written(form, dtype_policy)
+        return Candidate(self._files[form, dtype_policy], threads, backend)
+
+    def _written(self, form: FormatName, dtype_policy: str) -> ModelFile:
+        origin, path = Path(self._name), self._folder / f"{form}-{dtype_policy}"
+        try:
+            return ModelFile(origin, form, file_in_runtime(self._model, form, path, dtype_policy), dtype_policy)
+        except KerastrashError as error:
+            return ModelFile(origin, form, None, dtype_policy, str(error))
 
 
-def _kind(candidate: Candidate) -> Kind:
-    return candidate.file.format, candidate.backend, candidate.threads
+def _way(candidate: Candidate) -> Way:
+    return candidate.file.format, candidate.backend, candidate.threads, candidate.file.dtype_policy
+
+
+def _fallback(threads: int) -> Way:
+    return FALLBACK, None, threads, "float32"

@@ -1,0 +1,62 @@
+"""Tables of plain text, for the terminal and as markdown. What stands in them is never taken as markup."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """Columns and rows of text."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    text: Collection[str] = ()
+    """Columns of words, to the left and folded where it is narrow; the others hold numbers, which are never folded."""
+    title: str = ""
+    caption: str = ""
+    styles: Mapping[int, str] = field(default_factory=dict)
+    """By the index of a row: how rich draws it."""
+    summed: bool = False
+    """Whether a line sets the last row apart from the others."""
+
+    def __rich__(self) -> Table:
+        """The table as rich draws it: it can be printed as it is."""
+        table = Table(
+            title=Text(self.title, "table.title") if self.title else None,
+            caption=Text(self.caption, "table.caption") if self.caption else None,
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            title_justify="left",
+        )
+        for name in self.columns:
+            words = name in self.text
+            justify = "left" if words else "right"
+            table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=not words)
+        for index, row in enumerate(self.rows):
+            if self.summed and index == len(self.rows) - 1:
+                table.add_section()
+            table.add_row(*map(Text, row), style=self.styles.get(index))
+        return table
+
+    def markdown(self) -> str:
+        """A markdown table, title and caption left out; bars inside cells are escaped, lines joined."""
+        lines = [self.columns, ["---"] * len(self.columns), *self.rows]
+        return "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines) + "\n"
+
+
+def _markdown_cell(cell: str) -> str:
+    return " ".join(cell.split("\n")).replace("|", r"\|")
+
+
+def number(value: float | None, form: str, absent: str = "") -> str:
+    """A number in a format of Python's, such as `.4f`; where there is none, what stands for it."""
+    return absent if value is None else format(value, form)
+
+
+def markdown_page(*parts: str) -> str:
+    """Paragraphs, tables and headings one under the other; empty ones are passed over."""
+    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"

@@ -1,0 +1,54 @@
+"""A table of text: drawn as it stands, never as markup, and the same as markdown."""
+
+import pytest
+from rich.table import Table
+
+from kerastrash.reports.tables import PlainTable, markdown_page, number
+
+MARKUP = "C:[/bold] [red]x[/] [a, b] :smile: back\\slash"
+"""Rich would take this for a closing tag without an opening one, colours and an emoji."""
+
+
+@pytest.fixture
+def table() -> PlainTable:
+    return PlainTable(
+        (MARKUP, "n"),
+        [[MARKUP, "1"], ["sum", "2"]],
+        text=(MARKUP,),
+        title=f"title {MARKUP}",
+        caption=f"caption {MARKUP}",
+        styles={0: "red"},
+        summed=True,
+    )
+
+
+def test_text_that_looks_like_markup_stands_as_it_is(table, drawn):
+    text = " ".join(drawn(table).split())
+    assert text.count(MARKUP) == 4
+    assert f"title {MARKUP}" in text and f"caption {MARKUP}" in text
+
+
+def test_numbers_stand_to_the_right_and_are_never_folded(table):
+    words, numbers = table.__rich__().columns
+    assert (words.justify, words.overflow, words.no_wrap) == ("left", "fold", False)
+    assert (numbers.justify, numbers.no_wrap) == ("right", True)
+
+
+def test_a_line_sets_the_sum_apart_and_rows_have_their_style(table):
+    drawn: Table = table.__rich__()
+    assert [row.end_section for row in drawn.rows] == [True, False]
+    assert [row.style for row in drawn.rows] == ["red", None]
+
+
+def test_markdown_cells_keep_their_bars_and_lines_inside():
+    assert PlainTable(["a\nb"], [["c | d"]]).markdown() == "| a b |\n| --- |\n| c \\| d |\n"
+
+
+def test_a_number_that_is_not_there_is_what_stands_for_it():
+    assert [number(1.25, ".1f"), number(None, ".1f"), number(0, "d", "-"), number(None, "d", "-")] == [
+        *("1.2", "", "0", "-")
+    ]
+
+
+def test_a_page_passes_over_what_is_empty():
+    assert markdown_page("# a", "", "| b |\n", "c") == "# a\n\n| b |\n\nc\n"
