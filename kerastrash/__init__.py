@@ -4,7 +4,6 @@ The names below are the public ones; each is imported when it is first used, so 
 """
 
 import importlib
-import importlib.metadata
 from typing import Any
 
 _HOMES = {
@@ -24,7 +23,7 @@ __all__ = [*_HOMES, "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version(__name__)
+        return importlib.import_module("importlib.metadata").version(__name__)
     if name not in _HOMES:
         raise AttributeError(f"module 'kerastrash' has no attribute {name!r}; its names are {', '.join(_HOMES)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

@@ -185,6 +185,7 @@ def heading(name: str, rank: int) -> cyclopts.Group:
     return cyclopts.Group(name, sort_key=rank)
 
 
+@functools.cache
 def field_helps(cls: type) -> dict[str, str]:
     """The docstrings of a dataclass's fields, inherited ones included, each in one line."""
     classes = [each for each in reversed(cls.__mro__) if dataclasses.is_dataclass(each)]

@@ -27,6 +27,8 @@ MODEL = "best.keras"
 FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
 """Settings, wherever they are nested, that say where files lie or how many work, not what comes of it: they may differ
 from one call to the next."""
+RENAMED = {"turns": "blocks"}
+"""Settings that had another name when runs were written flat."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
     *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),
@@ -151,7 +153,7 @@ def _nested(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     """The settings of a run made by a version that wrote them flat, each with the first group that has its name."""
     kinds, found = field_types(cls), {}
     groups = {name: kind for name, kind in kinds.items() if dataclasses.is_dataclass(kind)}
-    for name, value in values.items():
+    for name, value in ((RENAMED.get(name, name), value) for name, value in values.items()):
         own = name in kinds and (name not in groups or isinstance(value, dict))
         group = None if own else next((group for group, kind in groups.items() if name in field_types(kind)), None)
         found = merged(found, {group: {name: value}} if group else {name: value})

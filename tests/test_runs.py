@@ -1,7 +1,7 @@
 """A run belongs to one set of settings and to one process at a time."""
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import yaml
 from kerastrash.errors import ConfigError, DataError, FileError
 from kerastrash.files import TEMPORARY, read_json
 from kerastrash.runs import model_in, open_run, run_folder, run_of
+from kerastrash.scoring.config import ClockConfig
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Work:
 class Whole:
     place: Place = field(default_factory=Place)
     work: Work = field(default_factory=Work)
+
+
+@dataclass(frozen=True)
+class Timed:
+    clock: ClockConfig
 
 
 def test_a_new_run_holds_its_settings_and_its_environment(tmp_path):
@@ -78,6 +84,15 @@ def test_a_run_whose_settings_were_written_flat_goes_on(tmp_path):
     with open_run(tmp_path, Nested(Settings(epochs=9, sizes=(48,)), turn=True)):
         pass
     with pytest.raises(ConfigError, match="epochs=9, not 8"), open_run(tmp_path, Nested(Settings(epochs=8), True)):
+        pass
+
+
+def test_a_setting_that_had_another_name_when_runs_were_written_flat_goes_on(tmp_path):
+    (tmp_path / "config.yaml").write_text("turns: 3\nbaseline_size: 64\n")
+    clock = ClockConfig(blocks=3, baseline_size=64)
+    with open_run(tmp_path, Timed(clock)):
+        pass
+    with pytest.raises(ConfigError, match="blocks=3, not 5"), open_run(tmp_path, Timed(replace(clock, blocks=5))):
         pass
 
 

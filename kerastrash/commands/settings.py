@@ -38,11 +38,11 @@ class TrainConfig:
     """
 
     net: str | None = None
-    """Preset, .yaml file of rows, or .keras file to fine-tune; left out, mobilenetv3_79, or the net of the weights."""
+    """Preset, or .yaml file of rows; left out, mobilenetv3_79, or the net of the weights."""
     weights: str | None = None
-    """Pretrained weights to fine-tune: a registered name, NAME=FILE, or a hub address."""
+    """What is fine-tuned, its net included: a .keras file, a registered name, NAME=FILE, or a hub address."""
     input_size: int | None = None
-    """Side of the net's square input in pixels; left out, 156, or that of the .keras file or the weights."""
+    """Side of the net's square input in pixels; left out, 156, or that of the weights."""
     width: float = 1.0
     """Width multiplier of a net from scratch."""
     depth: float = 1.0
@@ -61,13 +61,16 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.weights and self.net:
             raise ConfigError(f"net={self.net} and weights={self.weights}: the weights bring their net; give one")
-        if (self.weights or self.saved) and (self.width, self.depth) != (1.0, 1.0):
+        if self.net and Path(self.net).suffix == ".keras":
+            raise ConfigError(f"net={self.net} has learned: give it as --weights {self.net}")
+        if self.weights and (self.width, self.depth) != (1.0, 1.0):
             raise ConfigError(f"width={self.width}, depth={self.depth}: only a net from scratch can be scaled; leave 1")
 
     @property
     def saved(self) -> Path | None:
-        """The model that is fine-tuned; None where the net is another."""
-        return Path(self.net) if self.net and Path(self.net).suffix == ".keras" else None
+        """The .keras file that is fine-tuned; None where it is something else."""
+        path = Path(self.weights) if self.weights and "=" not in self.weights else None
+        return path if path and path.suffix == ".keras" else None
 
 
 def teacher_recipe() -> Recipe:

@@ -75,6 +75,8 @@ def trained_so(training: Training) -> str:
 
 def usual_name(config: TrainConfig) -> str:
     """That of the weights, or of the net."""
+    if config.saved:
+        return config.saved.stem
     return find_pretrained(config.weights).name if config.weights else Path(config.net or NET).stem
 
 
@@ -93,10 +95,10 @@ def input_size(config: TrainConfig) -> int:
 def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], keras.Model]:
     """What makes the net, its weights drawn or loaded."""
     classes = len(dataset.classes)
-    if config.weights:
-        return lambda: pretrained_model(config.weights, size, classes)
     if config.saved:
         return lambda: in_policy(opened(config.saved, dataset), config.recipe.dtype_policy)
+    if config.weights:
+        return lambda: pretrained_model(config.weights, size, classes)
     return lambda: build_model(config.net or NET, size, classes, config.width, config.depth)
 
 

@@ -93,10 +93,10 @@ class CheckConfig:
     """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
 
     Raises:
-        ConfigError: `near` is out of its range.
+        ConfigError: no data is named, or `near` is out of its range.
     """
 
-    data: DataConfig
+    data: DataConfig = field(default_factory=unnamed)
     """Which data."""
     input_size: int = 96
     """Side of the square crops in the cache and in the contact sheets, in pixels."""
@@ -110,6 +110,8 @@ class CheckConfig:
     """Also write everything found, nothing shortened, as JSON to this file."""
 
     def __post_init__(self) -> None:
+        if self.data.data is None:
+            raise ConfigError("no data is named; name what is to be checked with --data, such as --data DIR")
         require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
 
 

@@ -163,6 +163,6 @@ def _conditions(found: Comparison) -> Iterator[str]:
     yield f"Trained on {' and '.join(found.devices) or 'nothing'} in {minutes:.0f} min altogether."
     yield (
         f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
-        f"{found.settings['clock']['turns']} turns, all nets in one run."
+        f"{found.settings['clock']['blocks']} blocks, all nets in one run."
     )
     yield f"Python {environment['python']}, {versions}."

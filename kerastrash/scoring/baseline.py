@@ -182,9 +182,9 @@ def measure_beside_baseline(
     if INFERENCE in clocks:
         pixels = np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops])
         images = {MODEL: part.images[part.indices[chosen]], BASELINE: pixels}
-        times[INFERENCE] = inference_times(nets, images, clock.turns)
+        times[INFERENCE] = inference_times(nets, images, clock.blocks)
     if TOTAL in clocks:
         openers = {name: partial(open_runtime, each.path, clock.threads) for name, each in pair.items()}
-        times[TOTAL] = total_times(openers, crops, clock.turns)
+        times[TOTAL] = total_times(openers, crops, clock.blocks)
     about = measured_as(clock, nets[BASELINE], timed.dtype_policy)
     return BesideBaseline(times, baseline.f1, baseline.f1_source, about)

@@ -108,7 +108,7 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
         running = _running(candidates)
         if not running:
             rows = tuple(_row(candidate, None, None, 0) for candidate in candidates)
-            return Benchmark(rows, config.data.data, 0, 0, config.timing.turns, config.timing.baseline_net)
+            return Benchmark(rows, config.data.data, 0, 0, config.timing.blocks, config.timing.baseline_net)
         dataset = next(iter(datasets.values()))
         baseline = open_baseline(config.timing, config.data, SPLIT, len(dataset.classes))
         baselines = Baselines(baseline.model, config.timing.baseline_net, running, folder / "baselines", stack)
@@ -117,7 +117,7 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
         rows = tuple(_row(each, f1.get(_answers(each)), baselines.of(each), baseline.f1) for each in candidates)
         images, about = len(dataset.part(SPLIT)), _describe(config, baseline)
         left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
-        return Benchmark(rows, dataset.name, images, timed, config.timing.turns, about, left_out)
+        return Benchmark(rows, dataset.name, images, timed, config.timing.blocks, about, left_out)
 
 
 def _candidates(config: BenchmarkConfig, folder: Path) -> list[Candidate]:
@@ -156,15 +156,15 @@ def _time_all(
     parts = {size: dataset.part(SPLIT) for size, dataset in datasets.items()}
     part = next(iter(parts.values()))
     chosen = spread(len(part), config.timing.timed_images)
-    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.timing.turns} turns")
+    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.timing.blocks} turns")
     pixels = {size: part.images[part.indices[chosen]] for size, part in parts.items()}
     small = np.stack([read_crop(part.crops[index], baseline_size) for index in chosen])
     images = {each: pixels[each.process.input_size] for each in running}
-    _time({**dict.fromkeys(baselines.running, small), **images}, 1, config.timing.turns)
+    _time({**dict.fromkeys(baselines.running, small), **images}, 1, config.timing.blocks)
     for batch in sorted(set(config.batches) - {1}):
         remaining = {each: images[each] for each in _running(running)}
         if remaining:
-            _time(remaining, batch, config.timing.turns)
+            _time(remaining, batch, config.timing.blocks)
     return len(chosen)
 
 

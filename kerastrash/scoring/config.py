@@ -24,11 +24,11 @@ class TimingConfig:
     """The baseline's macro F1 in the score; left alone, the published one. Far from it F1 hardly changes the score."""
     timed_images: int | None = None
     """Time only so many images, spread evenly over the split; none: all of them."""
-    turns: int = 5
+    blocks: int = 5
     """Blocks that the timed images are cut into; model and baseline take turns block by block."""
 
     def __post_init__(self) -> None:
-        require(self.turns >= 1, "turns", self.turns, "must be at least 1")
+        require(self.blocks >= 1, "blocks", self.blocks, "must be at least 1")
         require(0 <= self.baseline_f1 <= 1, "baseline_f1", self.baseline_f1, "must lie in [0, 1]")
         timed = self.timed_images
         require(timed is None or timed >= 1, "timed_images", timed, "must be at least 1")

@@ -36,7 +36,7 @@ def config(nets) -> BenchmarkConfig:
         formats=("keras", "onnx"),
         batches=(1, 4),
         data=DataConfig(data=str(nets / "images"), cache=nets / "cache"),
-        timing=TimingConfig(baseline_size=40, timed_images=3, turns=2),
+        timing=TimingConfig(baseline_size=40, timed_images=3, blocks=2),
     )
 
 

@@ -40,7 +40,7 @@ def config(coloured) -> ScoreConfig:
     return ScoreConfig(
         model=folder / "scored.keras",
         data=DataConfig(data=str(folder / "images"), cache=folder / "cache"),
-        clock=ClockConfig(runtime="keras", turns=2, baseline_size=40),
+        clock=ClockConfig(runtime="keras", blocks=2, baseline_size=40),
     )
 
 
@@ -169,7 +169,7 @@ def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_c
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("threads", 0), ("turns", 0), ("timed_images", 0), ("baseline_f1", 1.5)]
+    ("setting", "value"), [("threads", 0), ("blocks", 0), ("timed_images", 0), ("baseline_f1", 1.5)]
 )
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=f"^{setting}="):

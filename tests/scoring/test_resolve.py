@@ -20,7 +20,7 @@ def on_a_processor() -> None:
 def test_it_is_onnx_runtime_on_a_processor(capsys):
     pytest.importorskip("onnx", reason="onnx is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    assert resolve_runtime(ClockConfig(threads=2, turns=3)) == ClockConfig(runtime="onnx", threads=2, turns=3)
+    assert resolve_runtime(ClockConfig(threads=2, blocks=3)) == ClockConfig(runtime="onnx", threads=2, blocks=3)
     assert capsys.readouterr().err == "nets are timed in ONNX Runtime\n"
 
 

@@ -35,7 +35,7 @@ def folder(tmp_path_factory) -> Path:
 def options(folder: Path) -> list[object]:
     data = ["--data", folder / "images", "--cache", folder / "cache"]
     baseline = ["--baseline-net", folder / "tiny.yaml", "--baseline-size", 24]
-    return [*data, *baseline, "--turns", 2, "--timed-images", 3, "--batches", 1, 2]
+    return [*data, *baseline, "--blocks", 2, "--timed-images", 3, "--batches", 1, 2]
 
 
 def test_what_could_be_measured_is_written_and_what_failed_is_said(script, folder, tmp_path):

@@ -69,6 +69,12 @@ def test_data_that_cannot_be_prepared_are_reported_and_exit_with_2(check, folder
     assert (tmp_path / "page.html").is_file()
 
 
+def test_without_data_it_asks_for_them(script, tmp_path):
+    status, _, error = script("check", "--cache", tmp_path / "cache")
+    assert status == 2
+    assert "no data is named" in error and "--data" in error
+
+
 def test_a_missing_source_exits_with_2_and_writes_nothing(check, tmp_path):
     status, _, error = check(tmp_path / "absent")
     assert status == 2

@@ -29,7 +29,7 @@ def write(folder, *systems, fields=""):
 
 def options(folder):
     places = ["--data", folder / "images", "--cache", folder / "cache", "--runs", folder / "runs"]
-    return [*places, "--timed-images", 2, "--turns", 1, "--name", "mine"]
+    return [*places, "--timed-images", 2, "--blocks", 1, "--name", "mine"]
 
 
 def test_a_comparison_ends_with_its_table_and_files_and_with_1_where_a_system_failed(script, folder):
@@ -61,7 +61,7 @@ def test_a_comparison_ends_with_its_table_and_files_and_with_1_where_a_system_fa
     [
         ("name: a", [], "systems.yaml, system a: give exactly one of net, weights and prune"),
         (f"name: a, {NET}", ["--only", "b"], "only='b' is no system; the systems are a"),
-        (f"name: a, {NET}", ["--turns", "0"], "turns=0 must be at least 1"),
+        (f"name: a, {NET}", ["--blocks", "0"], "blocks=0 must be at least 1"),
         (f"name: a, {NET}", ["--data", "absent"], "absent: no such file or folder"),
     ],
 )

@@ -43,7 +43,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.backends
 def test_a_model_is_scored_and_the_report_written(folder):
     baseline = ("--baseline_net", folder / "tiny.yaml", "--baseline_size", 24)
-    options = ("--cache", folder / "cache", "--runtime", "keras", "--turns", 2, "--output", folder / "score.json")
+    options = ("--cache", folder / "cache", "--runtime", "keras", "--blocks", 2, "--output", folder / "score.json")
     done = score(folder / "net.keras", "--data", folder / "images", *baseline, *options)
     assert done.returncode == 0, done.stderr
     report = json.loads((folder / "score.json").read_text())

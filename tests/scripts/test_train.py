@@ -30,13 +30,13 @@ def test_a_saved_net_is_fine_tuned_at_its_own_size(script, tmp_path, arguments):
     first = ["--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "first", "--epochs", 1]
     assert script("train", *arguments, *first)[0] == 0
     saved = tmp_path / "runs" / "first" / "best.keras"
-    status, _, error = script("train", *arguments, "--net", saved, "--name", "again", "--freeze", 1)
+    status, _, error = script("train", *arguments, "--weights", saved, "--name", "again", "--freeze", 1)
     assert status == 0, error
     before, after = (open_model(tmp_path / "runs" / name / "best.keras") for name in ("first", "again"))
     for layer in before.layers:
         same = all(map(np.array_equal, layer.get_weights(), after.get_layer(layer.name).get_weights()))
         assert same == (layer.name != "logits"), layer.name
-    status, _, error = script("train", *arguments, "--net", saved, "--name", "third", "--input-size", 32)
+    status, _, error = script("train", *arguments, "--weights", saved, "--name", "third", "--input-size", 32)
     assert status == 2
     assert "takes 16 px" in error
 
@@ -47,7 +47,7 @@ def test_a_saved_net_takes_the_dtype_policy_of_the_recipe(script, tmp_path, argu
     saved = tmp_path / "runs" / "first" / "best.keras"
     try:
         status, _, error = script(
-            "train", *arguments, "--net", saved, "--name", "b", "--dtype-policy", "mixed_bfloat16"
+            "train", *arguments, "--weights", saved, "--name", "b", "--dtype-policy", "mixed_bfloat16"
         )
     finally:
         keras.config.set_dtype_policy("float32")
@@ -60,7 +60,7 @@ def test_a_saved_net_takes_the_dtype_policy_of_the_recipe(script, tmp_path, argu
 def test_a_saved_net_of_other_classes_is_refused(script, tmp_path, arguments):
     assert script("train", *arguments, "--net", tmp_path / "net.yaml", "--input-size", 16, "--name", "first")[0] == 0
     (tmp_path / "images" / "dark").rename(tmp_path / "images" / "black")
-    status, _, error = script("train", *arguments, "--net", tmp_path / "runs" / "first" / "best.keras")
+    status, _, error = script("train", *arguments, "--weights", tmp_path / "runs" / "first" / "best.keras")
     assert status == 2
     assert "knows dark, light, but" in error and "(black, light)" in error
 
@@ -71,7 +71,8 @@ def test_a_saved_net_of_other_classes_is_refused(script, tmp_path, arguments):
         (["--net", "resnet18", "--weights", "resnet18"], "give one"),
         (["--weights", "resnet18", "--width", 0.5], "only a net from scratch can be scaled"),
         (["--weights", "resnet19"], "resnet19"),
-        (["--net", "absent.keras"], "absent.keras: no such file"),
+        (["--weights", "absent.keras"], "absent.keras: no such file"),
+        (["--net", "best.keras"], "net=best.keras has learned: give it as --weights best.keras"),
     ],
 )
 def test_nets_that_contradict_or_are_not_there_are_refused(script, arguments, tmp_path, options, sentence):

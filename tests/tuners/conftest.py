@@ -41,7 +41,7 @@ def small_config(photographs: Path, folder: Path) -> TuneConfig:
         input_sizes=(16,),
         max_epochs=2,
         factor=2,
-        clock=ClockConfig(baseline_size=32, timed_images=2, turns=1),
+        clock=ClockConfig(baseline_size=32, timed_images=2, blocks=1),
         space=SPACE,
     )
 

@@ -82,7 +82,7 @@ def measure(
         measured.outside = open_baseline(clock, data, SPLIT, len(measured.dataset.classes))
         measured.nets[OUTSIDE] = open_as(measured.outside.model, clock.runtime, clock.threads)
     if measured.nets:
-        measured.timings = _time(measured.nets, _images(measured, datasets, clock), clock.turns)
+        measured.timings = _time(measured.nets, _images(measured, datasets, clock), clock.blocks)
     return measured
 
 

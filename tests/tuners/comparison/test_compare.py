@@ -41,7 +41,7 @@ def config(write_systems, tmp_path_factory) -> CompareConfig:
         pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("comparison")
     path = write_systems(folder, *SYSTEMS, baseline="base", seeds=[0, 1])
-    return CompareConfig(path, runs=folder / "runs", clock=ClockConfig(runtime="onnx", timed_images=3, turns=2))
+    return CompareConfig(path, runs=folder / "runs", clock=ClockConfig(runtime="onnx", timed_images=3, blocks=2))
 
 
 @pytest.fixture(scope="module")
