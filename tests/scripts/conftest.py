@@ -32,15 +32,25 @@ def script(monkeypatch, capsys) -> Callable[..., tuple[int, str, str]]:
 NET = "- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n"
 
 
+@pytest.fixture(scope="session")
+def draw_classes() -> Callable[[Path, int], None]:
+    """`draw_classes(folder, 12)`: as many images of 16 px of each of two classes, dark and light, in folder/images."""
+
+    def draw(folder: Path, count: int) -> None:
+        rng = np.random.default_rng(9)
+        for name, ground in (("dark", 0), ("light", 150)):
+            (folder / "images" / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = ground + rng.integers(0, 100, (16, 16, 3))
+                Image.fromarray(pixels.astype("uint8")).save(folder / "images" / name / f"{number}.png")
+
+    return draw
+
+
 @pytest.fixture
-def arguments(tmp_path):
+def arguments(tmp_path, draw_classes):
     """A command line up to the net: two classes of twelve photographs of 16 px, three epochs."""
-    rng = np.random.default_rng(0)
-    for name, light in (("dark", 0), ("light", 150)):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(12):
-            pixels = rng.integers(0, 100, (16, 16, 3)) + light
-            Image.fromarray(pixels.astype("uint8")).save(tmp_path / "images" / name / f"{number}.png")
+    draw_classes(tmp_path, 12)
     (tmp_path / "net.yaml").write_text(NET)
     folders = ["--data", tmp_path / "images", "--cache", tmp_path / "cache", "--runs", tmp_path / "runs"]
     baseline = ["--baseline-net", tmp_path / "net.yaml", "--baseline-size", 16, "--timed-images", 2]

@@ -5,26 +5,19 @@ import json
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory, draw_classes) -> Path:
     """Ten images of each of two classes, an untrained net for them, and the file of another net, cut short."""
     for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
     folder = tmp_path_factory.mktemp("benchmark")
-    rng = np.random.default_rng(9)
-    for name in ("dark", "light"):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = rng.integers(0, 100, (16, 16, 3), "uint8") + (150 if name == "light" else 0)
-            Image.fromarray(pixels.astype("uint8")).save(folder / "images" / name / f"{number}.png")
+    draw_classes(folder, 10)
     (folder / "tiny.yaml").write_text("- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n")
     keras.utils.set_random_seed(1)
     write_model(build_model(folder / "tiny.yaml", 32, classes=2), "onnx", folder / "net.onnx")

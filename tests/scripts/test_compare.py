@@ -1,21 +1,14 @@
 """`scripts/compare.py` from the command line: the table, its files, and what a mistake looks like."""
 
-import numpy as np
 import pytest
-from PIL import Image
 
 NET = "net: tiny.yaml, input_size: 16"
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path, draw_classes):
     """Twelve images of each of two classes, and a tiny net."""
-    rng = np.random.default_rng(9)
-    for name in ("dark", "light"):
-        (tmp_path / "images" / name).mkdir(parents=True)
-        for number in range(12):
-            pixels = rng.integers(0, 100, (16, 16, 3), "uint8") + (150 if name == "light" else 0)
-            Image.fromarray(pixels.astype("uint8")).save(tmp_path / "images" / name / f"{number}.png")
+    draw_classes(tmp_path, 12)
     (tmp_path / "tiny.yaml").write_text("- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n")
     return tmp_path
 

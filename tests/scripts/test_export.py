@@ -1,25 +1,17 @@
 """`scripts/export.py` from the command line."""
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from kerastrash.export.formats import FORMATS
 from kerastrash.models import build_model
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, draw_classes):
     """Twenty images of two classes, and a net for them."""
     folder = tmp_path_factory.mktemp("export")
-    rng = np.random.default_rng(9)
-    for name in ("dark", "light"):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(10):
-            Image.fromarray(rng.integers(0, 256, (16, 16, 3)).astype("uint8")).save(
-                folder / "images" / name / f"{number}.png"
-            )
+    draw_classes(folder, 10)
     keras.utils.set_random_seed(4)
     build_model("mobilenetv3_79", 32, classes=2, width=0.25).save(folder / "net.keras")
     return folder

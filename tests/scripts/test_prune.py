@@ -3,9 +3,7 @@
 import json
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import save_model
@@ -17,14 +15,10 @@ if keras.backend.backend() != "torch":
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, draw_classes):
     """Dark and light images, and an untrained net for them."""
-    folder, rng = tmp_path_factory.mktemp("prune"), np.random.default_rng(9)
-    for name, ground in (("dark", 0), ("light", 150)):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(20):
-            pixels = ground + rng.integers(0, 100, (16, 16, 3))
-            Image.fromarray(pixels.astype("uint8")).save(folder / "images" / name / f"{number}.png")
+    folder = tmp_path_factory.mktemp("prune")
+    draw_classes(folder, 20)
     rows = (Conv(16, kernel=3, stride=2), InvertedResidual(3, 4, 16, squeeze_excite=True), Conv(32), Pool())
     save_model(build_model(rows, 16, classes=2), folder / "mine" / "best.keras", ("dark", "light"))
     return folder

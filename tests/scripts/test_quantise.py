@@ -4,9 +4,7 @@ import json
 import re
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from kerastrash.models import Conv, Pool, build_model
 from kerastrash.models.saved import save_model
@@ -18,14 +16,10 @@ if keras.backend.backend() != "torch":
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, draw_classes):
     """Dark and light images, and an untrained net for them: what it loses is chance."""
-    folder, rng = tmp_path_factory.mktemp("quantise"), np.random.default_rng(9)
-    for name, ground in (("dark", 0), ("light", 150)):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(20):
-            pixels = ground + rng.integers(0, 100, (16, 16, 3))
-            Image.fromarray(pixels.astype("uint8")).save(folder / "images" / name / f"{number}.png")
+    folder = tmp_path_factory.mktemp("quantise")
+    draw_classes(folder, 20)
     keras.utils.set_random_seed(9)
     model = build_model((Conv(8, kernel=3, stride=2), Conv(8), Pool()), 16, classes=2)
     save_model(model, folder / "net.keras", ("dark", "light"))

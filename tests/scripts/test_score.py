@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 import pytest
-from PIL import Image
 
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
@@ -26,15 +24,10 @@ def score(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory, draw_classes) -> Path:
     """Ten images of each of two classes, and an untrained net for them."""
     folder = tmp_path_factory.mktemp("score")
-    rng = np.random.default_rng(9)
-    for name in ("dark", "light"):
-        (folder / "images" / name).mkdir(parents=True)
-        for number in range(10):
-            pixels = rng.integers(0, 100, (16, 16, 3), "uint8") + (150 if name == "light" else 0)
-            Image.fromarray(pixels.astype("uint8")).save(folder / "images" / name / f"{number}.png")
+    draw_classes(folder, 10)
     (folder / "tiny.yaml").write_text(TINY)
     build_model(folder / "tiny.yaml", 16, classes=2).save(folder / "net.keras")
     return folder
