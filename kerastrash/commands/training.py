@@ -47,7 +47,7 @@ def train_net(config: TrainConfig) -> None:
         dataset = prepare(config.data, size, track)
         print_summary(dataset)
         training = train(builder(config, size, dataset), dataset, config.recipe, folder)
-        test = evaluate(open_model(training.model), dataset.part("test"))
+        test = evaluate(open_model(training.model), dataset.split("test"))
     written(
         training.model,
         f": macro F1 {training.f1:.4f} on the validation split (epoch {training.best_epoch} of {training.epochs}), "
@@ -140,7 +140,7 @@ def say_f1(what: str, path: Path, data: DataConfig) -> None:
     """Prints a model's size and its macro F1 on the validation and test splits."""
     model = open_model(path)
     dataset = prepare(data, image_size(model), track)
-    val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
+    val, test = (evaluate(model, dataset.split(name)).macro_f1 for name in ("val", "test"))
     written(
         what,
         f": {model_parameters(model):,} parameters, macro F1 {val:.4f} on the validation split, {test:.4f} on the test "
