@@ -7,9 +7,13 @@ INSTALL_DEVICE := .venv-device/bin/python -m pip install --quiet --disable-pip-v
 BACKENDS := jax tensorflow
 # All that predict.py and kerastrash.Classifier need to run an exported file.
 DEVICE := numpy pillow rich cyclopts pyyaml onnxruntime openvino ai-edge-litert
+# What most mistakes trip over, at a fraction of the time of all tests.
+QUICK := tests/test_*.py tests/models/test_presets.py tests/models/test_rows.py tests/models/test_rows_file.py \
+	tests/data/test_coco.py tests/data/test_split.py tests/data/test_folder.py tests/scoring/test_formula.py \
+	tests/tuners/test_space.py tests/reports
 EXPORTED := $(CURDIR)/.venv-device/exported
 
-.PHONY: help tune train score data check test test-device test-slow lint format clean
+.PHONY: help tune train score data check check-data test test-device test-wheel test-slow lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,7 +44,7 @@ score: .venv/.base ## score a .keras file: ARGS="MODEL.keras --data ..."
 data: .venv/.base ## cut, check and summarise the crops of a data set: ARGS="--data ..."
 	$(BIN)/python scripts/prepare.py $(ARGS)
 
-check: .venv/.base ## look for leaks, conflicts and faults in a data set: ARGS="SOURCE"
+check-data: .venv/.base ## look for leaks, conflicts and faults in a data set: ARGS="SOURCE"
 	$(BIN)/python scripts/check.py $(ARGS)
 
 lint: .venv/.test ## ruff: rules and format
@@ -51,12 +55,15 @@ format: .venv/.test ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+check: lint ## lint and the quick tests, under two minutes
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow" $(QUICK)
+
 test: lint ## what CI runs: everything on torch, what every backend must do on jax and tensorflow
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 	for backend in $(BACKENDS); do \
 		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
-	$(MAKE) test-device
+	$(MAKE) test-device test-wheel
 
 # What a robot has: runtimes alone, neither Keras nor a backend.
 .venv-device/.done: pyproject.toml constraints.txt
@@ -69,6 +76,9 @@ test: lint ## what CI runs: everything on torch, what every backend must do on j
 test-device: .venv/.test .venv-device/.done ## exported files where neither keras nor torch is installed
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python tests/device/make_exported.py $(EXPORTED)
 	KERASTRASH_EXPORTED=$(EXPORTED) .venv-device/bin/python -m pytest --confcutdir=tests/device tests/device
+
+test-wheel: ## the wheel in an empty environment, away from the checkout
+	PYTHON=$(PYTHON) .ci/wheel
 
 test-slow: .venv/.test ## the tests that take minutes
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -m slow

@@ -87,7 +87,7 @@ def measure(model: keras.Model, dtype_policy: str, dataset: Dataset, data: DataC
     """Times the model in turns with the baseline net on test crops; a trained one has its F1 on the val split."""
     with limited_threads(clock.threads), tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
         timed = opened_in_runtime(model, clock, Path(name) / MODEL, dtype_policy)
-        beside = measure_beside_baseline(timed, dataset.part("test"), clock, data, "val", Path(name))
+        beside = measure_beside_baseline(timed, dataset.split("test"), clock, data, "val", Path(name))
     times = beside.times[INFERENCE]
     median_ms = {net: timing.median_ms for net, timing in times.items()}
     return Latency(median_ms[MODEL], median_ms[BASELINE], beside.f1, beside.f1_source, beside.measured_as)

@@ -75,7 +75,7 @@ def run_trial(settings: TrialSettings, folder: Path) -> dict[str, Any]:
     if settings.parent:
         continue_from(folder.parent / settings.parent, folder)
     trained = train_trial(settings, folder, dataset)
-    images, classes = len(dataset.part("test")), len(dataset.classes)
+    images, classes = len(dataset.split("test")), len(dataset.classes)
     reference = latency.reference(images, settings.clock)
     time_s = latency.median_ms * images / 1000
     return {

@@ -163,7 +163,7 @@ def say_f1(what: str, path: Path, data: DataConfig) -> None:
     """Prints a model's size and its macro F1 on the validation and test splits."""
     model = open_model(path)
     dataset = prepare(data, image_size(model), track)
-    val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
+    val, test = (evaluate(model, dataset.split(name)).macro_f1 for name in ("val", "test"))
     written(
         what,
         f": {model_parameters(model):,} parameters, macro F1 {val:.4f} on the validation split, {test:.4f} on the test "

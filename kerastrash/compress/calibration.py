@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kerastrash.data import Part
+from kerastrash.data import SplitData
 from kerastrash.errors import DataError
 from kerastrash.export.format import OpenNet
 
@@ -24,7 +24,7 @@ class Calibration:
     """uint8 (m, size, size, 3), RGB: the methods are compared on these."""
 
 
-def draw_calibration(part: Part, count: int, seed: int) -> Calibration:
+def draw_calibration(part: SplitData, count: int, seed: int) -> Calibration:
     """Draws `count` images for the ranges and as many to compare on; half of the part each where it has too few.
 
     Raises:

@@ -12,7 +12,7 @@ from kerastrash.compress.config import PruneSettings
 from kerastrash.compress.costs import Cost, model_macs, model_parameters
 from kerastrash.compress.cuts import Cuts
 from kerastrash.console import console
-from kerastrash.data import Part
+from kerastrash.data import SplitData
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import open_runtime
@@ -33,7 +33,7 @@ def onnx_net(model: keras.Model) -> OpenNet:
         return open_runtime(write_model(model, "onnx", Path(folder) / "net.onnx"), threads=1)
 
 
-def times_in_turns(nets: Mapping[str, OpenNet], part: Part) -> dict[str, Timing]:
+def times_in_turns(nets: Mapping[str, OpenNet], part: SplitData) -> dict[str, Timing]:
     """Times nets in turns on the same images, at most TIMED_IMAGES of a part."""
     images = np.asarray(part.images[np.asarray(part.indices)[spread(len(part), TIMED_IMAGES)]])
     return inference_times(nets, dict.fromkeys(nets, images))
@@ -72,7 +72,7 @@ class TimeGoal:
 
     cost: Cost = "macs"
 
-    def __init__(self, path: Path, original: keras.Model, settings: PruneSettings, part: Part) -> None:
+    def __init__(self, path: Path, original: keras.Model, settings: PruneSettings, part: SplitData) -> None:
         self._path, self._original = path, onnx_net(original)
         self._settings, self._part = settings, part
 
@@ -119,6 +119,6 @@ Goal = CountGoal | TimeGoal
 """What is to be reached; `cost` is what a cut is to save."""
 
 
-def goal_for(path: Path, original: keras.Model, settings: PruneSettings, part: Part) -> Goal:
+def goal_for(path: Path, original: keras.Model, settings: PruneSettings, part: SplitData) -> Goal:
     """The goal that the settings name, for the model of a file; times are measured on images of `part`."""
     return TimeGoal(path, original, settings, part) if settings.by_time else CountGoal(path, original, settings)

@@ -115,7 +115,7 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     dataset = prepare(data, image_size(original), track)
     check_saved_classes(original, model, dataset)
     source = _source(model, folder)
-    goal = goal_for(model, original, settings, dataset.part("val"))
+    goal = goal_for(model, original, settings, dataset.split("val"))
     run = PruneRun(source, dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
@@ -176,7 +176,7 @@ def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[Pr
     console.print("measuring macro F1 and time before and after", highlight=False)
     pruned = open_model(run.folder / BEST)
     nets = {"before": onnx_net(original), "after": onnx_net(pruned)}
-    times = times_in_turns(nets, run.dataset.part("test"))
+    times = times_in_turns(nets, run.dataset.split("test"))
     after = widths(pruned)
     return PruneReport(
         model=run.folder / BEST,
@@ -198,5 +198,5 @@ def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[Pr
 
 
 def _figures(model: keras.Model, dataset: Dataset, timing: Timing) -> NetFigures:
-    val, test = (evaluate(model, dataset.part(name)).macro_f1 for name in ("val", "test"))
+    val, test = (evaluate(model, dataset.split(name)).macro_f1 for name in ("val", "test"))
     return NetFigures(model_parameters(model), model_macs(model), val, test, timing.median_ms, timing.p90_ms)

@@ -153,7 +153,7 @@ def _open(
     model = open_model(path)
     dataset = prepare(data, image_size(model), track)
     check_saved_classes(model, path, dataset)
-    drawn = draw_calibration(dataset.part("train"), settings.calibration_images, settings.calibration_seed)
+    drawn = draw_calibration(dataset.split("train"), settings.calibration_images, settings.calibration_seed)
     description = Description(dataset.classes, gives_probabilities(model))
     return model, QuantiseTask(path, runtime, description, dataset, drawn, settings)
 
@@ -205,7 +205,7 @@ def _report(
 
 def _figures(path: Path, dataset: Dataset) -> FileFigures:
     net = open_runtime(path)
-    val, test = (evaluate(net, dataset.part(name), BATCH).macro_f1 for name in ("val", "test"))
+    val, test = (evaluate(net, dataset.split(name), BATCH).macro_f1 for name in ("val", "test"))
     return FileFigures(format_of(path).size(path), val, test)
 
 

@@ -45,7 +45,7 @@ class Teacher:
     @functools.cached_property
     def _key(self) -> tuple:
         """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
-        part = self.dataset.part("train")
+        part = self.dataset.split("train")
         asked = (sha256(self.path), self.columns, self.dataset.fingerprint, self.dataset.input_size)
         return (*asked, part.indices.tolist())
 
@@ -66,7 +66,7 @@ class Teacher:
         return outputs
 
     def _compute(self, augmentation: Augmentation, seed: int, epoch: int) -> np.ndarray:
-        part, run = self.dataset.part("train"), inference_function(self.model)
+        part, run = self.dataset.split("train"), inference_function(self.model)
         batches = CropBatches(part.images, part.indices, part.labels, BATCH, augmentation, seed=seed, epoch=epoch)
         outputs = np.zeros((len(part.images), self.columns), np.float32)
         for number in track(range(len(batches)), f"{self.path}, view {epoch}", f"batches of {BATCH}"):

@@ -12,7 +12,7 @@ _HOMES = {
     "DataConfig": "kerastrash.data.config",
     "Dataset": "kerastrash.data.dataset",
     "LeftOut": "kerastrash.data.records",
-    "Part": "kerastrash.data.dataset",
+    "SplitData": "kerastrash.data.dataset",
     "Source": "kerastrash.data.records",
     "open_source": "kerastrash.data.sources",
     "prepare": "kerastrash.data.dataset",

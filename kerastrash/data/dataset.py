@@ -16,7 +16,7 @@ from kerastrash.errors import DataError
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitData:
     """One split of a data set; `images` is the whole array, of which `indices` are the rows."""
 
     images: np.memmap
@@ -55,10 +55,10 @@ class Dataset:
     fingerprint: str
     input_size: int
 
-    def part(self, name: str) -> Part:
+    def split(self, name: str) -> SplitData:
         """The split `train`, `val` or `test`."""
         indices = self.splits[name]
-        return Part(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
+        return SplitData(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
 
 
 def prepare(config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:

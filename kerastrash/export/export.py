@@ -10,7 +10,7 @@ import numpy as np
 
 from kerastrash.backends import fix_threads
 from kerastrash.console import say, track
-from kerastrash.data import Part, prepare
+from kerastrash.data import SplitData, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.agreement import BATCH, Attempt, ExportReport, check_agreement, compare
 from kerastrash.export.config import ExportConfig
@@ -53,7 +53,7 @@ def export_formats(config: ExportConfig) -> list[Attempt]:
     fix_threads(1)  # a backend that cannot change them later opens its own files with them too
     formats = config.formats or formats_here(config)
     model = open_model(config.model)
-    images = compared_images(prepare(config.data, image_size(model), track).part(config.part), config.images_compared)
+    images = compared_images(prepare(config.data, image_size(model), track).split(config.part), config.images_compared)
     original = open_original(config.model, images, model)
     kept = original.description
     description = Description(config.classes or kept.classes, config.softmax or kept.softmax, config.precision)
@@ -78,7 +78,7 @@ def formats_here(config: ExportConfig) -> list[FormatName]:
     return found
 
 
-def compared_images(part: Part, most: int) -> np.ndarray:
+def compared_images(part: SplitData, most: int) -> np.ndarray:
     """uint8 (n, size, size, 3): at most so many of a split's images, spread evenly."""
     chosen = np.linspace(0, len(part) - 1, min(most, len(part))).astype(int)
     return np.asarray(part.images[np.asarray(part.indices)[chosen]])

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.device import augment_batch
 from kerastrash.augment.operations import NAMES, OPERATIONS
-from kerastrash.data import Part, read_crop
+from kerastrash.data import SplitData, read_crop
 from kerastrash.data.images import ImageError
 from kerastrash.files import atomic_path
 from kerastrash.scoring.evaluate import Evaluation
@@ -22,7 +22,7 @@ MOST, MOST_WRONG = 60, 40
 RIGHT, WRONG = "#cccccc", "#d62728"
 
 
-def draw_predictions(examples: Part, evaluation: Evaluation, classes: Sequence[str], path: Path) -> None:
+def draw_predictions(examples: SplitData, evaluation: Evaluation, classes: Sequence[str], path: Path) -> None:
     """Draws crops with the class that a net gives them and how certain it is, the worst first, framed red.
 
     Args:
@@ -52,7 +52,7 @@ def worst_first(evaluation: Evaluation) -> list[int]:
     return wrong + good[: MOST - len(wrong)]
 
 
-def _photograph(examples: Part, index: int) -> Image.Image:
+def _photograph(examples: SplitData, index: int) -> Image.Image:
     try:
         return Image.fromarray(read_crop(examples.crops[index], TILE))
     except ImageError:  # gone since it was decoded: as the net sees it

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from kerastrash.console import track
-from kerastrash.data import DataConfig, Part, prepare
+from kerastrash.data import DataConfig, SplitData, prepare
 from kerastrash.errors import ModelError
 from kerastrash.metrics import class_counts
 from kerastrash.models.saved import image_size, open_model, save_model
@@ -62,9 +62,9 @@ def adjust(source: Path, data: DataConfig, path: Path) -> Adjustment:
     dataset = prepare(data, image_size(model), track)
     check_saved_classes(model, source, dataset)
     classifier = _classifier(model, source)
-    counts = class_counts(dataset.part("train").labels, len(dataset.classes))
+    counts = class_counts(dataset.split("train").labels, len(dataset.classes))
     frequencies = counts / counts.sum()
-    val, test = (_judged(model, dataset.part(name), np.log(frequencies)) for name in ("val", "test"))
+    val, test = (_judged(model, dataset.split(name), np.log(frequencies)) for name in ("val", "test"))
     share = best_share([each.macro_f1 for each in val])
     classifier.bias.assign_add(share * np.log(frequencies))
     save_model(model, path, dataset.classes)
@@ -84,7 +84,7 @@ def best_share(f1: list[float]) -> float:
     return max(zip(f1, SHARES, strict=True), key=lambda pair: (pair[0], -abs(pair[1])))[1]
 
 
-def _judged(model: keras.Model, part: Part, logarithms: np.ndarray) -> list[Evaluation]:
+def _judged(model: keras.Model, part: SplitData, logarithms: np.ndarray) -> list[Evaluation]:
     """The split's evaluation at each of `SHARES`."""
     logits = logits_of(model, part)
     return [judge(part.labels, logits + share * logarithms) for share in SHARES]

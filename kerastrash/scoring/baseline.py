@@ -13,7 +13,7 @@ import numpy as np
 
 from kerastrash.backends import device_description
 from kerastrash.console import console, track
-from kerastrash.data import DataConfig, Part, prepare, read_crop
+from kerastrash.data import DataConfig, SplitData, prepare, read_crop
 from kerastrash.errors import ModelError
 from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import FORMATS, FormatName, open_runtime
@@ -88,7 +88,7 @@ def open_baseline(clock: TimingConfig, data: DataConfig, split: str, classes: in
             f"{clock.baseline_net}: gives {model.output_shape[1]} outputs, the data has {classes} classes: "
             "give a baseline trained for this data, or a preset"
         )
-    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).part(split)).macro_f1, MEASURED)
+    return Baseline(model, evaluate(model, prepare(data, image_size(model), track).split(split)).macro_f1, MEASURED)
 
 
 def measured_as(clock: ClockConfig, baseline: OpenNet, dtype_policy: str = "float32") -> str:
@@ -152,7 +152,7 @@ class BesideBaseline:
 
 def measure_beside_baseline(
     timed: TimedFile,
-    part: Part,
+    part: SplitData,
     clock: ClockConfig,
     data: DataConfig,
     split: str,

@@ -115,7 +115,7 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
         timed = _time_all(running, baselines, image_size(baseline.model), datasets, config)
         f1 = _classify(candidates, datasets)
         rows = tuple(_row(each, f1.get(_answers(each)), baselines.of(each), baseline.f1) for each in candidates)
-        images, about = len(dataset.part(SPLIT)), _describe(config, baseline)
+        images, about = len(dataset.split(SPLIT)), _describe(config, baseline)
         left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
         return Benchmark(rows, dataset.name, images, timed, config.timing.blocks, about, left_out)
 
@@ -153,7 +153,7 @@ def _time_all(
     config: BenchmarkConfig,
 ) -> int:
     """Times all nets at batch 1, the files at the other batches; returns the number of images."""
-    parts = {size: dataset.part(SPLIT) for size, dataset in datasets.items()}
+    parts = {size: dataset.split(SPLIT) for size, dataset in datasets.items()}
     part = next(iter(parts.values()))
     chosen = spread(len(part), config.timing.timed_images)
     console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.timing.blocks} turns")
@@ -198,7 +198,7 @@ def _classify(candidates: Sequence[Candidate], datasets: Mapping[int, Dataset]) 
 
 
 def _macro_f1(process: NetProcess, dataset: Dataset) -> float:
-    return evaluate(process, dataset.part(SPLIT)).macro_f1
+    return evaluate(process, dataset.split(SPLIT)).macro_f1
 
 
 def _answers(candidate: Candidate) -> tuple:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from kerastrash.data import Part
+from kerastrash.data import SplitData
 from kerastrash.errors import ModelError
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.open_net import Runtime, softmax
@@ -33,7 +33,7 @@ class Evaluation:
         return float(self.class_f1.mean())
 
 
-def evaluate(model: keras.Model | Runtime, part: Part, batch: int = 64) -> Evaluation:
+def evaluate(model: keras.Model | Runtime, part: SplitData, batch: int = 64) -> Evaluation:
     """Classifies every image of a split.
 
     Args:
@@ -69,7 +69,7 @@ def judge(labels: np.ndarray, logits: np.ndarray, probabilities: bool = False) -
     return Evaluation(np.asarray(labels, "int64"), predicted, certainty, confusion, class_f1(confusion))
 
 
-def logits_of(model: keras.Model | Runtime, part: Part, batch: int = 64) -> np.ndarray:
+def logits_of(model: keras.Model | Runtime, part: SplitData, batch: int = 64) -> np.ndarray:
     """The model's outputs, logits as a rule, for every image of a split, float32 (n, classes).
 
     Raises:

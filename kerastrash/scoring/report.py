@@ -10,7 +10,7 @@ import numpy as np
 
 from kerastrash.backends import set_threads
 from kerastrash.console import say, track
-from kerastrash.data import Dataset, LeftOut, Part, prepare
+from kerastrash.data import Dataset, LeftOut, SplitData, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
 from kerastrash.export.formats import check_digests, format_of, open_runtime
@@ -71,7 +71,7 @@ class ScoreReport:
     """Inference, then total."""
     left_out: tuple[LeftOut, ...]
     """What of the data could not be used."""
-    examples: Part = field(repr=False)
+    examples: SplitData = field(repr=False)
     """The images and labels of the split."""
 
     @property
@@ -111,7 +111,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         net = timed.net
         dataset = prepare(config.data, net.input_size, track)
         check_classes(net.classes, net.description, dataset, config.model)
-        examples = dataset.part(config.split)
+        examples = dataset.split(config.split)
         evaluation = evaluate(net, examples)
         count = len(examples)
         timed_images = min(config.clock.timed_images or count, count)

@@ -11,7 +11,7 @@ from kerastrash.augment.mix import MixDraw
 from kerastrash.backends import free_accelerator_memory
 from kerastrash.console import say
 from kerastrash.data.cache import MappedReader
-from kerastrash.data.dataset import Dataset, Part
+from kerastrash.data.dataset import Dataset, SplitData
 from kerastrash.errors import ConfigError
 from kerastrash.training.batches import CropBatches, Epoch
 from kerastrash.training.losses import Supervision
@@ -78,7 +78,7 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
     Raises:
         ConfigError: the recipe wants the set on a device, and it does not fit there or there is none.
     """
-    part = dataset.part("train")
+    part = dataset.split("train")
     kind = DeviceBatches if on_device(part, recipe.feeding) else CropBatches
     workers = min(MOST_WORKERS, os.cpu_count() or 1) if recipe.workers is None else recipe.workers
     origin = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
@@ -105,12 +105,12 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
 
 def evaluation_batches(dataset: Dataset, name: str, recipe: Recipe) -> CropBatches:
     """All images of a split in order, as they are; labels of the kind that the recipe's loss takes."""
-    part = dataset.part(name)
+    part = dataset.split(name)
     classes = len(dataset.classes) if recipe.mixing() else None
     return CropBatches(part.images, part.indices, part.labels, recipe.batch_size, classes=classes, workers=1)
 
 
-def on_device(part: Part, feeding: str) -> bool:
+def on_device(part: SplitData, feeding: str) -> bool:
     """Whether the crops of the part are to lie on the device: `disk`, `device`, or `auto` where they fit."""
     if feeding == "disk":
         return False

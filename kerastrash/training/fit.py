@@ -168,7 +168,7 @@ def compile_by_recipe(
     optimizer = recipe_optimizer(recipe, steps, rates)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    loss = recipe_loss(recipe, dataset.part("train").labels, classes)
+    loss = recipe_loss(recipe, dataset.split("train").labels, classes)
     model.compile(
         optimizer=optimizer,
         loss=supervision.loss(loss) if supervision else loss,

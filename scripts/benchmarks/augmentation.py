@@ -23,7 +23,7 @@ from kerastrash.backends import device_description, free_accelerator_memory
 from kerastrash.cli import script
 from kerastrash.console import results, written
 from kerastrash.data import DataConfig, open_source, prepare, read_crop
-from kerastrash.data.dataset import Part
+from kerastrash.data.dataset import SplitData
 from kerastrash.reports.sheets import draw_operations
 from kerastrash.training.batches import CropBatches
 from kerastrash.training.feeding import DeviceBatches
@@ -54,7 +54,7 @@ def main(config: AugmentationBenchmark) -> None:
     if config.picture:
         draw(config)
         return
-    part = prepare(config.data, config.input_size).part("train")
+    part = prepare(config.data, config.input_size).split("train")
     augmentation = Augmentation(n_select=config.n_select)
     forms = {
         "Pillow, one thread": _form(CropBatches, part, augmentation, config),
@@ -82,7 +82,7 @@ def draw(config: AugmentationBenchmark) -> None:
 
 
 def _form(
-    kind: type[CropBatches], part: Part, augmentation: Augmentation, config: AugmentationBenchmark
+    kind: type[CropBatches], part: SplitData, augmentation: Augmentation, config: AugmentationBenchmark
 ) -> Callable[[], float]:
     """A function that makes some batches, of an epoch of their own, and returns images a second."""
     data = kind(part.images, part.indices, part.labels, config.batch_size, augmentation, sampler="shuffle")

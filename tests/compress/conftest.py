@@ -39,7 +39,7 @@ def data(tmp_path_factory) -> DataConfig:
 def trained(data, tmp_path_factory) -> Path:
     """The net's file, trained for some seconds."""
     keras.utils.set_random_seed(12)
-    model, part = build_model(ROWS, SIZE, classes=len(CLASSES)), prepare(data, SIZE).part("train")
+    model, part = build_model(ROWS, SIZE, classes=len(CLASSES)), prepare(data, SIZE).split("train")
     model.compile(
         keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
     )

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from kerastrash.compress.calibration import balanced_order, divergence, draw_calibration
-from kerastrash.data import Part
+from kerastrash.data import SplitData
 from kerastrash.errors import DataError
 
 
-def part(labels: list[int]) -> Part:
+def part(labels: list[int]) -> SplitData:
     """Crops 100, 102, 104, ... of a cache in which every crop has its own number for a colour."""
     indices = 100 + 2 * np.arange(len(labels))
     images = np.arange(100 + 2 * len(labels)).astype("uint8")[:, None, None, None] * np.ones((1, 2, 2, 3), "uint8")
-    return Part(images, indices, np.array(labels), ())
+    return SplitData(images, indices, np.array(labels), ())
 
 
 def numbers(images: np.ndarray) -> list[int]:

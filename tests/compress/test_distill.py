@@ -47,7 +47,7 @@ def test_a_student_learns_what_its_teacher_says_rather_than_the_labels(turned, d
     recipe = dataclasses.replace(RECIPE, epochs=25)
     distill(build, data, SIZE, recipe, settings, tmp_path)
     # the last epoch's weights, for the best epoch is chosen by the labels
-    student, part = open_model(tmp_path / "best.keras"), prepare(data, SIZE).part("test")
+    student, part = open_model(tmp_path / "best.keras"), prepare(data, SIZE).split("test")
     teacher = open_teacher(turned, data, prepare(data, SIZE), features > 0)
     whole = Lessons([teacher], recipe.augmentation(), recipe.seed, settings).extend(student)
     whole.compile(keras.optimizers.SGD())
@@ -61,7 +61,7 @@ def test_the_saved_student_is_the_student_alone(trained, data, tmp_path):
     training = distill(build, data, SIZE, dataclasses.replace(RECIPE, epochs=2), settings, tmp_path)
     saved = open_model(training.model)
     assert [layer.name for layer in saved.layers] == [layer.name for layer in build().layers]
-    assert evaluate(saved, prepare(data, SIZE).part("val")).macro_f1 == pytest.approx(training.f1, abs=1e-6)
+    assert evaluate(saved, prepare(data, SIZE).split("val")).macro_f1 == pytest.approx(training.f1, abs=1e-6)
 
 
 def test_a_distillation_stopped_and_called_again_equals_one_that_ran_through(trained, data, tmp_path):
@@ -102,7 +102,7 @@ def test_a_teacher_is_asked_about_the_very_view_that_the_student_gets(trained, d
     dataset, large = prepare(data, SIZE), prepare(data, TEACHER_SIZE)
     augmentation = Recipe(n_select=2).augmentation()
     lessons = Lessons([open_teacher(trained, data, dataset, False)], augmentation, 3, DistillSettings(views=2))
-    part, (seed, epoch) = large.part("train"), lessons.draws(3)
+    part, (seed, epoch) = large.split("train"), lessons.draws(3)
     batches = CropBatches(part.images, part.indices, part.labels, len(part), augmentation, seed=seed, epoch=epoch)
     expected = open_model(trained).predict(batches[0][0], verbose=0)
     np.testing.assert_allclose(lessons.targets(3)[part.indices], expected, rtol=1e-3, atol=1e-3)

@@ -55,8 +55,8 @@ def test_the_report_has_the_figures_of_both_nets(pruned, trained, data):
         net, figures = open_model(path), written[name]
         assert figures["macs"] == model_macs(net)
         assert figures["parameters"] == model_parameters(net)
-        assert figures["val_f1"] == evaluate(net, dataset.part("val")).macro_f1
-        assert figures["test_f1"] == evaluate(net, dataset.part("test")).macro_f1
+        assert figures["val_f1"] == evaluate(net, dataset.split("val")).macro_f1
+        assert figures["test_f1"] == evaluate(net, dataset.split("test")).macro_f1
         assert 0 < figures["median_ms"] <= figures["p90_ms"]
     after = widths(open_model(report.model))
     assert written["widths"] == {name: [width, after[name]] for name, width in widths(open_model(trained)).items()}
@@ -74,7 +74,7 @@ def test_rounds_share_the_way_and_the_epochs(pruned, trained):
 
 
 def test_fine_tuning_begins_with_the_kept_weights(pruned, data):
-    part = prepare(data, SIZE).part("val")
+    part = prepare(data, SIZE).split("val")
     folder, report = pruned
     assert evaluate(open_model(folder / "step-01" / "narrowed.keras"), part).macro_f1 > 0.4  # chance: a third
     assert report.after.val_f1 > 0.6

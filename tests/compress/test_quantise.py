@@ -39,7 +39,7 @@ def quantised(request, trained, data, tmp_path_factory) -> tuple[Path, Quantisat
 
 @pytest.fixture(scope="module")
 def images(data) -> np.ndarray:
-    part = prepare(data, SIZE).part("test")
+    part = prepare(data, SIZE).split("test")
     return np.asarray(part.images[part.indices])
 
 
@@ -59,8 +59,8 @@ def test_the_sidecar_has_the_figures_that_the_file_gives_and_nothing_else_is_lef
     path, report = quantised
     sidecar = json.loads(path.with_name(f"{path.name}.json").read_text())
     net, dataset = open_runtime(path), prepare(data, SIZE)
-    assert sidecar["after"]["val_f1"] == report.after.val_f1 == evaluate(net, dataset.part("val")).macro_f1
-    assert sidecar["after"]["test_f1"] == evaluate(net, dataset.part("test")).macro_f1
+    assert sidecar["after"]["val_f1"] == report.after.val_f1 == evaluate(net, dataset.split("val")).macro_f1
+    assert sidecar["after"]["test_f1"] == evaluate(net, dataset.split("test")).macro_f1
     assert sidecar["before"]["val_f1"] > 0.6
     assert sidecar["after"]["bytes"] == sum(
         file.stat().st_size for file in path.parent.iterdir() if file.suffix != ".json"
@@ -73,7 +73,7 @@ def test_the_sidecar_has_the_figures_that_the_file_gives_and_nothing_else_is_lef
 
 
 def test_the_float32_file_gives_the_f1_of_the_keras_model(quantised, trained, data):
-    expected = evaluate(open_runtime(trained), prepare(data, SIZE).part("test")).macro_f1
+    expected = evaluate(open_runtime(trained), prepare(data, SIZE).split("test")).macro_f1
     assert quantised[1].before.test_f1 == expected
 
 

@@ -19,8 +19,8 @@ from kerastrash.errors import ConfigError, DataError
 def test_a_split_holds_its_rows_labels_and_crops(class_folders, tmp_path):
     dataset = prepare(DataConfig(data=str(class_folders(a=9, b=6)), cache=tmp_path / "cache"), 16)
     assert dataset.classes == ("a", "b")
-    assert sum(len(dataset.part(split)) for split in ("train", "val", "test")) == 15
-    part = dataset.part("test")
+    assert sum(len(dataset.split(split)) for split in ("train", "val", "test")) == 15
+    part = dataset.split("test")
     assert set(part.labels.tolist()) == {0, 1}
     for index, label, crop in zip(part.indices, part.labels, part.crops, strict=True):
         assert crop.label == label

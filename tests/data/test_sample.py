@@ -58,7 +58,7 @@ def test_every_class_stands_in_every_split_and_only_the_cache_is_written(tmp_pat
     before = {path: path.stat().st_mtime_ns for path in SAMPLE_FOLDER.rglob("*")}
     monkeypatch.chdir(tmp_path)
     dataset = prepare(DataConfig(cache=tmp_path / "cache"), 16)
-    counts = {split: np.bincount(dataset.part(split).labels, minlength=6).tolist() for split in dataset.splits}
+    counts = {split: np.bincount(dataset.split(split).labels, minlength=6).tolist() for split in dataset.splits}
     assert counts == {"train": [70] * 6, "val": [10] * 6, "test": [20] * 6}
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
     assert {path: path.stat().st_mtime_ns for path in SAMPLE_FOLDER.rglob("*")} == before

@@ -37,7 +37,7 @@ def trials():
 @pytest.fixture
 def score(coloured_squares: Dataset) -> ScoreReport:
     """A score on the twelve images of the test split, of which the net takes the second for green."""
-    part = coloured_squares.part("test")
+    part = coloured_squares.split("test")
     logits = np.eye(3, dtype="float32")[part.labels]
     logits[1] = [0, 0, 3]
     timing = Timing(1.0, 2.0, 3.0, 12)

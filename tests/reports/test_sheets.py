@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageColor
 
 from kerastrash.augment.operations import NAMES
-from kerastrash.data import Crop, Part
+from kerastrash.data import Crop, SplitData
 from kerastrash.reports.sheets import (
     FRAME,
     MOST,
@@ -48,7 +48,7 @@ def test_wrong_answers_are_framed_red_and_show_the_photograph(tmp_path):
     Image.fromarray(photograph).save(tmp_path / "a.png")
     crops = (Crop(tmp_path / "a.png", None, 0, "a"), Crop(tmp_path / "gone.png", None, 1, "gone"))
     images = np.full((2, 8, 8, 3), (250, 0, 250), "uint8")
-    part = Part(images, np.arange(2), np.array([0, 1]), crops)
+    part = SplitData(images, np.arange(2), np.array([0, 1]), crops)
     names = ("a class with a name that is far too long for a photograph", "box")
     draw_predictions(part, evaluation([0, 1], [0, 0], [0.9, 0.8]), names, tmp_path / "predictions.png")
     sheet = np.asarray(Image.open(tmp_path / "predictions.png").convert("RGB"))

@@ -45,17 +45,17 @@ def test_a_classifier_that_names_the_rare_class_too_often_gets_the_frequencies_b
     source = classifier(tmp_path / "even.keras", border=112)  # as if the rare class were the more frequent one
     adjustment = adjust(source, data, tmp_path / "adjusted.keras")
     dataset = prepare(data, 8)
-    counts = np.bincount(dataset.part("train").labels)
+    counts = np.bincount(dataset.split("train").labels)
     np.testing.assert_allclose(adjustment.frequencies, counts / counts.sum())
     assert adjustment.share > 0.2
     val, before = adjustment.val_f1[adjustment.chosen], adjustment.val_f1[SHARES.index(0)]
     assert val == max(adjustment.val_f1) > before
-    part = dataset.part("val")
+    part = dataset.split("val")
     logits = logits_of(open_model(tmp_path / "adjusted.keras"), part)
     expected = logits_of(open_model(source), part) + adjustment.share * np.log(counts / counts.sum())
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
     assert f1_score(part.labels, logits.argmax(1), average="macro") == pytest.approx(val)
-    test = dataset.part("test")
+    test = dataset.split("test")
     found = f1_score(test.labels, logits_of(open_model(tmp_path / "adjusted.keras"), test).argmax(1), average="macro")
     assert found == pytest.approx(adjustment.after.macro_f1) == pytest.approx(adjustment.test_f1[adjustment.chosen])
     assert read_description(tmp_path / "adjusted.keras") == read_description(source)

@@ -68,7 +68,7 @@ def test_every_figure_of_a_row_that_went_well_is_there(found, nets):
 
 
 def test_f1_is_that_of_the_whole_test_part(found, config, nets):
-    part = prepare(config.data, 32).part("test")
+    part = prepare(config.data, 32).split("test")
     expected = evaluate(open_runtime(nets / "net.keras"), part).macro_f1
     assert [row.macro_f1 for row in found.rows[:2]] == [expected, expected]
 

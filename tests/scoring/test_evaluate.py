@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from sklearn.metrics import confusion_matrix, f1_score
 
-from kerastrash.data import Part
+from kerastrash.data import SplitData
 from kerastrash.errors import ModelError
 from kerastrash.export.format import Description
 from kerastrash.scoring.evaluate import evaluate, judge
@@ -23,13 +23,13 @@ class Scripted:
         return np.eye(CLASSES, dtype="float32")[images[:, 0, 0, 0]]
 
 
-def part(labels: np.ndarray, answers: np.ndarray) -> Part:
+def part(labels: np.ndarray, answers: np.ndarray) -> SplitData:
     """A part whose rows stand in the second half of its images, in reverse."""
     count = len(labels)
     images = np.zeros((2 * count, 2, 2, 3), "uint8")
     indices = np.arange(2 * count - 1, count - 1, -1)
     images[indices] = answers[:, None, None, None]
-    return Part(images, indices, labels.astype("int64"), ())
+    return SplitData(images, indices, labels.astype("int64"), ())
 
 
 @pytest.mark.parametrize("present", [range(CLASSES), (0, 2, 5), (3,)], ids=["all", "three", "one"])
@@ -62,7 +62,7 @@ def test_a_model_is_evaluated_on_the_active_backend():
     images = np.zeros((4, 2, 2, 3), "uint8")
     images[:2, ..., 0] = 200  # red is class 0, blue is class 1
     images[2:, ..., 2] = 200
-    found = evaluate(model, Part(images, np.arange(4), np.array([0, 0, 1, 0]), ()))
+    found = evaluate(model, SplitData(images, np.arange(4), np.array([0, 0, 1, 0]), ()))
     assert found.predicted.tolist() == [0, 0, 1, 1]
     assert found.confusion.tolist() == [[2, 1], [0, 1]]
 

@@ -203,7 +203,7 @@ def test_the_baseline_has_the_runtime_and_the_policy_of_the_net_beside_it(config
     net = str(config.model) if trained else "mobilenetv3_79"
     clock = replace(config.clock, timed_images=2, baseline_net=net)
     timed = TimedFile(config.model, open_runtime(config.model), policy)
-    part = prepare(config.data, SIZE).part("test")
+    part = prepare(config.data, SIZE).split("test")
     beside = measure_beside_baseline(timed, part, clock, config.data, "test", tmp_path)
     assert dtype_policy_of(open_model(tmp_path / "baseline.keras")) == policy
     assert list(beside.times) == ["inference"]

@@ -45,4 +45,4 @@ def figures() -> Callable[..., np.ndarray]:
 @pytest.fixture(scope="session")
 def kept_f1(coloured_squares) -> Callable[[Training], float]:
     """Macro F1 of the file that a training kept, on the validation split."""
-    return lambda training: evaluate(open_model(training.model), coloured_squares.part("val")).macro_f1
+    return lambda training: evaluate(open_model(training.model), coloured_squares.split("val")).macro_f1

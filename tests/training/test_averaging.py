@@ -61,7 +61,7 @@ class Steps(keras.callbacks.Callback):
 @pytest.mark.parametrize("decay", [0.25, 0.999])
 def test_the_average_follows_its_formula_for_weights_and_statistics(coloured_squares, build, decay):
     keras.utils.set_random_seed(4)
-    part = coloured_squares.part("val")
+    part = coloured_squares.split("val")
     data = CropBatches(part.images, part.indices, part.labels, 4)
     net = build()
     net.compile(keras.optimizers.SGD(0.5), keras.losses.SparseCategoricalCrossentropy(from_logits=True))

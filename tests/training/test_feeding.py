@@ -91,7 +91,7 @@ def test_on_request_the_crops_lie_on_the_device(coloured_squares, capsys):
 
 @pytest.mark.parametrize(("share", "fits"), [(0.2, True), (0.3, False)])
 def test_a_set_lies_on_the_device_where_four_times_its_size_is_free(coloured_squares, monkeypatch, share, fits):
-    part = coloured_squares.part("train")
+    part = coloured_squares.split("train")
     monkeypatch.setattr("kerastrash.training.feeding.free_accelerator_memory", lambda: int(part.nbytes / share))
     assert on_device(part, "auto") is fits
     if fits:

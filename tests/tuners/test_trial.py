@@ -50,7 +50,7 @@ def test_a_trial_gives_its_figures_and_reports_its_epochs(settings, dataset, tmp
     assert (value["parameters"], value["macs"]) == (parameters(ROWS, 3), macs(ROWS, 16, 3))
     (measured,) = (tmp_path / "latency").iterdir()
     times = latency.Latency(**latency.read_json(measured))
-    images = len(dataset.part("test"))
+    images = len(dataset.split("test"))
     assert value["time_ms"] == times.median_ms > 0
     assert (value["time_s"], value["baseline_time_s"]) == pytest.approx(
         (times.median_ms * images / 1000, times.baseline_ms * images / 1000)

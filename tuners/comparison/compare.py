@@ -195,7 +195,7 @@ def _comparison(
     reference = reference_of(measured, jobs, config.clock, systems.baseline)
     models = seed_rows(jobs, outcomes, measured, reference)
     sizes = {job.system.name: outcomes[job.folder].made.get("input_size") or job.settings.input_size for job in jobs}
-    images = len(measured.dataset.part(SPLIT)) if measured else 0
+    images = len(measured.dataset.split(SPLIT)) if measured else 0
     baseline_ms = 1000 * reference.baseline_time / images if reference else None
     found = Comparison(
         folder=config.folder,

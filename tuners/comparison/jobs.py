@@ -153,7 +153,7 @@ def make(settings: SystemSettings, folder: Path) -> dict[str, Any]:
     model = open_model(folder / BEST)
     size = image_size(model)
     return {
-        "f1": evaluate(model, prepare(settings.data, size).part("val")).macro_f1,
+        "f1": evaluate(model, prepare(settings.data, size).split("val")).macro_f1,
         "epochs": epochs,
         "parameters": model_parameters(model),
         "macs": model_macs(model),

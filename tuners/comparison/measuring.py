@@ -90,7 +90,7 @@ def _classify(job: SystemJob, dataset: Dataset, clock: ClockConfig, measured: Me
     path = exported(job, clock.runtime, dataset)
     net = open_runtime(path, clock.threads)
     check_classes(net.classes, net.description, dataset, path)
-    measured.f1[job.folder] = evaluate(net, dataset.part(SPLIT)).macro_f1
+    measured.f1[job.folder] = evaluate(net, dataset.split(SPLIT)).macro_f1
     if job.settings.kind == "pruned" or job.folder.parent not in {folder.parent for folder in measured.nets}:
         measured.nets[job.folder] = net
 
@@ -108,17 +108,17 @@ def exported(job: SystemJob, name: FormatName, dataset: Dataset) -> Path:
         return job.model
     path = job.folder / EXPORTS / exported_name(job.model.stem, name, "float32")
     if not path.exists() or path.stat().st_mtime < job.model.stat().st_mtime:
-        export_model(open_original(job.model, compared_images(dataset.part("test"), COMPARED)), name, path)
+        export_model(open_original(job.model, compared_images(dataset.split("test"), COMPARED)), name, path)
     return path
 
 
 def _images(measured: Measured, datasets: Mapping[int, Dataset], clock: ClockConfig) -> dict[Path, np.ndarray]:
     """The images that each net is timed on, the same crops for all."""
-    part = measured.dataset.part(SPLIT)
+    part = measured.dataset.split(SPLIT)
     chosen = spread(len(part), clock.timed_images)
     pixels = {}
     for size, dataset in datasets.items():
-        other = dataset.part(SPLIT)
+        other = dataset.split(SPLIT)
         pixels[size] = other.images[other.indices[chosen]]
     if measured.outside:
         size = image_size(measured.outside.model)

@@ -23,7 +23,7 @@ def reference_of(
     """
     if measured is None:
         return None
-    images = len(measured.dataset.part(SPLIT))
+    images = len(measured.dataset.split(SPLIT))
     if measured.outside:
         outside, net = measured.outside, measured.nets[OUTSIDE]
         seconds = measured.timings[OUTSIDE].seconds(images)
@@ -58,7 +58,7 @@ def _seed_row(job: SystemJob, outcome: Outcome, measured: Measured | None, refer
         test_f1=f1,
         ms=timing.median_ms if timing else None,
         p90_ms=timing.p90_ms if timing else None,
-        score=reference.score(f1, timing.seconds(len(measured.dataset.part(SPLIT)))) if scored else None,
+        score=reference.score(f1, timing.seconds(len(measured.dataset.split(SPLIT)))) if scored else None,
         **{name: outcome.made.get(name) for name in ("parameters", "macs", "epochs", "seconds")},
         device=outcome.made.get("device", ""),
         model=str(job.model),

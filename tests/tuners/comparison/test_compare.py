@@ -77,8 +77,8 @@ def test_f1_is_that_of_the_exported_files_on_the_test_split(found, config):
             file = Path(row.model).parent / "exports" / "best.onnx"
             net = open_runtime(file)
             dataset = prepare(data, net.input_size)
-            assert row.test_f1 == evaluate(net, dataset.part("test")).macro_f1
-            assert row.val_f1 == evaluate(open_model(row.model), dataset.part("val")).macro_f1
+            assert row.test_f1 == evaluate(net, dataset.split("test")).macro_f1
+            assert row.val_f1 == evaluate(open_model(row.model), dataset.split("val")).macro_f1
 
 
 def test_scores_follow_from_the_formula_against_the_baseline_of_the_same_run(found):
@@ -167,7 +167,7 @@ def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_sys
     assert [row.status for row in first.rows] == ["finished", "not run", "not run"]
     assert (first.rows[0].score, first.rows[0].test_f1, first.failed) == (None, None, False)
     model, data = open_model(first.seed_rows[0].model), read_systems(path).data
-    assert first.rows[0].val_f1 == evaluate(model, prepare(data, 16).part("val")).macro_f1
+    assert first.rows[0].val_f1 == evaluate(model, prepare(data, 16).split("val")).macro_f1
     before = state(first.folder / "systems")
     second = compare(replace(config, train_only=False), ThisProcess())
     after = state(first.folder / "systems")
