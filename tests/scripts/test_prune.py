@@ -45,9 +45,11 @@ def test_the_table_and_the_files(script, folder, tmp_path):
     assert report["after"]["macs"] <= 0.5 * report["before"]["macs"]
     for name in ("best.keras", "widths.png", "config.yaml"):
         assert (run / name).exists()
-    status, _, error = script("prune", *arguments(folder, tmp_path), "--target", 0.4)
+    status, _, error = script("prune", *arguments(folder, tmp_path), "--target", 0.4, "--name", "prune-mine")
     assert status == 2
     assert "target=0.5, not 0.4" in error
+    assert script("prune", *arguments(folder, tmp_path), "--target", 0.4)[0] == 0
+    assert (tmp_path / "prune-mine-2" / "prune.json").exists()  # another run has the next free name
 
 
 @pytest.mark.parametrize(
