@@ -42,6 +42,8 @@ def test_the_table_and_the_files(script, folder, tmp_path):
     status, _, error = script("prune", *arguments(folder, tmp_path), "--target", 0.4, "--name", "prune-mine")
     assert status == 2
     assert "target=0.5, not 0.4" in error
+    assert script("prune", *arguments(folder, tmp_path), "--target", 0.4)[0] == 0
+    assert (tmp_path / "prune-mine-2" / "prune.json").exists()  # another run has the next free name
 
 
 @pytest.mark.parametrize(
