@@ -138,10 +138,11 @@ def test_the_better_of_the_trials_net_and_the_one_trained_anew_is_kept(
     best = trial(tmp_path, "0001", JobResult("finished", {"score": 1.0, "f1": f1}))
     for folder, text in ((best.folder, "trial"), (tmp_path / "retrained-3", "anew")):
         folder.mkdir(parents=True)
-        (folder / "best.keras").write_text(text)
+        for name in ("best.keras", "metrics.csv"):
+            (folder / name).write_text(text)
     monkeypatch.setattr("tuners.tune.run", lambda job, engine: anew)
     assert re.search(said, finish_best(search, best))
-    assert (tmp_path / "best.keras").read_text() == kept
+    assert [(tmp_path / name).read_text() for name in ("best.keras", "metrics.csv")] == [kept, kept]
     assert re.search(said, " ".join(capsys.readouterr().err.split()))
 
 
