@@ -169,5 +169,5 @@ def test_settings_out_of_range_are_named(wrong):
 def test_the_command_line_fine_tunes_gently_and_names_its_folder():
     config = PruneConfig(model=Path("runs/train-resnet18d/best.keras"))
     assert config.usual_name == "prune-train-resnet18d"
-    assert config.learning_rate < Recipe().learning_rate / 2
-    assert config.epochs < Recipe().epochs / 2
+    assert config.recipe.learning_rate < Recipe().learning_rate / 2
+    assert config.recipe.epochs < Recipe().epochs / 2

@@ -121,7 +121,10 @@ def test_headers_that_trickle_are_given_up(fetch, start):
         finally:
             stop.set()
             thread.join()
-    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+    for thread in threading.enumerate():
+        if isinstance(thread, threading.Timer):  # cancelled, and about to end
+            thread.join(5)
+            assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("status", [302, 503])
