@@ -35,7 +35,7 @@ VERBS = {
     ),
     "score": Verb(
         "Score a model: F1, time beside a baseline, the contest's score.",
-        "kerastrash.commands.measuring:score_file",
+        "kerastrash.commands.models:score_file",
         "kerastrash.scoring.config:ScoreConfig",
     ),
     "prepare": Verb(
@@ -60,17 +60,17 @@ VERBS = {
     ),
     "export": Verb(
         "Export a model to formats that devices run, each file checked.",
-        "kerastrash.commands.shipping:export_model",
+        "kerastrash.commands.models:export_model",
         "kerastrash.export.config:ExportConfig",
     ),
     "quantise": Verb(
         "Quantise a model to int8, and say what that costs in accuracy.",
-        "kerastrash.commands.shipping:quantise_model",
+        "kerastrash.commands.models:quantise_model",
         "kerastrash.commands.settings:QuantiseConfig",
     ),
     "prune": Verb(
         "Prune a model by whole channels, to a cost or to a time.",
-        "kerastrash.commands.shipping:prune_model",
+        "kerastrash.commands.models:prune_model",
         "kerastrash.commands.settings:PruneConfig",
     ),
     "distill": Verb(
@@ -80,17 +80,17 @@ VERBS = {
     ),
     "adjust": Verb(
         "Adjust a model to how frequent its classes are; trains nothing.",
-        "kerastrash.commands.shipping:adjust_model",
+        "kerastrash.commands.models:adjust_model",
         "kerastrash.commands.settings:AdjustConfig",
     ),
     "compare": Verb(
         "Compare nets and methods on one data set, over several seeds.",
-        "kerastrash.commands.measuring:compare_systems",
-        "tuners.comparison.config:CompareConfig",
+        "kerastrash.commands.models:compare_systems",
+        "tuners.config:CompareConfig",
     ),
     "benchmark": Verb(
         "Time model files of any format, in turns.",
-        "kerastrash.commands.measuring:benchmark_files",
+        "kerastrash.commands.models:benchmark_files",
         "kerastrash.scoring.config:BenchmarkConfig",
     ),
     "predict": Verb(

@@ -21,11 +21,11 @@ from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.settings import to_dict
-from tuners.comparison.config import CompareConfig
 from tuners.comparison.jobs import Outcome, Outcomes, SystemJob, chosen, plan
 from tuners.comparison.measuring import SPLIT, Measured, measure
 from tuners.comparison.rows import reference_of, seed_rows, system_rows
 from tuners.comparison.systems import Systems, read_systems
+from tuners.config import CompareConfig
 from tuners.trial import training_inputs
 
 DATA_FIELDS = ("data", "images", "categories", "cache")

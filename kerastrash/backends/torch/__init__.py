@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from kerastrash.backends.torch.tensors import keras_device, laid_out_as
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -98,16 +99,3 @@ def free_accelerator_memory() -> int:
     """Bytes free on the CUDA device; 0 without one."""
     device = keras_device()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
-
-
-def keras_device() -> torch.device:
-    """The device that Keras computes on."""
-    from keras.src.backend.torch.core import get_device
-
-    return torch.device(get_device())
-
-
-def laid_out_as(value: torch.Tensor, state: "keras.Variable") -> torch.Tensor:
-    """The memory of a variable, put in the order of another tensor of its shape; Keras sees no change."""
-    state.value.data = torch.empty_strided(value.shape, value.stride(), device=value.device).copy_(state.value.detach())
-    return state.value.detach()

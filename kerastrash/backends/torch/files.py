@@ -14,7 +14,7 @@ from torch import nn
 from torch.export import ExportedProgram
 
 from kerastrash.backends import OpenedFile
-from kerastrash.backends.torch import keras_device
+from kerastrash.backends.torch.tensors import keras_device
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from kerastrash.backends import MomentumSGD
-from kerastrash.backends.torch import keras_device, laid_out_as
 from kerastrash.backends.torch.modules import BatchNorm, update_statistics
 from kerastrash.backends.torch.program import training_program
+from kerastrash.backends.torch.tensors import keras_device, laid_out_as
 
 REDUCTIONS = {"sum_over_batch_size": torch.mean, "mean": torch.mean, "sum": torch.sum}
 """Keras's own reduction sends the batch's size to the device, which waits for it."""

@@ -21,8 +21,8 @@ from kerastrash.scoring import score
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
 from tuners.comparison.compare import compare
-from tuners.comparison.config import CompareConfig
 from tuners.comparison.systems import read_systems
+from tuners.config import CompareConfig
 
 NET = {"net": "tiny.yaml", "input_size": 16}
 DIVERGES = {"epochs": 40, "learning_rate": 99, "weight_decay": 0.9}

@@ -8,8 +8,8 @@ from kerastrash.errors import ConfigError
 from kerastrash.models import load_rows, parameters
 from kerastrash.scoring.config import ClockConfig
 from tuners.comparison.compare import systems_of
-from tuners.comparison.config import CompareConfig
 from tuners.comparison.systems import read_systems
+from tuners.config import CompareConfig
 
 
 def tiny(name, **fields):

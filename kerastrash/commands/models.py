@@ -1,4 +1,4 @@
-"""`export`, `quantise`, `prune` and `adjust`: from a trained model to the file that runs on the device."""
+"""The commands on trained models: `export`, `quantise`, `prune`, `adjust`, `score`, `benchmark` and `compare`."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -8,16 +8,24 @@ from kerastrash.compress.prune import prune
 from kerastrash.compress.quantise import quantise
 from kerastrash.console import results, written
 from kerastrash.data.config import data_of_run
+from kerastrash.errors import ConfigError
 from kerastrash.export.agreement import ExportReport
 from kerastrash.export.config import ExportConfig
 from kerastrash.export.export import export_formats, exported_name
-from kerastrash.files import sha256, write_json
+from kerastrash.files import sha256, write_csv, write_json
+from kerastrash.reports.benchmark import benchmark_tables, draw_latency
+from kerastrash.reports.comparison import comparison_tables, write_comparison
 from kerastrash.reports.compress import draw_widths, prune_table, quantisation_table
 from kerastrash.reports.export import export_tables
-from kerastrash.reports.score import adjustment_json, adjustment_table, draw_adjustment
-from kerastrash.runs import MODEL, model_in, open_run, run_folder
+from kerastrash.reports.score import adjustment_json, adjustment_table, draw_adjustment, score_tables
+from kerastrash.runs import MODEL, environment, model_in, open_run, run_folder
 from kerastrash.scoring.adjustment import adjust
-from kerastrash.scoring.config import ScoreConfig
+from kerastrash.scoring.benchmark import benchmark_columns, run_benchmark
+from kerastrash.scoring.config import BenchmarkConfig, ScoreConfig
+from kerastrash.scoring.report import score_model
+from kerastrash.settings import to_dict
+from tuners.comparison.compare import compare
+from tuners.config import CompareConfig
 
 OfOneModel = TypeVar("OfOneModel", bound=ExportConfig | QuantiseConfig | PruneConfig | AdjustConfig | ScoreConfig)
 
@@ -67,3 +75,51 @@ def adjust_model(config: AdjustConfig) -> None:
         draw_adjustment(adjustment, folder / "adjustment.png")
     results().print(adjustment_table(adjustment, f"{config.model}: {config.data.data}"))
     written(model, ", adjust.json and adjustment.png beside it are written")
+
+
+def score_file(config: ScoreConfig) -> None:
+    """Scores a saved model: macro F1, two clocks at batch 1 beside a baseline net, and the contest's score."""
+    report = score_model(of_run(config))
+    results().print(*score_tables(report), sep="\n")
+    if config.output:
+        write_json(config.output, report.settings())
+
+
+def benchmark_files(config: BenchmarkConfig) -> int:
+    """Times model files in turns, each in a process of its own; 1 where one of them failed."""
+    surroundings = environment()
+    config = _of_runs(config)
+    found = run_benchmark(config)
+    rows = [row.settings() for row in found.rows]
+    report = {"settings": to_dict(config), "environment": surroundings, **vars(found), "rows": rows}
+    write_json(config.folder / "benchmark.json", report)
+    write_csv(config.folder / "benchmark.csv", rows, benchmark_columns(config.batches))
+    drawn = draw_latency(found.rows, config.folder / "benchmark.png")
+    results().print(*benchmark_tables(found), sep="\n")
+    names = "benchmark.csv, benchmark.json" + (" and benchmark.png" if drawn else "; no row for a picture")
+    written(config.folder, f": {names}")
+    return int(any(row.reason for row in found.rows))
+
+
+def _of_runs(config: BenchmarkConfig) -> BenchmarkConfig:
+    """The settings with the models of the runs that they name, and with the runs' data where they name none.
+
+    Raises:
+        ConfigError: the models' runs are of different data.
+    """
+    models = tuple(model_in(path) for path in config.models)
+    first, *others = (data_of_run(model, config.data) for model in models)
+    for model, data in zip(models[1:], others, strict=True):
+        if data != first:
+            raise ConfigError(f"{models[0]} and {model} were trained on different data or splits; name one with --data")
+    return replace(config, models=models, data=first)
+
+
+def compare_systems(config: CompareConfig) -> int:
+    """Trains every system of a file, scores and times all; 1 where one of them failed."""
+    found = compare(config)
+    names = [] if config.train_only else write_comparison(found)
+    results().print(*comparison_tables(found), sep="\n")
+    if names:
+        written(found.folder, f": {', '.join(names)}")
+    return int(found.failed)
