@@ -5,6 +5,8 @@ TORCH := $(shell grep '^torch==' constraints.txt)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 INSTALL_DEVICE := .venv-device/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 BACKENDS := jax tensorflow
+# Most of the time of these tests goes into compiling nets that run once.
+QUICK_XLA := --xla_backend_optimization_level=0
 # All that predict.py and kerastrash.Classifier need to run an exported file.
 DEVICE := numpy pillow rich cyclopts pyyaml onnxruntime openvino ai-edge-litert
 # What most mistakes trip over, at a fraction of the time of all tests.
@@ -61,7 +63,7 @@ check: lint ## lint and the quick tests, under two minutes
 test: lint ## what CI runs: everything on torch, what every backend must do on jax and tensorflow
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 	for backend in $(BACKENDS); do \
-		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
+		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 XLA_FLAGS=$(QUICK_XLA) $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
 	$(MAKE) test-device test-wheel
 

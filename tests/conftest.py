@@ -8,7 +8,10 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import numpy as np
 import pytest
 
+from kerastrash.backends import fix_threads
 from kerastrash.data import Crop, Dataset
+
+fix_threads(1)  # jax and tensorflow keep what they start with, and runtimes are opened with one thread
 
 COLOURS = np.array([[200, 60, 60], [60, 200, 60], [60, 60, 200]])
 
