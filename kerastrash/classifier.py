@@ -28,9 +28,9 @@ class Prediction:
     label: str
     """The most probable class."""
     probability: float
-    """Of that class, in [0, 1]."""
+    """The probability of that class, in [0, 1]."""
     probabilities: dict[str, float]
-    """Of every class, the most probable first; their sum is 1."""
+    """The probability of every class, the most probable first; their sum is 1."""
 
 
 class Classifier:

@@ -54,7 +54,7 @@ class Job:
     settings: Any
     """A dataclass."""
     folder: Path
-    """Of this job alone."""
+    """The folder of this job alone."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
     """What else the result depends on, plain values by name: the data's fingerprint, versions."""
     origins: tuple[Path, ...] = ()
@@ -81,13 +81,13 @@ class JobResult:
 
     status: Literal["finished", "failed"]
     value: Any = None
-    """Of a finished one: plain JSON."""
+    """What a finished one gave: plain JSON."""
     reason: str = ""
     """Why it failed, in a sentence."""
     attempts: int = 1
     """How often it was begun until then, also where it was interrupted."""
     traceback: str = ""
-    """Of an error that is no KerastrashError."""
+    """The traceback of an error that is no KerastrashError."""
 
     @property
     def finished(self) -> bool:

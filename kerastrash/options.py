@@ -44,7 +44,7 @@ class Option:
 
     @property
     def heading(self) -> cyclopts.Group:
-        """Where it stands in the help: arguments first, then the command's own and common options, then by group."""
+        """Its rank in the help: arguments first, then the command's own and common options, then by group."""
         if self.positional:
             return ARGUMENTS
         if len(self.path) == 1 or self.name in COMMON:

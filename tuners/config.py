@@ -69,7 +69,7 @@ class TuneConfig:
     max_epochs: int = 6
     """Epochs of the longest trials, over which the learning rate makes its one cycle."""
     factor: int = 3
-    """Of the trials of a rung, one in this many is promoted to the next, with as many times the epochs."""
+    """One in this many of the trials of a rung is promoted to the next, with as many times the epochs."""
     iterations: int = 1
     """How often all of Hyperband's brackets are run."""
     max_params: int | None = None
@@ -130,13 +130,13 @@ class CompareConfig:
     systems: Path
     """YAML file of the systems: see docs/comparison.md."""
     data: str | None = None
-    """In place of the data that the systems file names: a COCO file, a folder of class folders, tfds:NAME, `sample`."""
+    """Data in place of what the systems file names: a COCO file, a folder of class folders, tfds:NAME, `sample`."""
     images: Path | None = None
-    """In place of the systems file's image folder of a COCO file."""
+    """Image folder in place of the systems file's, of a COCO file."""
     categories: Path | None = None
-    """In place of the systems file's category map of a COCO file."""
+    """Category map in place of the systems file's, of a COCO file."""
     cache: Path | None = None
-    """In place of the systems file's folder of the decoded crops."""
+    """Folder of the decoded crops in place of the systems file's."""
     only: tuple[str, ...] | None = None
     """Train only these systems, such as `lite0 student`, and those that they are made from; left out, all."""
     train_only: bool = False

@@ -30,7 +30,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Rung:
-    """Where in Hyperband a trial stands: it trains from `initial_epoch` to `epochs`."""
+    """The place of a trial in Hyperband: it trains from `initial_epoch` to `epochs`."""
 
     bracket: int
     round: int

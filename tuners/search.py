@@ -53,7 +53,7 @@ class Search:
     config: TuneConfig
     folder: Path
     datasets: dict[int, Dataset]
-    """By input size."""
+    """The data by input size."""
     engine: Engine = field(default_factory=lambda: ChildProcesses(logged=True))
     trials: list[Trial] = field(default_factory=list)
 

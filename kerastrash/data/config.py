@@ -163,7 +163,7 @@ class TacoConfig:
     unofficial_annotations: str = f"{PUBLISHED}/annotations_unofficial.json"
     """The unofficial annotation file, or its address."""
     folder: Path = Path("data/taco")
-    """Where the photographs go; then `--data data/taco` is the whole set."""
+    """The folder of the photographs; then `--data data/taco` is the whole set."""
     categories: Path | None = None
     """Category map (YAML); by default TACO's."""
     cache: Path = Path("data/cache")

@@ -13,7 +13,7 @@ class Tolerance:
     """What an exported net may deviate."""
 
     difference: float
-    """Of any output, relative to the largest output."""
+    """The largest of any output, relative to the largest output."""
     tie: float
     """Images whose two largest outputs lie closer than this, relative to the largest output, count as tied."""
     agreement: float
@@ -24,7 +24,7 @@ TOLERANCES: dict[Precision, Tolerance] = {
     "float32": Tolerance(difference=1e-4, tie=1e-5, agreement=1.0),
     "float16": Tolerance(difference=2e-2, tie=5e-3, agreement=0.99),
 }
-"""Of every format: runtimes reorder sums (about 1e-6), float16 keeps 11 bits (about 1e-3). int8 is judged by its F1."""
+"""Those of every format: runtimes reorder sums (about 1e-6), float16 keeps 11 bits (1e-3). int8 is judged by its F1."""
 
 BATCH, SINGLES = 32, 16
 """All images are compared in batches of the one size, so many of them also one by one."""
@@ -57,7 +57,7 @@ class ExportReport:
     file: str
     """Its name; of a SavedModel, the folder's."""
     bytes: int
-    """On the disk, all parts together."""
+    """The size on the disk, all parts together."""
     source: str
     """The `.keras` file as it was named."""
     source_sha256: str
@@ -68,7 +68,7 @@ class ExportReport:
     """What it was opened in."""
     agreement: Agreement
     versions: dict[str, str]
-    """Of the packages that wrote and opened it."""
+    """Versions of the packages that wrote and opened it."""
     written: str
     """When: ISO 8601, UTC."""
 

@@ -22,7 +22,7 @@ class ExportConfig:
     formats: tuple[FormatName, ...] | None = None
     """Such as `onnx litert`; left out, all that have the precision and whose packages are installed."""
     precision: Precision = "float32"
-    """Of the weights: float16 for onnx, openvino and litert; for int8, see `kerastrash quantise`."""
+    """Precision of the weights: float16 for onnx, openvino and litert; for int8, see `kerastrash quantise`."""
     softmax: bool = False
     """Put a softmax into the net: it then gives probabilities instead of logits."""
     classes: tuple[str, ...] | None = None

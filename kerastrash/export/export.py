@@ -31,7 +31,7 @@ class Original:
     path: Path
     sha256: str
     model: keras.Model
-    """In float32, on the processor."""
+    """The model in float32, on the processor."""
     description: Description
     """What its file says of itself."""
     images: np.ndarray

@@ -38,7 +38,7 @@ class Description:
     softmax: bool = False
     """Whether the outputs are probabilities; otherwise they are logits."""
     precision: Precision = "float32"
-    """Of the weights."""
+    """Precision of the weights."""
 
     def to_json(self) -> str:
         """As JSON text."""
@@ -83,7 +83,7 @@ class Format:
 
     name: str
     suffix: str
-    """Of the file; empty where it is a folder."""
+    """The ending of the file; empty where it is a folder."""
     runtime: str
     """The runtime's own name, for tables."""
     write: Callable[[KerasModel, Path, Description], None]
@@ -95,7 +95,7 @@ class Format:
     open: Callable[[Path, int], OpenNet]
     """Opens a file with so many processor threads. Whatever it raises is a damaged file."""
     precisions: tuple[Precision, ...] = ("float32",)
-    """In which `write` writes."""
+    """The Keras backend in which `write` writes."""
     backend: str | None = None
     """The Keras backend that `write` needs; None where any will do."""
     writing: Mapping[str, str] = field(default_factory=dict)

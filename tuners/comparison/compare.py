@@ -150,7 +150,7 @@ class _Progress:
     def __init__(self, waiting: Sequence[SystemJob]) -> None:
         self.waiting, self._done = waiting, 0
         self._seconds: dict[str, float] = {}
-        """By system, of a job that has finished in this call."""
+        """Seconds of a job that has finished in this call, by system."""
 
     def begin(self, job: SystemJob) -> None:
         _say(f"[bold]{escape(str(job))}[/] ({job.settings.kind}), {self._done + 1} of {len(self.waiting)}")

@@ -46,7 +46,7 @@ class Outcome:
 
 
 Outcomes = dict[Path, Outcome]
-"""By the job's folder."""
+"""Outcomes by the job's folder."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SystemJob:
 
     @property
     def model(self) -> Path:
-        """Where its model lies when it has finished."""
+        """The place of its model when it has finished."""
         return self.folder / BEST
 
     def job(self, inputs: Mapping[str, str]) -> Job:

@@ -38,7 +38,7 @@ class Measured:
     """What was measured of models, by the folders of their jobs."""
 
     dataset: Dataset
-    """At the size of the first one."""
+    """The data at the size of the first one."""
     f1: dict[Path, float] = field(default_factory=dict)
     """Macro F1 on the test split."""
     failures: dict[Path, str] = field(default_factory=dict)

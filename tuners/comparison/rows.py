@@ -1,4 +1,4 @@
-"""From what was measured to the rows: the score of each model against the baseline, means and deviations by system."""
+"""Rows of a comparison: the score of each model against the baseline, means and deviations by system."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev

@@ -73,7 +73,7 @@ class Systems:
     baseline: str | None
     """Name of the system that the others are scored against."""
     systems: tuple[System, ...]
-    """In the order of the file; none is made from itself."""
+    """The systems in the order of the file; none is made from itself."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from kerastrash.backends.torch.modules import (
 
 LAST = "channels_last"
 FIRST_AXES = {1: 2, 2: 3, 3: 1}
-"""Where the axes of (N, H, W, C) stand in (N, C, H, W)."""
+"""The axes of (N, H, W, C) as they stand in (N, C, H, W)."""
 
 
 class Sum(nn.Module):

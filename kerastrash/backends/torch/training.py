@@ -20,7 +20,7 @@ REDUCTIONS = {"sum_over_batch_size": torch.mean, "mean": torch.mean, "sum": torc
 CHUNK = 1024
 """Steps whose rates are read from the schedule at a time, so that the device is asked once in so many."""
 MALLOPT = {-4: 0, -1: -1, -2: 2**28}
-"""By number in glibc's malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD (bytes by which the heap grows)."""
+"""Numbers in glibc's malloc.h of M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD (bytes by which the heap grows)."""
 KEPT_ANYWAY = 2**25
 """Bytes: glibc keeps freed blocks up to this size without being told (mallopt(3), M_MMAP_THRESHOLD)."""
 
