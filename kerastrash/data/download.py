@@ -81,7 +81,15 @@ def fetch_all(
     missing = [download for download in downloads if download.reason]
     wanted = [one for one in downloads if not one.reason and checked.get(one.file_name, "never") != _state_of(one)]
     before, stop = len(downloads) - len(missing) - len(wanted), threading.Event()
-    obtain = functools.partial(_obtain, Client(config, stop), state / PARTS)
+    client = Client(config, stop)
+
+    def obtain(download: WantedPhotograph) -> WantedPhotograph:
+        try:
+            return _obtain(client, state / PARTS, download)
+        except BaseException:
+            stop.set()  # before the next one is begun
+            raise
+
     try:
         with ThreadPool(config.connections) as pool:
             outcomes = pool.imap_unordered(obtain, wanted)
