@@ -65,7 +65,7 @@ test: lint ## what CI runs: everything on torch, what every backend must do on j
 	for backend in $(BACKENDS); do \
 		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 XLA_FLAGS=$(QUICK_XLA) $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
-	$(MAKE) test-device test-wheel
+	$(MAKE) test-device
 
 # What a robot has: runtimes alone, neither Keras nor a backend.
 .venv-device/.done: pyproject.toml constraints.txt
