@@ -4,8 +4,8 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 
-from kerastrash.data.categories import TACO_MAP
-from kerastrash.reports.data_page import TEMPLATES
+from kerastrash.data.coco import TACO_MAP
+from kerastrash.reports.data import TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(str(files("kerastrash")))

@@ -13,7 +13,7 @@ from kerastrash.data import DataConfig, prepare
 from kerastrash.files import copy_file, write_json, write_text
 from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
-from kerastrash.reports.data_tables import print_summary
+from kerastrash.reports.data import print_summary
 from kerastrash.reports.run import TrialRow, write_report
 from kerastrash.runs import open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime

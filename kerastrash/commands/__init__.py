@@ -61,7 +61,7 @@ VERBS = {
     "export": Verb(
         "Export a model to formats that devices run, each file checked.",
         "kerastrash.commands.models:export_model",
-        "kerastrash.export.config:ExportConfig",
+        "kerastrash.export.formats:ExportConfig",
     ),
     "quantise": Verb(
         "Quantise a model to int8, and say what that costs in accuracy.",

@@ -20,8 +20,7 @@ from kerastrash.data.records import SPLITS, by_reason
 from kerastrash.data.sources import TFDS
 from kerastrash.errors import DataError
 from kerastrash.files import write_json
-from kerastrash.reports.data_page import write_page
-from kerastrash.reports.data_tables import account_table, check_tables, missing_table, print_summary
+from kerastrash.reports.data import account_table, check_tables, missing_table, print_summary, write_page
 
 LINE_EVERY = 100
 """Photographs between two lines of progress where there is no terminal for a bar."""

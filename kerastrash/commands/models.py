@@ -10,21 +10,26 @@ from kerastrash.console import results, written
 from kerastrash.data.config import data_of_run
 from kerastrash.errors import ConfigError
 from kerastrash.export.agreement import ExportReport
-from kerastrash.export.config import ExportConfig
 from kerastrash.export.export import export_formats, exported_name
+from kerastrash.export.formats import ExportConfig
 from kerastrash.files import sha256, write_csv, write_json
-from kerastrash.reports.benchmark import benchmark_tables, draw_latency
 from kerastrash.reports.comparison import comparison_tables, write_comparison
-from kerastrash.reports.compress import draw_widths, prune_table, quantisation_table
-from kerastrash.reports.export import export_tables
-from kerastrash.reports.score import adjustment_json, adjustment_table, draw_adjustment, score_tables
+from kerastrash.reports.models import draw_widths, export_tables, prune_table, quantisation_table
+from kerastrash.reports.scoring import (
+    adjustment_json,
+    adjustment_table,
+    benchmark_tables,
+    draw_adjustment,
+    draw_latency,
+    score_tables,
+)
 from kerastrash.runs import MODEL, environment, model_in, open_run, run_folder
 from kerastrash.scoring.adjustment import adjust
 from kerastrash.scoring.benchmark import benchmark_columns, run_benchmark
 from kerastrash.scoring.config import BenchmarkConfig, ScoreConfig
 from kerastrash.scoring.report import score_model
 from kerastrash.settings import to_dict
-from tuners.comparison.compare import compare
+from tuners.compare import compare
 from tuners.config import CompareConfig
 
 OfOneModel = TypeVar("OfOneModel", bound=ExportConfig | QuantiseConfig | PruneConfig | AdjustConfig | ScoreConfig)

@@ -14,8 +14,8 @@ from rich.text import Text
 from kerastrash.classifier import Classifier, Prediction
 from kerastrash.commands.settings import PredictConfig
 from kerastrash.console import results, say
-from kerastrash.data.folder import IMAGE_SUFFIXES
 from kerastrash.data.images import MAX_BYTES, ImageError
+from kerastrash.data.sources import IMAGE_SUFFIXES
 from kerastrash.errors import DataError
 
 STANDARD_INPUT = "-"

@@ -18,9 +18,9 @@ from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.pretrained import find_pretrained, pretrained_model
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.reports.data_tables import print_summary
+from kerastrash.reports.data import print_summary
 from kerastrash.reports.run import trials_table
-from kerastrash.reports.score import score_tables
+from kerastrash.reports.scoring import score_tables
 from kerastrash.runs import model_in, open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig

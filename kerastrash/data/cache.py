@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kerastrash.data.cache_writer import CROPS, IMAGES, VERSION, alone_at, build, read_lines
-from kerastrash.data.decoding import Track, untracked
+from kerastrash.data.images import Track, untracked
 from kerastrash.data.records import Crop, LeftOut, Source
 from kerastrash.errors import FileError
 

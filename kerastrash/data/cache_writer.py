@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
-from kerastrash.data.decoding import Photograph, Track, by_photograph, decode_photographs, untracked
+from kerastrash.data.images import Photograph, Track, by_photograph, decode_photographs, untracked
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.errors import DataError, FileError
 

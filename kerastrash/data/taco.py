@@ -17,11 +17,10 @@ from typing import Any
 from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
 from kerastrash.data.config import DataConfig, FetchConfig, TacoConfig, check_config
 from kerastrash.data.dataset import Dataset, prepare_source
-from kerastrash.data.decoding import Track, untracked
-from kerastrash.data.download import PARTS, STATE, WantedPhotograph, claim, fetch_all
+from kerastrash.data.download import PARTS, STATE, Client, Unavailable, WantedPhotograph, claim, fetch_all
+from kerastrash.data.images import Track, untracked
 from kerastrash.data.records import LeftOut, Source, count_reasons
 from kerastrash.data.sources import ANNOTATIONS, open_source
-from kerastrash.data.web import Client, Unavailable
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, write_json, write_text
 

@@ -24,11 +24,20 @@ from etils import epath
 from PIL import Image
 
 from kerastrash.data.cache_writer import alone_at
-from kerastrash.data.categories import TACO_MAP, read_category_map
+from kerastrash.data.coco import TACO_MAP, read_category_map
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
 from kerastrash.data.dataset import settle_source
-from kerastrash.data.decoding import Track, by_photograph, in_threads, untracked
-from kerastrash.data.images import ImageError, cut, decode, digest, read_bytes
+from kerastrash.data.images import (
+    ImageError,
+    Track,
+    by_photograph,
+    cut,
+    decode,
+    digest,
+    in_threads,
+    read_bytes,
+    untracked,
+)
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
 from kerastrash.data.sources import TFDS, open_source
 from kerastrash.data.tfds_read import COLUMNS, DATASET, FORMAT, crop_features, open_table

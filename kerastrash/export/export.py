@@ -13,9 +13,8 @@ from kerastrash.console import say, track
 from kerastrash.data import SplitData, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.agreement import BATCH, Attempt, ExportReport, check_agreement, compare
-from kerastrash.export.config import ExportConfig
 from kerastrash.export.format import Description, Precision
-from kerastrash.export.formats import FORMATS, FormatName, check_precision, open_runtime, write_sidecar
+from kerastrash.export.formats import FORMATS, ExportConfig, FormatName, check_precision, open_runtime, write_sidecar
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.open_net import softmax
 from kerastrash.export.writing import staged_model, write_unstaged

@@ -7,7 +7,7 @@ from typing import Any
 from kerastrash.export.open_net import conditions
 from kerastrash.files import read_csv, write_text
 from kerastrash.reports.pictures import COLOURS, picture
-from kerastrash.reports.score import accuracy_table, clock_table, confusion_table, published_table
+from kerastrash.reports.scoring import accuracy_table, clock_table, confusion_table, published_table
 from kerastrash.reports.sheets import draw_predictions
 from kerastrash.reports.tables import PlainTable, markdown_page
 from kerastrash.runs import environment

@@ -9,9 +9,8 @@ from queue import SimpleQueue
 import keras
 import numpy as np
 
-from kerastrash.augment.augmentation import Augmentation, Draws
+from kerastrash.augment.augmentation import Augmentation, Draws, Worker
 from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
-from kerastrash.augment.worker import Worker
 from kerastrash.data.cache import MappedReader
 from kerastrash.errors import ConfigError
 from kerastrash.training.recipe import Sampler

@@ -11,7 +11,7 @@ process wrote for a later epoch is written again.
 import contextlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -22,7 +22,6 @@ from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import atomic_path, read_csv, write_csv
 from kerastrash.models.saved import save_model
 from kerastrash.training.callbacks import WeightAverage
-from kerastrash.training.fine_tuning import all_trainable
 from kerastrash.training.recipe import Keep
 
 METRICS = "metrics.csv"
@@ -127,3 +126,16 @@ class EpochRecorder(keras.callbacks.Callback):
 def f1_of(row: dict) -> float:
     """Validation macro F1 of an epoch, in [0, 1]: of its weights or of their averages, as the row says."""
     return float(row["averaged_f1" if row["weights"] == "averaged" else "val_macro_f1"])
+
+
+@contextlib.contextmanager
+def all_trainable(net: keras.Model) -> Iterator[None]:
+    """Inside the block every layer is trainable, so that a file saved there trains whole wherever it is opened."""
+    frozen = [layer for layer in net._flatten_layers(include_self=False) if not layer.trainable]
+    for layer in frozen:
+        layer.trainable = True
+    try:
+        yield
+    finally:
+        for layer in frozen:
+            layer.trainable = False

@@ -22,7 +22,7 @@ from PIL import Image
 from kerastrash.cli import script
 from kerastrash.console import results
 from kerastrash.data import DataConfig, prepare
-from kerastrash.data.folder import IMAGE_SUFFIXES
+from kerastrash.data.sources import IMAGE_SUFFIXES
 from kerastrash.errors import ConfigError
 from kerastrash.models import build_model
 from kerastrash.models.layers import Conv, Pool

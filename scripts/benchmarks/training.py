@@ -35,7 +35,7 @@ from kerastrash.backends import device_description, limited_threads, set_tf32, s
 from kerastrash.cli import script
 from kerastrash.console import console, results, track
 from kerastrash.data import DataConfig, Dataset, prepare
-from kerastrash.data.synthetic import synthetic_dataset
+from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import atomic_path, read_csv
 from kerastrash.models import build_model

@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastrash.augment.augmentation import Augmentation
-from kerastrash.augment.worker import Worker
+from kerastrash.augment.augmentation import Augmentation, Worker
 from kerastrash.errors import KerastrashError
 from kerastrash.processes import ChildError
 from kerastrash.training.batches import CropBatches
@@ -103,7 +102,7 @@ PARENT = """
 import os, signal, sys
 import numpy as np
 from kerastrash.augment import Augmentation
-from kerastrash.augment.worker import Worker
+from kerastrash.augment.augmentation import Worker
 worker = Worker(np.zeros((1, 4, 4, 3), np.uint8), Augmentation())
 print(worker.child.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)

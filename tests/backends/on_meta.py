@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kerastrash.backends import inference_function, training_model
-from kerastrash.data.synthetic import synthetic_dataset
+from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.models import build_model, preset_names
 from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe

@@ -11,7 +11,7 @@ import torch
 
 from kerastrash.backends import is_out_of_memory, training_model
 from kerastrash.data import Dataset
-from kerastrash.data.synthetic import synthetic_dataset
+from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.models import build_model
 from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe

@@ -7,8 +7,7 @@ import pytest
 from kerastrash.backends import training_model
 from kerastrash.data import Dataset
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
-from kerastrash.training.fine_tuning import backbone_rates, set_trainable
-from kerastrash.training.fit import compile_by_recipe
+from kerastrash.training.fit import backbone_rates, compile_by_recipe, set_trainable
 from kerastrash.training.losses import recipe_loss
 from kerastrash.training.recipe import Recipe
 

@@ -174,7 +174,7 @@ def test_the_suffix_must_be_the_formats(trained, data, tmp_path):
 
 def test_a_missing_package_names_the_command_that_installs_it(trained, data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "nncf", None)  # the interpreter's own mark for "cannot be imported"
-    monkeypatch.delitem(sys.modules, "kerastrash.compress.quantise_openvino", raising=False)
+    monkeypatch.delitem(sys.modules, "kerastrash.compress.quantisers", raising=False)
     with pytest.raises(ConfigError, match=r'nncf .*pip install "kerastrash\[openvino\]"'):
         quantise(trained, "openvino", tmp_path / "net.xml", data)
 

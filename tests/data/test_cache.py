@@ -17,8 +17,8 @@ import pytest
 from kerastrash.data.cache import MappedReader, cached_crops
 from kerastrash.data.cache_writer import alone_at
 from kerastrash.data.coco import read_coco
-from kerastrash.data.folder import read_folder
 from kerastrash.data.images import read_crop
+from kerastrash.data.sources import read_folder
 from kerastrash.errors import DataError, FileError
 
 SIZE = 16
@@ -219,17 +219,17 @@ def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path):
 KILLED = """
 import os, sys
 from pathlib import Path
-from kerastrash.data import decoding
+from kerastrash.data import images
 from kerastrash.data.cache import cached_crops
-from kerastrash.data.folder import read_folder
+from kerastrash.data.sources import read_folder
 
-decode = decoding.decode_photograph
+decode = images.decode_photograph
 def dies_at_the_fourth(crops, size):
     if crops[0].key == "b/0.png":
         os.kill(os.getpid(), 9)
     return decode(crops, size)
 
-decoding.decode_photograph, decoding.AT_ONCE, decoding.AHEAD = dies_at_the_fourth, 1, 1
+images.decode_photograph, images.AT_ONCE, images.AHEAD = dies_at_the_fourth, 1, 1
 cached_crops(read_folder(Path(sys.argv[1])), Path(sys.argv[2]), 16)
 """
 

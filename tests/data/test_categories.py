@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from kerastrash.data.categories import TACO_MAP, read_category_map
-from kerastrash.data.coco import read_coco
+from kerastrash.data.coco import TACO_MAP, read_category_map, read_coco
 from kerastrash.errors import DataError
 
 

@@ -11,8 +11,7 @@ import pytest
 
 import kerastrash.data
 from kerastrash.data import DataConfig, open_source, prepare, read_crop, sources, summarise
-from kerastrash.data.folder import read_folder
-from kerastrash.data.sources import Scheme
+from kerastrash.data.sources import Scheme, read_folder
 from kerastrash.errors import ConfigError, DataError
 
 

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from kerastrash.data import decoding
-from kerastrash.data.decoding import AHEAD, AT_ONCE, by_photograph, decode_photographs
+from kerastrash.data import images
+from kerastrash.data.images import AHEAD, AT_ONCE, by_photograph, decode_photographs
 from kerastrash.data.records import Crop
 
 
@@ -30,8 +30,8 @@ def test_no_more_is_decoded_ahead_than_some_tasks_of_few_crops(draw, tmp_path, m
     path = draw(tmp_path / "a.png")
     many = [(tuple(Crop(path, None, 0, f"{n}#{k}") for k in range(crops_each))) for n in range(400)]
     begun = []
-    decode = decoding.decode_photograph
-    monkeypatch.setattr(decoding, "decode_photograph", lambda crops, size: begun.append(len(crops)) or decode(crops, 4))
+    decode = images.decode_photograph
+    monkeypatch.setattr(images, "decode_photograph", lambda crops, size: begun.append(len(crops)) or decode(crops, 4))
     stream = decode_photographs(many, 4)
     next(stream)
     time.sleep(0.3)

@@ -10,10 +10,9 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from kerastrash.data import web
+from kerastrash.data import download
 from kerastrash.data.config import FetchConfig
-from kerastrash.data.download import WantedPhotograph, claim, fetch_all
-from kerastrash.data.web import Client, Unavailable, redirected
+from kerastrash.data.download import Client, Unavailable, WantedPhotograph, claim, fetch_all, redirected
 from kerastrash.errors import ConfigError, FileError
 from kerastrash.files import read_json
 
@@ -193,7 +192,7 @@ def test_nothing_but_http_and_https_is_asked(fetch, address):
 
 @pytest.mark.parametrize("length", [True, False])
 def test_a_file_that_is_too_large_is_refused(site, answer, fetch, monkeypatch, length):
-    monkeypatch.setattr(web, "MAX_BYTES", 5000)
+    monkeypatch.setattr(download, "MAX_BYTES", 5000)
     assert_unavailable(fetch, site.add("/a", answer(BODY, length=length)), "larger than")
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from kerastrash.data.folder import read_folder
-from kerastrash.data.sources import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER, read_folder
 from kerastrash.errors import DataError
 
 

@@ -16,7 +16,6 @@ from PIL import Image
 from kerastrash.data.config import DataConfig
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.agreement import ExportReport
-from kerastrash.export.config import ExportConfig
 from kerastrash.export.export import (
     Original,
     compared_images,
@@ -27,7 +26,7 @@ from kerastrash.export.export import (
     open_original,
 )
 from kerastrash.export.format import Description
-from kerastrash.export.formats import format_of, open_runtime, sidecar_path, write_sidecar
+from kerastrash.export.formats import ExportConfig, format_of, open_runtime, sidecar_path, write_sidecar
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.saved import save_model

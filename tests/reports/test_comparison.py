@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from kerastrash.reports.comparison import COLUMNS, cells, draw_tradeoff, failures
-from kerastrash.reports.comparison_rows import SystemRow, ranked
+from kerastrash.reports.comparison import COLUMNS, SystemRow, cells, draw_tradeoff, failures, ranked
 
 ROW = SystemRow(
     name="slim",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.reports.compress import draw_widths
+from kerastrash.reports.models import draw_widths
 
 LEFT, GONE = (31, 119, 180), (211, 211, 211)
 """Red, green and blue of the bars: matplotlib's tab:blue and lightgrey."""

@@ -10,7 +10,7 @@ from PIL import Image
 
 from kerastrash.data.checks import check
 from kerastrash.data.config import CheckConfig, DataConfig
-from kerastrash.reports.data_page import contact_sheets, write_page
+from kerastrash.reports.data import contact_sheets, write_page
 
 LOADS = ("src", "href", "srcset", "data", "poster", "action")
 

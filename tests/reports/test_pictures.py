@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from kerastrash.export.formats import FORMATS
-from kerastrash.reports.benchmark import draw_latency
 from kerastrash.reports.pictures import COLOURS, MARKERS, Dot, front, label_dots, picture
+from kerastrash.reports.scoring import draw_latency
 from kerastrash.scoring.benchmark import BenchmarkRow
 from kerastrash.scoring.clocks import Timing
 

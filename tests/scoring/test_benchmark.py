@@ -19,7 +19,7 @@ from kerastrash.export.formats import open_runtime
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
-from kerastrash.reports.benchmark import benchmark_tables
+from kerastrash.reports.scoring import benchmark_tables
 from kerastrash.scoring import score
 from kerastrash.scoring.baseline import dtype_policy_of
 from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark

@@ -19,7 +19,7 @@ from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.options import parse
-from kerastrash.reports.score import score_tables
+from kerastrash.reports.scoring import score_tables
 from kerastrash.scoring import score
 from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline
 from kerastrash.scoring.config import ClockConfig, ScoreConfig

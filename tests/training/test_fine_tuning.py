@@ -9,7 +9,8 @@ from keras import ops
 
 from kerastrash.errors import ConfigError
 from kerastrash.models.saved import open_model
-from kerastrash.training.fine_tuning import all_trainable, backbone_rates, set_trainable
+from kerastrash.training.checkpoint import all_trainable
+from kerastrash.training.fit import backbone_rates, set_trainable
 from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 

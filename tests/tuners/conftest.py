@@ -1,9 +1,12 @@
-"""A search small enough for a test: three colours as folders of photographs, nets of 16 px."""
+"""A search and systems files small enough for a test: three colours as folders of photographs, nets of 16 px."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from kerastrash.data import DataConfig
@@ -12,6 +15,8 @@ from tuners.config import Space, TuneConfig
 from tuners.tune import Tuned, tune
 
 COLOURS = {"Metal": (200, 60, 60), "Paper": (60, 200, 60), "Plastic": (60, 60, 200)}
+TINY = "- conv: {channels: 16, kernel: 3, stride: 2}\n- conv: {channels: 16, kernel: 3}\n- pool\n"
+SystemsWriter = Callable[..., Path]
 SHIFT = 60
 """Deviation of a photograph's colour: so much that the nets make mistakes, and seeds differ."""
 SPACE = Space(
@@ -57,3 +62,21 @@ def finished(photographs, tmp_path_factory) -> tuple[Tuned, TuneConfig]:
     """A small search that ran through."""
     config = small_config(photographs, tmp_path_factory.mktemp("search"))
     return tune(config), config
+
+
+@pytest.fixture(scope="session")
+def write_systems(photographs) -> SystemsWriter:
+    """`write_systems(folder, {name: ...}, ..., field=value)` writes systems.yaml, and tiny.yaml beside it."""
+
+    def write(folder: Path, *systems: Any, **fields: Any) -> Path:
+        (folder / "tiny.yaml").write_text(TINY)
+        document = {
+            "data": {"data": str(photographs), "cache": str(folder / "cache")},
+            "recipe": {"epochs": 1, "batch_size": 8, "n_select": 0, "workers": 0},
+            "systems": list(systems),
+        }
+        path = folder / "systems.yaml"
+        path.write_text(yaml.safe_dump({**document, **fields}, sort_keys=False))
+        return path
+
+    return write

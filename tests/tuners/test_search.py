@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from kerastrash.data import prepare
-from kerastrash.data.synthetic import synthetic_dataset
+from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.files import read_csv, read_json
 from kerastrash.jobs import JOB, RESULT, JobResult, ThisProcess

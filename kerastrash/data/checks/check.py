@@ -26,7 +26,7 @@ from kerastrash.data.counts import (
     histograms,
 )
 from kerastrash.data.dataset import Dataset, prepare_source
-from kerastrash.data.decoding import Track, untracked
+from kerastrash.data.images import Track, untracked
 from kerastrash.data.records import Source
 from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError

@@ -12,8 +12,19 @@ from PIL import Image
 
 from kerastrash.data.checks.findings import Picture, whole
 from kerastrash.data.counts import TINY
-from kerastrash.data.decoding import Track, by_photograph, in_threads, untracked
-from kerastrash.data.images import FORMATS, ORIENTATION, ImageError, cut, decode, digest, read_bytes
+from kerastrash.data.images import (
+    FORMATS,
+    ORIENTATION,
+    ImageError,
+    Track,
+    by_photograph,
+    cut,
+    decode,
+    digest,
+    in_threads,
+    read_bytes,
+    untracked,
+)
 from kerastrash.data.records import Crop, Frame, Source
 
 THUMBNAIL = 16

@@ -15,14 +15,13 @@ from kerastrash.export.formats import open_runtime
 from kerastrash.jobs import ThisProcess
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
-from kerastrash.reports.comparison import write_comparison
-from kerastrash.reports.comparison_rows import Comparison
+from kerastrash.reports.comparison import Comparison, write_comparison
 from kerastrash.scoring import score
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import evaluate
-from tuners.comparison.compare import compare
-from tuners.comparison.systems import read_systems
+from tuners.compare import compare
 from tuners.config import CompareConfig
+from tuners.systems import read_systems
 
 NET = {"net": "tiny.yaml", "input_size": 16}
 DIVERGES = {"epochs": 40, "learning_rate": 99, "weight_decay": 0.9}

@@ -7,9 +7,9 @@ import pytest
 from kerastrash.errors import ConfigError
 from kerastrash.models import load_rows, parameters
 from kerastrash.scoring.config import ClockConfig
-from tuners.comparison.compare import systems_of
-from tuners.comparison.systems import read_systems
+from tuners.compare import systems_of
 from tuners.config import CompareConfig
+from tuners.systems import read_systems
 
 
 def tiny(name, **fields):

@@ -15,17 +15,16 @@ from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
 from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, Job, JobResult, changes, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.reports.comparison_rows import Comparison
-from kerastrash.reports.data_tables import print_summary
+from kerastrash.reports.comparison import Comparison
+from kerastrash.reports.data import print_summary
 from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.settings import to_dict
-from tuners.comparison.jobs import Outcome, Outcomes, SystemJob, chosen, plan
-from tuners.comparison.measuring import SPLIT, Measured, measure
-from tuners.comparison.rows import reference_of, seed_rows, system_rows
-from tuners.comparison.systems import Systems, read_systems
 from tuners.config import CompareConfig
+from tuners.measuring import SPLIT, Measured, measure, reference_of, seed_rows, system_rows
+from tuners.system_jobs import Outcome, Outcomes, SystemJob, chosen, plan
+from tuners.systems import Systems, read_systems
 from tuners.trial import training_inputs
 
 DATA_FIELDS = ("data", "images", "categories", "cache")

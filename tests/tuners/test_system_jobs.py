@@ -13,9 +13,9 @@ from kerastrash.models import load_rows, parameters
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.runs import ENVIRONMENT
 from kerastrash.training.recipe import Recipe
-from tuners.comparison.compare import run_jobs
-from tuners.comparison.jobs import chosen, plan
-from tuners.comparison.systems import SystemSettings, read_systems
+from tuners.compare import run_jobs
+from tuners.system_jobs import chosen, plan
+from tuners.systems import SystemSettings, read_systems
 from tuners.trial import training_inputs
 
 NET = {"net": "tiny.yaml", "input_size": 16}
@@ -70,7 +70,7 @@ def student(tmp_path) -> Job:
         distill=DistillSettings(views=2),
     )
     folder = tmp_path / "student" / "seed-1"
-    job = Job("tuners.comparison.jobs:make", settings, folder, {"photographs": "abc"}, settings.origins)
+    job = Job("tuners.system_jobs:make", settings, folder, {"photographs": "abc"}, settings.origins)
     assert "absent: no such file or folder" in run(job, ThisProcess()).reason
     assert stored(job).traceback == ""
     return job

@@ -23,7 +23,7 @@ from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
-from tuners.comparison.systems import Kind, System, Systems, SystemSettings
+from tuners.systems import Kind, System, Systems, SystemSettings
 
 SYSTEMS = "systems"
 """The folder of all jobs inside a run."""
