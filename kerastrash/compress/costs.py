@@ -1,11 +1,14 @@
-"""What a functional model costs, from its layers: multiply-accumulates and parameters, for any widths.
+"""What a functional model costs for any widths, and how many cuts bring it to a target.
 
-Each weighted layer costs `unit x channels that enter x channels that leave`, where a depthwise convolution and a vector
-of weights (biases, batch norms) count as if one channel entered.
+Multiply-accumulates and parameters come from the layers: each weighted layer costs `unit x channels that enter x
+channels that leave`, where a depthwise convolution and a vector of weights (biases, batch norms) count as if one
+channel entered. Milliseconds are measured.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import keras
@@ -13,23 +16,15 @@ import numpy as np
 from keras import layers
 
 from kerastrash.compress.channels import ChannelGroups, WeightedLayer, channel_groups
+from kerastrash.compress.config import PruneSettings
+from kerastrash.console import console
+from kerastrash.data import SplitData
+from kerastrash.errors import ConfigError, ModelError
+from kerastrash.export.format import OpenNet
+from kerastrash.export.writing import open_as
+from kerastrash.scoring.clocks import Timing, inference_times, spread
 
 Cost = Literal["macs", "parameters"]
-
-
-@dataclass(frozen=True)
-class Term:
-    """One product in the sum that a net costs."""
-
-    unit: int
-    entering: np.ndarray | None
-    """Groups of the channels that enter, int (channels,); None counts as one."""
-    leaving: np.ndarray
-
-    def cost(self, kept: np.ndarray) -> int:
-        """The product over the groups where `kept`, bool (groups,), is true."""
-        entering = 1 if self.entering is None else int(kept[self.entering].sum())
-        return self.unit * entering * int(kept[self.leaving].sum())
 
 
 def model_macs(model: keras.Model) -> int:
@@ -38,48 +33,16 @@ def model_macs(model: keras.Model) -> int:
     Raises:
         ModelError: the model is no functional one, or has a layer that is not understood.
     """
-    return _whole_cost(model, "macs")
+    return RunningCosts(channel_groups(model), "macs").total
 
 
 def model_parameters(model: keras.Model) -> int:
     """Trainable parameters, frozen or not, as `kerastrash.models.parameters` counts: no batch-norm statistics.
 
     Raises:
-        ModelError: the model is no functional one, or has a layer that is not understood.
+        ModelError: as `model_macs`.
     """
-    return _whole_cost(model, "parameters")
-
-
-def cost_terms(groups: ChannelGroups, cost: Cost) -> tuple[Term, ...]:
-    """The terms of all layers of a net."""
-    terms = _macs if cost == "macs" else _parameters
-    return tuple(term for layer in groups.layers for term in terms(layer))
-
-
-def _whole_cost(model: keras.Model, cost: Cost) -> int:
-    groups = channel_groups(model)
-    return sum(term.cost(np.ones(groups.count, bool)) for term in cost_terms(groups, cost))
-
-
-def _macs(one: WeightedLayer) -> Iterator[Term]:
-    if one.makes_channels:
-        yield _kernel(one, one.pixels)
-
-
-def _parameters(one: WeightedLayer) -> Iterator[Term]:
-    if one.makes_channels:
-        yield _kernel(one, 1)
-        vectors = int(one.layer.use_bias)
-    else:
-        vectors = int(one.layer.scale) + int(one.layer.center)
-    yield Term(vectors, None, one.leaving)
-
-
-def _kernel(one: WeightedLayer, times: int) -> Term:
-    """The kernel of a convolution, (height, width, in, out), or of a dense layer, (in, out)."""
-    area = int(np.prod(one.layer.kernel.shape[:-2], dtype=int))
-    depthwise = isinstance(one.layer, layers.DepthwiseConv2D)
-    return Term(area * times, None if depthwise else one.entering, one.leaving)
+    return RunningCosts(channel_groups(model), "parameters").total
 
 
 class RunningCosts:
@@ -88,16 +51,12 @@ class RunningCosts:
     The groups of a set pass the same layers, each in the same number of channels: so counts are enough.
     """
 
-    def __init__(self, groups: ChannelGroups, terms: Sequence[Term]) -> None:
-        self._units = np.array([term.unit for term in terms], "int64")
-        self._entering = np.array([1 if term.entering is None else len(term.entering) for term in terms], "int64")
-        self._leaving = np.array([len(term.leaving) for term in terms], "int64")
-        shape = (len(groups.sets), len(terms))
-        self._per_entering, self._per_leaving = np.zeros(shape, "int64"), np.zeros(shape, "int64")
-        for column, term in enumerate(terms):
-            if term.entering is not None:
-                self._per_entering[:, column] = _channels_a_group(groups, term.entering)
-            self._per_leaving[:, column] = _channels_a_group(groups, term.leaving)
+    def __init__(self, groups: ChannelGroups, cost: Cost) -> None:
+        single = np.array([groups.count])  # a channel of no group
+        terms = [term for one in groups.layers for term in _terms(one, cost, single)]
+        self._units = np.array([unit for unit, _, _ in terms], "int64")
+        self._entering, self._per_entering = _counts([entering for _, entering, _ in terms], groups)
+        self._leaving, self._per_leaving = _counts([leaving for _, _, leaving in terms], groups)
 
     @property
     def total(self) -> int:
@@ -116,7 +75,110 @@ class RunningCosts:
         self._leaving -= cut * self._per_leaving[number]
 
 
-def _channels_a_group(groups: ChannelGroups, channels: np.ndarray) -> np.ndarray:
-    """Int (sets,): how many of these channels each group of a set has."""
-    counts = np.bincount(channels, minlength=groups.count)
-    return np.array([counts[members[0]] for members in groups.sets], "int64")
+def _terms(one: WeightedLayer, cost: Cost, single: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """The products of a layer: the unit, the channels that enter and those that leave."""
+    if one.makes_channels:  # a kernel is (height, width, in, out), that of a dense layer (in, out)
+        area = int(np.prod(one.layer.kernel.shape[:-2], dtype=int))
+        entering = single if isinstance(one.layer, layers.DepthwiseConv2D) else one.entering
+        yield area * (one.pixels if cost == "macs" else 1), entering, one.leaving
+    if cost == "parameters":
+        vectors = one.layer.use_bias if one.makes_channels else one.layer.scale + one.layer.center
+        yield int(vectors), single, one.leaving
+
+
+def _counts(terms: Sequence[np.ndarray], groups: ChannelGroups) -> tuple[np.ndarray, np.ndarray]:
+    """Int64 (terms,): the channels of each; and (sets, terms): how many of them each group of a set has."""
+    counts = np.array([np.bincount(channels, minlength=groups.count + 1) for channels in terms], "int64")
+    first_of_each_set = [members[0] for members in groups.sets]
+    return counts.sum(axis=1), counts[:, first_of_each_set].T
+
+
+TIMED_IMAGES = 100
+
+
+def times_in_turns(nets: Mapping[str, OpenNet], part: SplitData) -> dict[str, Timing]:
+    """Times nets in turns on the same images, at most TIMED_IMAGES of a part."""
+    images = np.asarray(part.images[np.asarray(part.indices)[spread(len(part), TIMED_IMAGES)]])
+    return inference_times(nets, dict.fromkeys(nets, images))
+
+
+NetAfter = Callable[[int], keras.Model]
+"""Builds the net of a round after so many cuts."""
+
+
+class CountGoal:
+    """A share of the original's multiply-accumulates or parameters."""
+
+    def __init__(self, path: Path, original: keras.Model, settings: PruneSettings) -> None:
+        self.cost: Cost = settings.measure
+        self._path, self._target = path, settings.target
+        self._present = (model_macs if self.cost == "macs" else model_parameters)(original)
+
+    def enough(self, costs: np.ndarray, after: NetAfter, done: float) -> int:
+        """The fewest cuts that reach the goal of a round, which ends with `done`, in (0, 1], of the way behind it.
+
+        Args:
+            costs: (cuts + 1,) what the net costs after none, one, two ... of them.
+
+        Raises:
+            ModelError: all cuts together would not reach the last round's goal.
+        """
+        least = int(costs[-1])
+        if least > self._present * self._target:
+            raise ModelError(
+                f"{self._path}: at its narrowest it has {least:,} of {self._present:,} {self.cost}, a share of "
+                f"{_rounded_up(least / self._present)}; give that --target, not {self._target:g}, or a smaller "
+                "--multiple"
+            )
+        return int(np.argmax(costs <= self._present * self._target**done))
+
+
+class TimeGoal:
+    """Milliseconds an image, or a share of the original's: both are timed in turns."""
+
+    cost: Cost = "macs"
+
+    def __init__(self, path: Path, original: keras.Model, settings: PruneSettings, part: SplitData) -> None:
+        self._path, self._original = path, open_as(original, "onnx")
+        self._settings, self._part = settings, part
+
+    def enough(self, costs: np.ndarray, after: NetAfter, done: float) -> int:
+        """The fewest cuts, as of a `CountGoal`, found by halves: a dozen nets are timed.
+
+        Raises:
+            ConfigError: the original is as fast as asked.
+            ModelError: as of a `CountGoal`.
+        """
+        cuts = range(len(costs) - 1)
+        present, least = self._times(after(len(cuts)))
+        if self._limit(present) >= present:
+            raise ConfigError(
+                f"milliseconds={self._settings.milliseconds:g} is what {self._path} takes already ({present:.3f} ms); "
+                "give a lower number"
+            )
+        if least > self._limit(present):
+            raise ModelError(
+                f"{self._path}: at its narrowest an image takes {least:.3f} of {present:.3f} ms, a share of "
+                f"{_rounded_up(least / present)}; the target of {self._limit(present):.3f} ms cannot be reached, "
+                "give a higher one or a smaller --multiple"
+            )
+
+        def reached(count: int) -> bool:
+            present, found = self._times(after(count))
+            limit = present ** (1 - done) * self._limit(present) ** done
+            console.print(f"{count} cuts: {found:.3f} ms, wanted {limit:.3f} ms", highlight=False)
+            return found <= limit
+
+        return bisect_left(cuts, True, key=reached)
+
+    def _limit(self, present: float) -> float:
+        return self._settings.milliseconds or present * self._settings.target
+
+    def _times(self, model: keras.Model) -> tuple[float, float]:
+        """Median milliseconds of the original and of a net."""
+        times = times_in_turns({"original": self._original, "net": open_as(model, "onnx")}, self._part)
+        return times["original"].median_ms, times["net"].median_ms
+
+
+def _rounded_up(share: float) -> str:
+    return f"{math.ceil(share * 1000) / 1000:g}"

@@ -1,6 +1,6 @@
 """Cuts of channels: groups scored by their weights, ordered by what a cut costs and saves, and carried out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import keras
@@ -9,7 +9,7 @@ from keras import layers
 
 from kerastrash.compress.channels import ChannelGroups, WeightedLayer
 from kerastrash.compress.config import Criterion
-from kerastrash.compress.costs import RunningCosts, Term
+from kerastrash.compress.costs import Cost, RunningCosts
 from kerastrash.models.builder import copy_layer
 
 
@@ -19,31 +19,25 @@ def group_scores(model: keras.Model, groups: ChannelGroups, criterion: Criterion
     `bn_scale`: absolute scale of the batch norms (Network Slimming, Liu et al. 2017, arXiv:1708.06519); `l2` for groups
     that pass none. `l2`: norm of the filters that make the channel (Li et al. 2017, arXiv:1608.08710, there l1).
     """
-    filters = _mean(groups, [(one, _norms(model, one)) for one in groups.layers if one.makes_channels])
+    first = {one: model.get_layer(one.layer.name).get_weights()[0] for one in groups.layers}
+    kernels = {one: weight.astype("float64") for one, weight in first.items() if one.makes_channels}
+    # by output: a kernel is (..., in, out), a depthwise one (height, width, in, multiplier)
+    norms = {one: np.linalg.norm(kernel.reshape(-1, len(one.leaving)), axis=0) for one, kernel in kernels.items()}
+    filters = _mean(groups, norms)
     if criterion == "l2":
         return np.nan_to_num(filters)
-    norms = [one for one in groups.layers if not one.makes_channels and one.layer.scale]
-    scales = _mean(groups, [(one, np.abs(_first_weight(model, one))) for one in norms])
+    scaled = {one: np.abs(weight) for one, weight in first.items() if not one.makes_channels and one.layer.scale}
+    scales = _mean(groups, scaled)
     return np.nan_to_num(np.where(np.isnan(scales), filters, scales))
 
 
-def _mean(groups: ChannelGroups, values: Sequence[tuple[WeightedLayer, np.ndarray]]) -> np.ndarray:
+def _mean(groups: ChannelGroups, values: Mapping[WeightedLayer, np.ndarray]) -> np.ndarray:
     """The mean over layers of what each says of the channels that leave it, by group; NaN for groups in none."""
     total, count = np.zeros(groups.count), np.zeros(groups.count)
-    for one, value in values:
+    for one, value in values.items():
         np.add.at(total, one.leaving, value)
         np.add.at(count, one.leaving, 1)
     return np.divide(total, count, out=np.full(groups.count, np.nan), where=count > 0)
-
-
-def _norms(model: keras.Model, one: WeightedLayer) -> np.ndarray:
-    """Norms of a kernel (..., in, out) by output; a depthwise one is (height, width, in, multiplier)."""
-    kernel = _first_weight(model, one).astype("float64")
-    return np.linalg.norm(kernel.reshape(-1, len(one.leaving)), axis=0)
-
-
-def _first_weight(model: keras.Model, one: WeightedLayer) -> np.ndarray:
-    return model.get_layer(one.layer.name).get_weights()[0]
 
 
 @dataclass(frozen=True)
@@ -67,7 +61,7 @@ class Cuts:
         return kept
 
 
-def order_cuts(groups: ChannelGroups, scores: np.ndarray, terms: Sequence[Term], multiple: int) -> Cuts:
+def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: int) -> Cuts:
     """Puts all cuts in order: the one with the lowest price for what it saves, given those before it, comes next.
 
     A cut takes the lowest groups of one set, so many that its width becomes the next multiple of `multiple`; none takes
@@ -76,12 +70,20 @@ def order_cuts(groups: ChannelGroups, scores: np.ndarray, terms: Sequence[Term],
     which come with others, do not count. Shares, not scores, let sets compare, and prices rise while a set narrows:
     where all channels score alike, sets that cost alike narrow alike.
     """
-    running = RunningCosts(groups, terms)
+    running = RunningCosts(groups, cost)
+    queues = [Queue.of(members, scores, groups) for members in groups.sets]
     removed, costs = [], [running.total]
-    for cut in _cuts([Queue.of(members, scores, groups) for members in groups.sets], running, multiple):
-        removed.append(cut)
+    while True:
+        sizes = np.array([queue.next_cut(multiple) for queue in queues], int)
+        prices = np.array([queue.price(size) for queue, size in zip(queues, sizes, strict=True)])
+        saved = running.saved(sizes)
+        rates = np.divide(prices, saved, out=np.full(len(queues), np.inf), where=saved > 0)
+        if not np.isfinite(rates).any():
+            return Cuts(groups.count, tuple(removed), np.array(costs, "int64"))
+        cheapest = int(rates.argmin())
+        running.remove(cheapest, sizes[cheapest])
+        removed.append(queues[cheapest].take(sizes[cheapest]))
         costs.append(running.total)
-    return Cuts(groups.count, tuple(removed), np.array(costs, "int64"))
 
 
 @dataclass
@@ -117,20 +119,6 @@ class Queue:
         """Removes so many and returns them."""
         self.gone += cut
         return self.members[self.gone - cut : self.gone]
-
-
-def _cuts(queues: Sequence[Queue], running: RunningCosts, multiple: int) -> Iterator[np.ndarray]:
-    """The groups of each cut; the costs run along."""
-    while True:
-        sizes = np.array([queue.next_cut(multiple) for queue in queues], int)
-        prices = np.array([queue.price(size) for queue, size in zip(queues, sizes, strict=True)])
-        saved = running.saved(sizes)
-        rates = np.divide(prices, saved, out=np.full(len(queues), np.inf), where=saved > 0)
-        if not np.isfinite(rates).any():
-            return
-        cheapest = int(rates.argmin())
-        running.remove(cheapest, sizes[cheapest])
-        yield queues[cheapest].take(sizes[cheapest])
 
 
 def _makers(groups: ChannelGroups, group: int) -> int:

@@ -1,9 +1,14 @@
 """Trains a small net on what larger ones say (Hinton et al. 2015, arXiv:1503.02531).
 
-Teacher and student see the same augmented view of a crop, each at its own size (Beyer et al. 2022, arXiv:2106.05237).
+Teacher and student see the same augmented view of a crop, each at its own size (Beyer et al. 2022, arXiv:2106.05237): a
+view is drawn from (seed, epoch, index), whatever the size of the images. What a teacher says of a view, its logits and
+its last features, is kept beside the decoded crops: other students, and a run that is taken up again, find it there.
 """
 
+import functools
+import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -11,13 +16,87 @@ import numpy as np
 from keras.distillation import FeatureDistillation, LogitsDistillation
 
 from kerastrash.augment.augmentation import Augmentation
+from kerastrash.backends import inference_function
 from kerastrash.compress.config import DistillSettings
-from kerastrash.compress.teachers import Teacher, open_teacher
 from kerastrash.console import track
-from kerastrash.data import DataConfig, prepare
+from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, ModelError
+from kerastrash.files import atomic_path, sha256
+from kerastrash.models.saved import image_size, open_model
+from kerastrash.scoring.report import check_saved_classes
+from kerastrash.training.batches import CropBatches
 from kerastrash.training.fit import Training, train
 from kerastrash.training.recipe import Recipe
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained net and the data at its size."""
+
+    path: Path
+    model: keras.Model
+    """Gives (batch, classes), or (batch, classes + features)."""
+    dataset: Dataset
+    folder: Path
+    """Keeps what it says."""
+
+    @property
+    def columns(self) -> int:
+        """How many numbers it says of a crop."""
+        return self.model.output_shape[1]
+
+    @functools.cached_property
+    def _key(self) -> tuple:
+        """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
+        part = self.dataset.split("train")
+        asked = (sha256(self.path), self.columns, self.dataset.fingerprint, self.dataset.input_size)
+        return (*asked, part.indices.tolist())
+
+    def outputs(self, augmentation: Augmentation, seed: int, epoch: int, keep: bool) -> np.ndarray:
+        """What it says of the view (seed, epoch) of each training crop.
+
+        Returns:
+            float32 (n, columns) by index in the cache; rows of crops that are not in the training split are 0.
+        """
+        key = hashlib.sha256(repr((*self._key, augmentation, seed, epoch)).encode()).hexdigest()
+        path = self.folder / f"{key[:24]}.npy"
+        if path.exists():
+            return np.load(path)
+        part, run = self.dataset.split("train"), inference_function(self.model)
+        batches = CropBatches(part.images, part.indices, part.labels, BATCH, augmentation, seed=seed, epoch=epoch)
+        outputs = np.zeros((len(part.images), self.columns), np.float32)
+        for number in track(range(len(batches)), f"{self.path}, view {epoch}", f"batches of {BATCH}"):
+            images, _ = batches[number]
+            outputs[part.indices[number * BATCH : (number + 1) * BATCH]] = run(images)
+        if keep:
+            with atomic_path(path) as temporary, temporary.open("wb") as stream:
+                np.save(stream, outputs)
+        return outputs
+
+
+def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool) -> Teacher:
+    """Opens a `.keras` file, for images of any one size, as a teacher of a student for `dataset`.
+
+    Args:
+        data: the settings of the data set, from which the crops at the teacher's size come.
+        features: also the vector that enters its classifier.
+
+    Raises:
+        ModelError: the file cannot be opened, is for other classes, or has no dense classifier whose features could be
+            taken.
+    """
+    model = open_model(path)
+    size = image_size(model)
+    check_saved_classes(model, path, dataset)
+    own = dataset if size == dataset.input_size else prepare(data, size, track)
+    if features:
+        last = model.layers[-1]
+        if not isinstance(last, keras.layers.Dense):
+            raise ModelError(f"{path}: ends with {last.name}, not with a dense layer; distill without features")
+        model = keras.Model(model.input, keras.layers.Concatenate(name="outputs")([model.output, last.input]))
+    return Teacher(path, model, own, data.cache / "teachers")
 
 
 class DistilledLoss(keras.losses.Loss):
@@ -32,22 +111,13 @@ class DistilledLoss(keras.losses.Loss):
     Args:
         label_loss: takes labels (batch,) and logits (batch, classes).
         classes: how many columns are logits.
-        features: weight of the features' part; 0 where y_true and y_pred hold none.
     """
 
-    def __init__(
-        self,
-        label_loss: keras.losses.Loss,
-        classes: int,
-        temperature: float,
-        hard_share: float,
-        features: float = 0.0,
-        name: str = "distilled_loss",
-    ):
-        super().__init__(name=name)
-        self.label_loss, self.classes, self.hard_share, self.features = label_loss, classes, hard_share, features
+    def __init__(self, label_loss: keras.losses.Loss, classes: int, settings: DistillSettings):
+        super().__init__(name="distilled_loss")
+        self.label_loss, self.classes, self.settings = label_loss, classes, settings
         # an instance: by its name, which is the default, Keras 3.15 takes the divergence of the bare logits
-        self.logits_loss = LogitsDistillation(temperature, keras.losses.KLDivergence())
+        self.logits_loss = LogitsDistillation(settings.temperature, keras.losses.KLDivergence())
         self.features_loss = FeatureDistillation(keras.losses.CosineSimilarity())
 
     def call(self, y_true, y_pred):
@@ -55,12 +125,12 @@ class DistilledLoss(keras.losses.Loss):
         if len(y_true.shape) == 1 or y_true.shape[-1] == 1:
             return self.label_loss.call(y_true, logits)
         given, taught = y_true[:, 0], y_true[:, 1:]
-        loss = self.hard_share * keras.ops.mean(self.label_loss.call(given, logits))
+        hard_share, features = self.settings.hard_share, self.settings.features
         soft = self.logits_loss.compute_loss(taught[:, : self.classes], logits)
-        loss = loss + (1 - self.hard_share) * soft
-        if self.features:
+        loss = hard_share * keras.ops.mean(self.label_loss.call(given, logits)) + (1 - hard_share) * soft
+        if features:
             alike = self.features_loss.compute_loss(taught[:, self.classes :], y_pred[:, self.classes :])
-            loss = loss + self.features * (1 + alike)  # Keras's similarity is negative: -1 for equal directions
+            loss = loss + features * (1 + alike)  # Keras's similarity is negative: -1 for equal directions
         return loss
 
 
@@ -95,32 +165,26 @@ class Lessons:
 
     def targets(self, epoch: int) -> np.ndarray:
         """float32 (n, classes + d): what the teachers say of the view of each crop in this epoch."""
-        said = self._said(*self.draws(epoch))
-        logits = np.mean([outputs[:, : self.classes] for outputs in said], axis=0)
+        logits, features = self._said(*self.draws(epoch))
         if not self.settings.features:
             return logits
-        features = np.concatenate([outputs[:, self.classes :] for outputs in said], axis=1)
-        mean, deviation = self._standards(features, epoch)
+        if self._standard is None:
+            first = self.draws(epoch) == self.draws(0)  # not so where a run is taken up again later
+            taught = (features if first else self._said(*self.draws(0))[1])[self.teachers[0].dataset.splits["train"]]
+            self._standard = taught.mean(axis=0), np.maximum(taught.std(axis=0), 1e-6)
+        mean, deviation = self._standard
         return np.concatenate([logits, (features - mean) / deviation], axis=1)
+
+    def _said(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The mean of the teachers' logits, and their features side by side."""
+        keep = bool(self.settings.views)
+        said = [teacher.outputs(self.augmentation, seed, epoch, keep) for teacher in self.teachers]
+        logits = np.mean([outputs[:, : self.classes] for outputs in said], axis=0)
+        return logits, np.concatenate([outputs[:, self.classes :] for outputs in said], axis=1)
 
     def loss(self, label_loss: keras.losses.Loss) -> DistilledLoss:
         """The student's loss, around that of the labels."""
-        settings = self.settings
-        return DistilledLoss(label_loss, self.classes, settings.temperature, settings.hard_share, settings.features)
-
-    def _said(self, seed: int, epoch: int) -> list[np.ndarray]:
-        keep = bool(self.settings.views)
-        return [teacher.outputs(self.augmentation, seed, epoch, keep) for teacher in self.teachers]
-
-    def _standards(self, features: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of the features of the first epoch's view; also where a run is taken up again later."""
-        if self._standard is None:
-            if self.draws(epoch) != self.draws(0):
-                first = self._said(*self.draws(0))
-                features = np.concatenate([outputs[:, self.classes :] for outputs in first], axis=1)
-            taught = features[self.teachers[0].dataset.splits["train"]]
-            self._standard = taught.mean(axis=0), np.maximum(taught.std(axis=0), 1e-6)
-        return self._standard
+        return DistilledLoss(label_loss, self.classes, self.settings)
 
 
 def distill(

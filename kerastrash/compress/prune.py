@@ -15,13 +15,13 @@ import keras
 
 from kerastrash.compress.channels import channel_groups
 from kerastrash.compress.config import PruneSettings
-from kerastrash.compress.costs import cost_terms, model_macs, model_parameters
+from kerastrash.compress.costs import CountGoal, TimeGoal, model_macs, model_parameters, times_in_turns
 from kerastrash.compress.cuts import group_scores, narrow, order_cuts, widths
-from kerastrash.compress.goal import Goal, goal_for, onnx_net, times_in_turns
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, require
 from kerastrash.export.formats import FORMATS
+from kerastrash.export.writing import open_as
 from kerastrash.files import copy_file, read_json, sha256, write_json
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import image_size, open_model, save_model
@@ -115,7 +115,10 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     dataset = prepare(data, image_size(original), track)
     check_saved_classes(original, model, dataset)
     source = _source(model, folder)
-    goal = goal_for(model, original, settings, dataset.split("val"))
+    if settings.by_time:
+        goal = TimeGoal(model, original, settings, dataset.split("val"))
+    else:
+        goal = CountGoal(model, original, settings)
     run = PruneRun(source, dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
@@ -144,7 +147,7 @@ class PruneRun:
     recipe: Recipe
     settings: PruneSettings
     folder: Path
-    goal: Goal
+    goal: CountGoal | TimeGoal
 
     def round(self, step: int, before: Path) -> tuple[PruneRound, Path]:
         """Narrows the net of the file `before` and fine-tunes it; returns what came of it, and its file."""
@@ -167,15 +170,18 @@ class PruneRun:
     def _narrower(self, model: keras.Model, step: int) -> keras.Model:
         groups = channel_groups(model)
         scores = group_scores(model, groups, self.settings.criterion)
-        cuts = order_cuts(groups, scores, cost_terms(groups, self.goal.cost), self.settings.multiple)
-        count = self.goal.enough(cuts, lambda many: narrow(model, groups, cuts.kept(many)), step / self.settings.steps)
-        return narrow(model, groups, cuts.kept(count))
+        cuts = order_cuts(groups, scores, self.goal.cost, self.settings.multiple)
+
+        def after(count: int) -> keras.Model:
+            return narrow(model, groups, cuts.kept(count))
+
+        return after(self.goal.enough(cuts.costs, after, step / self.settings.steps))
 
 
 def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[PruneRound, ...]) -> PruneReport:
     console.print("measuring macro F1 and time before and after", highlight=False)
     pruned = open_model(run.folder / BEST)
-    nets = {"before": onnx_net(original), "after": onnx_net(pruned)}
+    nets = {"before": open_as(original, "onnx"), "after": open_as(pruned, "onnx")}
     times = times_in_turns(nets, run.dataset.split("test"))
     after = widths(pruned)
     return PruneReport(

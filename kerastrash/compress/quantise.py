@@ -2,16 +2,16 @@
 
 import importlib
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-import keras
+import numpy as np
 
-from kerastrash.compress.calibration import BATCH, Calibration, Int8File, divergence, draw_calibration, outputs
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
+from kerastrash.compress.quantisers import BATCH, QUANTISERS, Int8File, divergence, draw_calibration, outputs
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
@@ -23,12 +23,6 @@ from kerastrash.models.builder import gives_probabilities
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.scoring.report import check_saved_classes
-
-_QUANTISERS: dict[QuantisedFormat, tuple[str, tuple[str, ...]]] = {
-    "onnx": ("quantise_onnx", ()),
-    "openvino": ("quantise_openvino", ("nncf",)),
-}
-"""The file here by format, whose function has its name, and the packages that it needs beyond the format's."""
 
 
 @dataclass(frozen=True)
@@ -105,14 +99,20 @@ def quantise(
         DataError: the data cannot be used.
         FileError: the file cannot be written.
     """
-    output, settings = Path(output), settings or QuantiseSettings()
-    quantiser = _quantiser(runtime, output)
-    model, task = _open(Path(model_path), runtime, data, settings)
+    model_path, output, settings = Path(model_path), Path(output), settings or QuantiseSettings()
+    _check_runtime(runtime, output)
+    model = open_model(model_path)
+    dataset = prepare(data, image_size(model), track)
+    check_saved_classes(model, model_path, dataset)
+    drawn = draw_calibration(dataset.split("train"), settings.calibration_images, settings.calibration_seed)
+    task = QuantiseTask(model_path, runtime, dataset, *drawn, settings)
+    description = Description(dataset.classes, gives_probabilities(model))
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as int8:
         float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
-        write_model(model, runtime, float32, task.description)
-        description = replace(task.description, precision="int8")
-        candidates = quantiser(float32, Path(folder), task.drawn.images, settings.target, description)
+        write_model(model, runtime, float32, description)
+        quantiser, _ = QUANTISERS[runtime]
+        described = replace(description, precision="int8")
+        candidates = quantiser(float32, Path(folder), task.images, settings.target, described)
         divergences = _divergences(candidates, open_runtime(float32), task)
         closest = min(divergences, key=divergences.get)
         for part in format_of(closest.path).parts(closest.path).values():
@@ -129,43 +129,32 @@ class QuantiseTask:
 
     model_path: Path
     runtime: QuantisedFormat
-    description: Description
-    """What the float32 file says of itself."""
     dataset: Dataset
-    drawn: Calibration
+    images: np.ndarray
+    """For the ranges."""
+    held_back: np.ndarray
+    """To compare the methods on."""
     settings: QuantiseSettings
 
 
-def _quantiser(runtime: QuantisedFormat, output: Path) -> Callable[..., Iterable[Int8File]]:
-    suffix, module = FORMATS[runtime].suffix, _QUANTISERS[runtime][0]
+def _check_runtime(runtime: QuantisedFormat, output: Path) -> None:
+    suffix = FORMATS[runtime].suffix
     if output.suffix != suffix:
         raise ConfigError(f"output={str(output)!r} is no file of {runtime}: name it {output.stem}{suffix}")
     FORMATS[runtime].check_packages()
     try:
-        return getattr(importlib.import_module(f"{__package__}.{module}"), module)
+        importlib.import_module(QUANTISERS[runtime][1])
     except ImportError as error:
         raise FORMATS[runtime].cannot_import(error) from error
 
 
-def _open(
-    path: Path, runtime: QuantisedFormat, data: DataConfig, settings: QuantiseSettings
-) -> tuple[keras.Model, QuantiseTask]:
-    model = open_model(path)
-    dataset = prepare(data, image_size(model), track)
-    check_saved_classes(model, path, dataset)
-    drawn = draw_calibration(dataset.split("train"), settings.calibration_images, settings.calibration_seed)
-    description = Description(dataset.classes, gives_probabilities(model))
-    return model, QuantiseTask(path, runtime, description, dataset, drawn, settings)
-
-
 def _divergences(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) -> dict[Int8File, float]:
     """How far each candidate is from the float32 file on the images held back."""
-    held_back = task.drawn.held_back
-    console.print(f"quantising for {net.name} with {len(task.drawn.images)} training images", highlight=False)
-    expected, found = outputs(net, held_back), {}
+    console.print(f"quantising for {net.name} with {len(task.images)} training images", highlight=False)
+    expected, found = outputs(net, task.held_back), {}
     try:
         for candidate in candidates:
-            answers = outputs(open_runtime(candidate.path), held_back)
+            answers = outputs(open_runtime(candidate.path), task.held_back)
             found[candidate] = divergence(expected, answers, net.description.softmax)
     except KerastrashError:
         raise
@@ -179,7 +168,7 @@ def _report(
     task: QuantiseTask, method: str, divergences: dict[Int8File, float], float32: Path, int8: Path
 ) -> QuantisationReport:
     console.print("measuring macro F1 of float32 and of int8 on the validation and test splits", highlight=False)
-    net, packages = open_runtime(int8), _QUANTISERS[task.runtime][1]
+    net, library = open_runtime(int8), QUANTISERS[task.runtime][1].partition(".")[0]
     return QuantisationReport(
         format=task.runtime,
         file=int8.name,
@@ -191,14 +180,14 @@ def _report(
         device=net.device,
         method=method,
         divergences={file.method: value for file, value in divergences.items()},
-        images=len(task.drawn.images),
-        held_back=len(task.drawn.held_back),
+        images=len(task.images),
+        held_back=len(task.held_back),
         data=task.dataset.name,
         data_fingerprint=task.dataset.fingerprint,
         before=_figures(float32, task.dataset),
         after=_figures(int8, task.dataset),
         settings=task.settings,
-        versions=FORMATS[task.runtime].versions() | {package: version(package) for package in packages},
+        versions=FORMATS[task.runtime].versions() | {library: version(library)},
         written=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerastrash.compress.channels import ChannelGroups, channel_groups
-from kerastrash.compress.costs import cost_terms, model_macs
+from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import Cuts, group_scores, narrow, order_cuts, widths
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model, macs, parameters, preset_names, scale_rows
 from kerastrash.models.nets import resolve_rows
@@ -30,8 +30,7 @@ def scale_norm(model: keras.Model, number: int, scales: np.ndarray) -> None:
 
 def ordered(model: keras.Model, criterion: str = "bn_scale", multiple: int = 8) -> tuple[ChannelGroups, Cuts]:
     groups = channel_groups(model)
-    terms = cost_terms(groups, "macs")
-    return groups, order_cuts(groups, group_scores(model, groups, criterion), terms, multiple)
+    return groups, order_cuts(groups, group_scores(model, groups, criterion), "macs", multiple)
 
 
 def channels_of(groups: ChannelGroups, name: str) -> np.ndarray:
@@ -121,7 +120,7 @@ def test_every_preset_is_counted_as_its_rows_are_and_halves(name):
     model = build_model(rows, 32)
     groups, cuts = ordered(model)
     assert cuts.costs[0] == macs(rows, 32)
-    assert sum(term.cost(cuts.kept(0)) for term in cost_terms(groups, "parameters")) == parameters(rows)
+    assert model_parameters(model) == parameters(rows)
     half = int(np.argmax(cuts.costs <= cuts.costs[0] / 2))
     assert half > 0
     narrowed, before = narrow(model, groups, cuts.kept(half)), widths(model)

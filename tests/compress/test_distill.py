@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from kerastrash.compress.config import DistillSettings
-from kerastrash.compress.distill import DistilledLoss, Lessons, distill
-from kerastrash.compress.teachers import open_teacher
+from kerastrash.compress.distill import DistilledLoss, Lessons, distill, open_teacher
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import read_csv
@@ -136,7 +135,8 @@ def test_the_loss_is_that_of_the_papers():
     rng = np.random.default_rng(5)
     label, taught, features = np.array([0, 2, 1, 2]), rng.normal(0, 3, (4, 3)), rng.normal(size=(4, 5))
     logits, predicted = rng.normal(0, 3, (4, 3)), rng.normal(size=(4, 5))
-    loss = DistilledLoss(keras.losses.SparseCategoricalCrossentropy(from_logits=True), 3, 2.5, 0.3, features=0.7)
+    settings = DistillSettings(temperature=2.5, hard_share=0.3, features=0.7)
+    loss = DistilledLoss(keras.losses.SparseCategoricalCrossentropy(from_logits=True), 3, settings)
     found = loss(
         np.concatenate([label[:, None], taught, features], axis=1).astype("float32"),
         np.concatenate([logits, predicted], axis=1).astype("float32"),
@@ -159,7 +159,7 @@ def test_plain_labels_give_the_labels_loss_alone():
     rng = np.random.default_rng(6)
     outputs, labels = rng.normal(size=(4, 8)).astype("float32"), np.array([0, 2, 1, 2])
     label_loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    found = DistilledLoss(label_loss, 3, 4.0, 0.1, features=1.0)(labels, outputs)
+    found = DistilledLoss(label_loss, 3, DistillSettings(features=1.0))(labels, outputs)
     assert float(keras.ops.convert_to_numpy(found)) == pytest.approx(
         float(keras.ops.convert_to_numpy(label_loss(labels, outputs[:, :3]))), rel=1e-6
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kerastrash.compress.calibration import balanced_order, divergence, draw_calibration
+from kerastrash.compress.quantisers import balanced_order, divergence, draw_calibration
 from kerastrash.data import SplitData
 from kerastrash.errors import DataError
 
@@ -34,8 +34,7 @@ def test_a_seed_gives_one_draw_and_another_seed_another():
 
 
 def test_both_draws_are_of_the_part_and_have_no_image_in_common():
-    drawn = draw_calibration(part([0, 1] * 20), count=10, seed=0)
-    ranges, held_back = numbers(drawn.images), numbers(drawn.held_back)
+    ranges, held_back = map(numbers, draw_calibration(part([0, 1] * 20), count=10, seed=0))
     assert len(ranges) == len(held_back) == 10
     assert len({*ranges, *held_back}) == 20
     assert all(number >= 100 and number % 2 == 0 for number in ranges + held_back)
@@ -43,8 +42,7 @@ def test_both_draws_are_of_the_part_and_have_no_image_in_common():
 
 
 def test_a_small_part_is_divided_in_halves():
-    drawn = draw_calibration(part([0, 1, 0, 1, 1]), count=300, seed=0)
-    assert (len(drawn.images), len(drawn.held_back)) == (2, 2)
+    assert [len(drawn) for drawn in draw_calibration(part([0, 1, 0, 1, 1]), count=300, seed=0)] == [2, 2]
 
 
 def test_one_image_cannot_be_divided():
