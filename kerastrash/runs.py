@@ -18,7 +18,7 @@ import yaml
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, remove_temporaries, write_json, write_text
-from kerastrash.settings import field_types, from_dict, merged, to_dict
+from kerastrash.settings import field_types, from_dict, leaves, merged, plain, to_dict
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -132,19 +132,18 @@ def _differs(folder: Path, config: Any, free: Set[str]) -> bool:
 
 def _differences(path: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
     """Name, value before and value now of the settings in which a run differs from what is asked for."""
-    wanted = _without(free, to_dict(config))
-    earlier, now = (dict(_flat(values)) for values in (_earlier(path, type(config), free), wanted))
-    for name in {**now, **earlier}:
-        if earlier.get(name) != now.get(name):
-            yield name[-1], earlier.get(name), now.get(name)
+    both = _earlier(path, type(config), free), config
+    before, now = ({place: plain(value) for place, value, _ in leaves(each, free)} for each in both)
+    for place in {**now, **before}:
+        if before.get(place) != now.get(place):
+            yield place[-1], before.get(place), now.get(place)
 
 
-def _earlier(path: Path, cls: type, free: Set[str]) -> dict[str, Any]:
+def _earlier(path: Path, cls: type, free: Set[str]) -> Any:
     """The settings of an earlier run, what it does not know at the defaults."""
     values = read_yaml(path, ConfigError)
     try:
-        values = _nested(cls, _without(free, values)) if isinstance(values, dict) else values
-        return _without(free, to_dict(from_dict(cls, values, path)))
+        return from_dict(cls, _nested(cls, _without(free, values)) if isinstance(values, dict) else values, path)
     except ConfigError as error:
         raise ConfigError(f"{error}: another command or version made this run; choose another --name") from None
 
@@ -163,15 +162,6 @@ def _nested(cls: type, values: dict[str, Any]) -> dict[str, Any]:
 def _without(names: Set[str], values: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in values.items() if name not in names}
     return {name: _without(names, value) if isinstance(value, dict) else value for name, value in kept.items()}
-
-
-def _flat(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The settings with the names that lead to each."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, (*above, name))
-        else:
-            yield (*above, name), value
 
 
 def environment() -> dict[str, Any]:

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,7 +25,37 @@ WORDS = {
 
 def to_dict(settings: Any) -> dict[str, Any]:
     """The fields of a dataclass as plain values: dataclasses as mappings, paths as text, tuples as lists."""
-    return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+    return plain(settings)
+
+
+def plain(value: Any, named: bool = False) -> Any:
+    """The value as `to_dict` has it.
+
+    Args:
+        named: dataclasses stand below the names of their classes, and keys are text.
+    """
+    if _is_instance(value):
+        found = {field.name: plain(getattr(value, field.name), named) for field in dataclasses.fields(value)}
+        return {type(value).__name__: found} if named else found
+    if isinstance(value, tuple | list):
+        return [plain(item, named) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key) if named else key: plain(item, named) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def leaves(settings: Any, without: Set[str], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Path, value and default (or None) of every setting, at any depth, but those of the names `without`."""
+    for field in dataclasses.fields(settings):
+        path, value = (*above, field.name), getattr(settings, field.name)
+        if field.name not in without and _is_instance(value):
+            yield from leaves(value, without, path)
+        elif field.name not in without:
+            yield path, value, None if field.default is dataclasses.MISSING else field.default
+
+
+def _is_instance(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def from_dict(cls: type[Settings], values: Any, where: object = "", default: Settings | None = None) -> Settings:
@@ -105,16 +135,6 @@ def in_words(kind: Any) -> str:
 
 class _Unfit(Exception):
     """A value that is not of a type."""
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return to_dict(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return str(value) if isinstance(value, Path) else value
 
 
 def _typed(kind: Any, name: str, value: Any, where: object, default: Any) -> Any:
