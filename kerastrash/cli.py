@@ -9,14 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
 import cyclopts
-from cyclopts.exceptions import (
-    CoercionError,
-    CycloptsError,
-    MissingArgumentError,
-    UnknownCommandError,
-    UnknownOptionError,
-    UnusedCliTokensError,
-)
 from rich.markup import escape
 
 import kerastrash
@@ -51,7 +43,7 @@ def finish(app: cyclopts.App, words: Sequence[str]) -> NoReturn:
     """
     try:
         sys.exit(call(app, words) or 0)
-    except CycloptsError as error:
+    except cyclopts.CycloptsError as error:
         _fail(sentence(error))
     except KerastrashError as error:
         _fail(str(error))
@@ -89,22 +81,22 @@ def execute(verb: Verb, *settings: Any) -> Any:
     return imported(verb.function)(*settings)
 
 
-def sentence(error: CycloptsError) -> str:
+def sentence(error: cyclopts.CycloptsError) -> str:
     """What is wrong with a command line, and what it may be."""
     kind = in_words(error.argument.hint) if error.argument else ""
     match error:
-        case CoercionError() if error.token and error.argument:
+        case cyclopts.CoercionError() if error.token and error.argument:
             return f"{error.token.keyword or error.argument.name} is {error.token.value!r}; give {kind}"
-        case MissingArgumentError() if error.argument:
+        case cyclopts.MissingArgumentError() if error.argument:
             return f"{error.keyword or error.argument.name} lacks its value; give {kind}"
-        case UnknownOptionError():
+        case cyclopts.UnknownOptionError():
             written = error.token.keyword or error.token.value
             names = [name for argument in error.argument_collection for name in argument.names]
             return f"there is no option {written}; {did_you_mean(written, names)}--help lists them"
-        case UnknownCommandError() if error.unused_tokens:
+        case cyclopts.UnknownCommandError() if error.unused_tokens:
             written, names = error.unused_tokens[0], [name for name in VERBS if " " not in name]
             return f"there is no command {written}; {did_you_mean(written, names)}the commands are {', '.join(names)}"
-        case UnusedCliTokensError() if error.unused_tokens:
+        case cyclopts.UnusedCliTokensError() if error.unused_tokens:
             return f"{' '.join(error.unused_tokens)}: what is that? no argument takes it; --help lists what there is"
     error.verbose = False
     return str(error)

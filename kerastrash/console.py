@@ -6,15 +6,7 @@ from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 Item = TypeVar("Item")
@@ -22,12 +14,10 @@ Item = TypeVar("Item")
 console = Console(stderr=True)
 """Progress and messages: standard error."""
 
-NO_TERMINAL_WIDTH = 120
-
 
 def results() -> Console:
     """Results: standard output, as wide as the terminal, or wide enough for every table where there is none."""
-    return Console(width=None if sys.stdout.isatty() else NO_TERMINAL_WIDTH)
+    return Console(width=None if sys.stdout.isatty() else 120)
 
 
 class RateColumn(ProgressColumn):

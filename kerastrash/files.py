@@ -29,31 +29,30 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Raises:
         FileError: the folder cannot be written or the disk is full; `path` keeps its earlier content.
     """
-    path = Path(path)
+    path, temporary = Path(path), None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f".{path.name}", dir=path.parent)
         os.close(handle)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    temporary = Path(name)
-    try:
+        temporary = Path(name)
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         raise _cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary:
+            temporary.unlink(missing_ok=True)
 
 
 def remove_temporaries(folder: Path) -> None:
     """Removes what was being written in the folder, or below it, when a process was killed.
 
-    To be called by the one process that works there.
+    To be called by the one process that works there. What is `staged` below stays: another process may be exporting.
     """
     for left in folder.rglob(f"{TEMPORARY}*"):
-        left.unlink(missing_ok=True)
+        if not any(above.name.endswith(STAGED) for above in left.parents):
+            left.unlink(missing_ok=True)
 
 
 STAGED, STAGED_LOCK = ".staged", ".lock"
@@ -63,16 +62,17 @@ STAGED, STAGED_LOCK = ".staged", ".lock"
 def staged(path: Path) -> Iterator[Path]:
     """Yields a path of the same name in a temporary folder beside; moves all that is there into place at the end.
 
-    What lies in the temporary folder beside the yielded path moves along with it, and before it: while `path` is there,
-    so are the files it needs. What a process that was killed has left is removed by the next one that writes into the
-    same folder.
+    What lies beside the yielded path moves along with it, and before it: while `path` is there, so are the files it
+    needs. What a process that was killed has left is removed by the next one that writes into the same folder.
 
     Raises:
         FileError: the folder cannot be written or the disk is full; what stood at `path` stays.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
+        for left in path.parent.glob(f".*{STAGED}"):
+            with contextlib.suppress(TimeoutError), _lock(left):  # its process is gone, and its lock with it
+                shutil.rmtree(left, ignore_errors=True)
         with _own_folder(path) as folder:
             yield folder / path.name
             _move_all(folder, path)
@@ -94,13 +94,6 @@ def _own_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
-
-
-def _sweep(folder: Path) -> None:
-    """Removes temporary folders whose process is gone, and its lock with it."""
-    for left in folder.glob(f".*{STAGED}"):
-        with contextlib.suppress(TimeoutError), _lock(left):
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _lock(folder: Path):

@@ -5,26 +5,24 @@
     result.status, result.value              # "finished" and what the function gave, plain JSON
     result.status, result.reason             # "failed": tried again by the next call
 
-The function is called with the settings and the folder, here or in another process, and goes on from what an attempt
-before it left in the folder. Both must be importable there: nothing of the caller's main module. Where a folder holds
-the job made of anything else (`changes`), it is refused with a ConfigError that says what changed. `begin`, `perform`
-and `fail` are what an engine of another kind is made of.
+The function is called with the settings and the folder, and goes on from what an attempt before it left there. It must
+be importable in another process: nothing of the caller's main module. Where a folder holds the job made of anything
+else (`changes`), it is refused with a ConfigError that says what changed. `begin`, `perform` and `fail` are what an
+engine of another kind is made of.
 
 job.json      the function, how often it was begun, and the parts that the result depends on
 job.log       what its process printed, with `ChildProcesses(logged=True)`
 result.json   written last
 """
 
-import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
-import itertools
 import json
+import os.path
 import pkgutil
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -33,6 +31,7 @@ from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_json, sha256, write_json
 from kerastrash.processes import Child, ChildError, ready, said
 from kerastrash.runs import FREE_SETTINGS
+from kerastrash.settings import leaves, plain
 
 Written = TypeVar("Written")
 JOB, LOG, RESULT = "job.json", "job.log", "result.json"
@@ -59,11 +58,6 @@ class Job:
     """What else the result depends on, plain values by name: the data's fingerprint, versions."""
     origins: tuple[Path, ...] = ()
     """Files that it reads, such as the models it is made from; their content counts."""
-    title: str = ""
-    """What people call it."""
-
-    def __str__(self) -> str:
-        return self.title or self.folder.name
 
 
 @dataclass(frozen=True)
@@ -83,7 +77,6 @@ class JobResult:
     value: Any = None
     """What a finished one gave: plain JSON."""
     reason: str = ""
-    """Why it failed, in a sentence."""
     attempts: int = 1
     """How often it was begun until then, also where it was interrupted."""
     traceback: str = ""
@@ -102,40 +95,35 @@ def versions(*packages: str) -> dict[str, str]:
 
 def digest(values: Any) -> str:
     """16 hexadecimal digits that name plain values: for a folder's name, or a key."""
-    return hashlib.sha256(json.dumps(_plain(values), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(plain(values, named=True), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def parts(job: Job) -> dict[str, Any]:
     """All that the job's result depends on, by names such as `recipe.epochs`, `data`, `origin 1`, as plain JSON."""
-    found = {name: value for name, value, _ in _settings(job.settings)} | _plain(dict(job.inputs))
+    settings = {".".join(path): value for path, value, _ in leaves(job.settings, FREE)}
+    found = plain({**settings, **job.inputs}, named=True)
     return found | {f"{ORIGIN}{n}": sha256(path) for n, path in enumerate(job.origins, 1) if path.exists()}
 
 
 def changes(job: Job) -> dict[str, tuple[Any, Any]]:
     """The parts that differ between what the folder was made with and the job, by name: (before, now).
 
-    Empty where it was not begun. A setting that came later had its default before.
-
-    Raises:
-        ConfigError: job.json is damaged.
+    Empty where it was not begun. A setting that came later had its default before. Raises as `stored`.
     """
     record = _read(job.folder / JOB, Record)
     if record is None:
         return {}
     before, now = record.parts, parts(job)
-    for name, _, default in _settings(job.settings):
+    for path, _, default in leaves(job.settings, FREE):
+        name = ".".join(path)
         if not any(name.startswith(f"{part}.") for part in record.parts):  # a part that was None came no later
-            before = {name: default, **before}
+            before = {name: plain(default, named=True), **before}
     both = {**now, **before}
     return {name: (before.get(name), now.get(name)) for name in both if before.get(name) != now.get(name)}
 
 
 def refuse_changes(job: Job, origins: bool = True) -> None:
-    """Raises ConfigError, naming what changed, where the folder was made with anything else.
-
-    Args:
-        origins: they count too.
-    """
+    """Raises ConfigError, naming what changed, where the folder was made with anything else; `origins` count too."""
     for name, (before, now) in changes(job).items():
         if origins or not name.startswith(ORIGIN):
             raise ConfigError(
@@ -155,11 +143,7 @@ def stored(job: Job) -> JobResult | None:
 
 
 def begin(job: Job) -> int:
-    """Writes job.json and takes an earlier result away; returns the number of this attempt.
-
-    Raises:
-        ConfigError: as `stored` does.
-    """
+    """Writes job.json and takes an earlier result away; returns the number of this attempt. Raises as `stored`."""
     refuse_changes(job)
     earlier = _read(job.folder / JOB, Record)
     attempt = earlier.attempts + 1 if earlier else 1
@@ -174,22 +158,20 @@ def perform(job: Job, attempt: int) -> JobResult:
         result = JobResult("finished", pkgutil.resolve_name(job.function)(job.settings, job.folder), attempts=attempt)
         write_json(job.folder / RESULT, dataclasses.asdict(result))
         return result
-    except KerastrashError as error:
-        return fail(job, said(error), attempt)
     except Exception as error:  # whatever it is, it is this job's failure and no other's
-        return fail(job, said(error), attempt, traceback.format_exc())
+        return fail(job, error, attempt, "" if isinstance(error, KerastrashError) else traceback.format_exc())
 
 
-def fail(job: Job, reason: str, attempt: int, trace: str = "") -> JobResult:
+def fail(job: Job, error: Exception, attempt: int, trace: str = "") -> JobResult:
     """Stores that the job failed."""
-    reason = f"{reason}; see {job.folder / RESULT}" if trace else reason
+    reason = said(error) + (f"; see {job.folder / RESULT}" if trace else "")
     result = JobResult("failed", reason=reason, attempts=attempt, traceback=trace)
     write_json(job.folder / RESULT, dataclasses.asdict(result))
     return result
 
 
 class Engine(Protocol):
-    """Whoever runs jobs."""
+    """Whoever runs jobs, such as `ChildProcesses`."""
 
     def submit(self, job: Job) -> None:
         """Takes a job, which will run once; raises as `begin`."""
@@ -201,79 +183,44 @@ class Engine(Protocol):
         """Ends a submitted job without a result; it will not be waited for."""
 
 
-class ThisProcess:
-    """Runs jobs in this process, one after the other, while it is waited for them."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[tuple[Job, int]] = deque()
-
-    def submit(self, job: Job) -> None:
-        """See `Engine`."""
-        self._waiting.append((job, begin(job)))
-
-    def wait(self, seconds: float | None = None) -> tuple[Job, JobResult] | None:
-        """See `Engine`; the job takes as long as it takes."""
-        if not self._waiting:
-            return None
-        job, attempt = self._waiting.popleft()
-        return job, perform(job, attempt)
-
-    def cancel(self, job: Job) -> None:
-        """See `Engine`."""
-        self._waiting = deque(entry for entry in self._waiting if entry[0] is not job)
-
-
 class ChildProcesses:
-    """Runs each job in a new process of its own, at once.
+    """Runs each job at once in a new process; with `logged`, what that prints goes to job.log, not standard error."""
 
-    Args:
-        logged: what it prints goes to job.log instead of this process's standard error.
-        environment: variables beside those of this process.
-    """
-
-    def __init__(self, logged: bool = False, environment: Mapping[str, str] | None = None) -> None:
-        self._logged, self._environment = logged, environment
+    def __init__(self, logged: bool = False) -> None:
+        self._logged = logged
         self._running: dict[Child, tuple[Job, int]] = {}
 
     def submit(self, job: Job) -> None:
-        """See `Engine`."""
         attempt = begin(job)
-        child = Child(self._environment, log=job.folder / LOG if self._logged else None)
+        child = Child(log=job.folder / LOG if self._logged else None)
         self._running[child] = job, attempt
         child.send("call", "kerastrash.jobs:perform", job, attempt)
 
     def wait(self, seconds: float | None = None) -> tuple[Job, JobResult] | None:
-        """See `Engine`."""
         for child in ready(list(self._running), seconds) if self._running else ():
             job, attempt = self._running.pop(child)
-            with contextlib.closing(child):
+            with child:
                 try:
                     return job, child.receive()
                 except ChildError as error:
-                    return job, fail(job, str(error), attempt, error.traceback)
+                    return job, fail(job, error, attempt, error.traceback)
         return None
 
     def cancel(self, job: Job) -> None:
-        """See `Engine`."""
         for child in [child for child, (running, _) in self._running.items() if running is job]:
             del self._running[child]
             child.close()
 
 
 def run(job: Job, engine: Engine, on_poll: Callable[[], object] = lambda: None) -> JobResult:
-    """The stored result of a job that has finished; else the engine runs it. A failed one is tried again.
+    """The stored result of a job that has finished; else the engine, with no other jobs, runs it, a failed one again.
 
-    An error or interrupt in this process ends the job without a result.
-
-    Args:
-        engine: with no other jobs.
-        on_poll: called now and then while the job runs.
+    `on_poll` is called now and then while it runs. An error or interrupt in this process ends it without a result.
 
     Raises:
         ConfigError: the folder holds the job made with anything else.
     """
-    earlier = stored(job)
-    if earlier and earlier.finished:
+    if (earlier := stored(job)) and earlier.finished:
         return earlier
     try:
         engine.submit(job)
@@ -285,37 +232,10 @@ def run(job: Job, engine: Engine, on_poll: Callable[[], object] = lambda: None) 
     return ended[1]
 
 
-def _settings(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Name, plain value and plain default of every setting, at any depth, that a result depends on."""
-    for each in dataclasses.fields(settings):
-        name, value = prefix + each.name, getattr(settings, each.name)
-        if each.name in FREE:
-            continue
-        if _is_dataclass(value):
-            yield from _settings(value, f"{name}.")
-        else:
-            yield name, _plain(value), _plain(None if each.default is dataclasses.MISSING else each.default)
-
-
-def _is_dataclass(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
-
-
-def _plain(value: Any) -> Any:
-    """As JSON has it: paths as text, tuples as lists, the instance of a dataclass with its class."""
-    if _is_dataclass(value):
-        return {type(value).__name__: {name: _plain(each) for name, each in vars(value).items()}}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return str(value) if isinstance(value, Path) else value
-
-
 def _short(value: Any, other: Any) -> str:
     """The value for a message; a long one from shortly before the first character that differs from the other's."""
     text = repr(value)
-    same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, repr(other), strict=False)))
+    same = len(os.path.commonprefix((text, repr(other))))  # noqa: RUF071  of characters is what is meant
     first = max(0, same - SHOWN // 2) if len(text) > SHOWN else 0
     return f"{'...' * (first > 0)}{text[first : first + SHOWN]}{'...' * (len(text) > first + SHOWN)}"
 

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -23,101 +23,87 @@ from kerastrash.settings import Settings, default_of, field_types, from_dict, me
 COMMON = frozenset({"data", "images", "epochs", "batch-size", "learning-rate"})
 """Options of nested settings that stand among a command's own in its help."""
 ARGUMENTS = cyclopts.Group("Arguments", sort_key=0)
+heading = functools.cache(cyclopts.Group)
 WORDS = {bool: "", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+ARGUMENT, OPTION = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 
-@dataclass(frozen=True)
-class Option:
-    """One field of the settings, wherever it is nested, as an option or, where it has no default, as an argument."""
+def option(path: Sequence[str], name: str, kind: Any, default: Any, help: str, **extra: Any) -> inspect.Parameter:
+    """A field as a parameter of a function that cyclopts calls: an argument where it has no default, else an option.
 
-    path: tuple[str, ...]
-    """Names of the fields that lead to it."""
-    name: str
-    """As it is written after the hyphens: its own name, after that of its group where another option has that name."""
-    kind: Any
-    default: Any
-    help: str
-    positional: bool = False
-    """Whether it is an argument, given by its place: where there is no default, or the field's metadata says so."""
-    alias: tuple[str, ...] = ()
-    """Other spellings, from the field's metadata."""
-
-    @property
-    def heading(self) -> cyclopts.Group:
-        """Its rank in the help: arguments first, then the command's own and common options, then by group."""
-        if self.positional:
-            return ARGUMENTS
-        if len(self.path) == 1 or self.name in COMMON:
-            return heading("Options", 1)
-        return heading(self.path[-2].replace("_", " ").capitalize(), 2)
-
-    def parameter(self) -> inspect.Parameter:
-        """The option as a parameter of a function that cyclopts calls."""
-        described = cyclopts.Parameter(
-            name=(f"--{self.name}", *self.alias),
-            help=self.help,
-            group=self.heading,
-            metavar=in_capitals(self.kind),
-            required=False,  # it may stand in the --config file
-            show_default=_shown(self.default),
-            negative_iterable=(),
-            allow_repeating=True,
-            consume_multiple=1 if is_list(self.kind) else None,
-        )
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if self.positional else inspect.Parameter.KEYWORD_ONLY
-        return inspect.Parameter("__".join(self.path), kind, default=None, annotation=Annotated[self.kind, described])
+    Args:
+        path: names of the fields that lead to it.
+        name: as it is written after the hyphens.
+        extra: the field's metadata: `argument`, whether it is one all the same, and `alias`, other spellings.
+    """
+    positional = default is MISSING or extra.get("argument", False)
+    if positional or len(path) == 1 or name in COMMON:
+        group = ARGUMENTS if positional else heading("Options", sort_key=1)
+    else:
+        group = heading(path[-2].replace("_", " ").capitalize(), sort_key=2)
+    told = cyclopts.Parameter(
+        name=(f"--{name}", *extra.get("alias", ())),
+        help=help,
+        group=group,
+        metavar=in_capitals(kind),
+        required=False,  # it may stand in the --config file
+        show_default=_shown(default),
+        negative_iterable=(),
+        allow_repeating=True,
+        consume_multiple=1 if is_list(kind) else None,
+    )
+    place = ARGUMENT if positional else OPTION
+    return inspect.Parameter("__".join(path), place, default=None, annotation=Annotated[kind, told])
 
 
-CONFIG = Option(("config",), "config", Path | None, None, "YAML file of settings; options win over it.")
+def described(option: inspect.Parameter) -> cyclopts.Parameter:
+    """What cyclopts is told of an option: its names, help, group."""
+    return option.annotation.__metadata__[0]
 
 
-def options(cls: type, default: Any = None, path: tuple[str, ...] = (), taken: set[str] | None = None) -> list[Option]:
+def options(
+    cls: type, default: Any = None, path: tuple[str, ...] = (), taken: set[str] | None = None
+) -> list[inspect.Parameter]:
     """The options of a dataclass, those of its nested ones after its own.
 
-    Where a nested dataclass has a name that is taken, all of its options bear its own name in front:
-    `--recipe.epochs`.
+    Each has its field's name; where a nested dataclass has one that is taken, all of its options bear its own name in
+    front: `--recipe.epochs`.
     """
-    taken = {CONFIG.name} if taken is None else taken
+    taken = {"config"} if taken is None else taken
     kinds, helps = field_types(cls), field_helps(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     default = None if default is MISSING else default
     defaults = {name: default_of(field, default) for name, field in fields.items()}
     nested = [name for name, kind in kinds.items() if dataclasses.is_dataclass(kind)]
-    names = {name: hyphenated(name) for name in kinds if name not in nested}
+    names = {name: name.replace("_", "-") for name in kinds if name not in nested}
     if path and taken & set(names.values()):
-        names = {name: f"{hyphenated(path[-1])}.{short}" for name, short in names.items()}
+        names = {name: f"{path[-1].replace('_', '-')}.{short}" for name, short in names.items()}
     taken |= set(names.values())
-    own = [
-        Option(
-            (*path, name),
-            written,
-            kinds[name],
-            defaults[name],
-            helps.get(name, ""),
-            positional=defaults[name] is MISSING or fields[name].metadata.get("argument", False),
-            alias=fields[name].metadata.get("alias", ()),
-        )
+    found = [
+        option((*path, name), written, kinds[name], defaults[name], helps.get(name, ""), **fields[name].metadata)
         for name, written in names.items()
     ]
-    below = [option for name in nested for option in options(kinds[name], defaults[name], (*path, name), taken)]
-    return own + below
+    for name in nested:
+        found += options(kinds[name], defaults[name], (*path, name), taken)
+    return found
 
 
 def command(cls: type, run: Callable[[Any], Any]) -> Callable[..., Any]:
     """A function for cyclopts, with a parameter for each option of the dataclass, that calls `run` with an instance."""
-    known = [*options(cls), CONFIG]
-    paths = {"__".join(option.path): option.path for option in known}
+    config = option(["config"], "config", Path | None, None, "YAML file of settings; options win over it.")
+    known = [*options(cls), config]
 
     def call(*arguments: Any, **given: Any) -> Any:
-        given |= dict(zip(paths, arguments, strict=False))
-        config = given.pop(CONFIG.name, None)
-        values = read_mapping(config) if config else {}
+        given |= dict(zip((each.name for each in known), arguments, strict=False))
+        path = given.pop("config", None)
+        values = read_mapping(path) if path else {}
         for name, value in given.items():
-            values = merged(values, nest(paths[name], value))
-        return run(from_dict(cls, values, where=config or ""))
+            for part in reversed(name.split("__")):
+                value = {part: value}
+            values = merged(values, value)
+        return run(from_dict(cls, values, where=path or ""))
 
-    parameters = sorted((option.parameter() for option in known), key=lambda parameter: parameter.kind)
-    call.__signature__ = inspect.Signature(parameters)
+    call.__signature__ = inspect.Signature(sorted(known, key=lambda each: each.kind))
     call.__doc__ = inspect.getdoc(cls)
     return call
 
@@ -142,9 +128,10 @@ def new_app(name: str, **settings: Any) -> cyclopts.App:
 
 
 def give_options(app: cyclopts.App, called: str, cls: type, function: Callable[[Any], Any]) -> None:
-    """Makes the app, which is called so, take the options of a dataclass and pass an instance to the function."""
+    """Makes the app, `called` so in its usage, take the options of a dataclass and pass one to the function."""
     app.default(command(cls, function))
-    places = [in_usage(option) for option in options(cls) if option.positional]
+    arguments = [each for each in options(cls) if each.kind is ARGUMENT]
+    places = [described(each).name[0][2:].upper() + "..." * is_list(get_args(each.annotation)[0]) for each in arguments]
     app.usage = " ".join(["Usage:", called, *places, "[OPTIONS]"])
 
 
@@ -161,28 +148,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return values
 
 
-def nest(path: tuple[str, ...], value: Any) -> dict[str, Any]:
-    """{"a": {"b": value}} for the path a, b."""
-    for name in reversed(path):
-        value = {name: value}
-    return value
-
-
-def in_usage(option: Option) -> str:
-    """An argument as the usage line shows it."""
-    name = option.name.upper()
-    return f"{name}..." if is_list(option.kind) else name
-
-
 def is_list(kind: Any) -> bool:
     """Whether a value may be any number of words."""
     return any(get_origin(part) is list or Ellipsis in get_args(part) for part in union_of(kind))
-
-
-@functools.cache
-def heading(name: str, rank: int) -> cyclopts.Group:
-    """A heading of the help, one for each name."""
-    return cyclopts.Group(name, sort_key=rank)
 
 
 @functools.cache
@@ -191,11 +159,6 @@ def field_helps(cls: type) -> dict[str, str]:
     classes = [each for each in reversed(cls.__mro__) if dataclasses.is_dataclass(each)]
     found = [param for each in classes for param in docstring_parser.parse_from_object(each).params]
     return {param.arg_name: " ".join((param.description or "").split()) for param in found}
-
-
-def hyphenated(name: str) -> str:
-    """A field's name as the command line spells it."""
-    return name.replace("_", "-")
 
 
 def in_capitals(kind: Any) -> str:

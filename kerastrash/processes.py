@@ -108,7 +108,8 @@ class Child:
     def receive(self) -> Any:
         """Waits for the answer to the call that was sent; raises as `call`."""
         try:
-            value, error = _unpickled(_read(self._process.stdout))
+            first, *buffers = _read(self._process.stdout)
+            value, error = pickle.loads(first, buffers=buffers)
         except EOFError:
             raise ChildError(self._last_words()) from None
         except BaseException:
@@ -136,7 +137,10 @@ class Child:
         self.close()
 
     def _last_words(self) -> str:
-        ended = f"its process ended with {ending(self._process.wait())}"
+        """How the process ended, such as with `exit status 1` or `signal 9 (out of memory?)`, and where to look."""
+        code = self._process.wait()
+        how = f"exit status {code}" if code >= 0 else f"signal {-code}" + " (out of memory?)" * (code == -9)
+        ended = f"its process ended with {how}"
         if self._log:
             return f"{ended}; see {self._log}"
         if not self._printed:
@@ -151,18 +155,10 @@ def ready(children: Sequence[Child], seconds: float | None = None) -> list[Child
     return connection.wait(children, seconds)
 
 
-def ending(code: int) -> str:
-    """How a process ended, in words: `exit status 1`, `signal 9 (out of memory?)`."""
-    if code >= 0:
-        return f"exit status {code}"
-    return f"signal {-code}" + (" (out of memory?)" if code == -9 else "")
-
-
 def said(error: BaseException) -> str:
     """An exception in one line: a KerastrashError's sentence, the class and the first line of any other."""
-    if isinstance(error, KerastrashError):
-        return str(error)
-    return f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+    first = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+    return str(error) if isinstance(error, KerastrashError) else first
 
 
 def _write(stream: BinaryIO, value: Any) -> None:
@@ -182,10 +178,6 @@ def _read(stream: BinaryIO) -> list[bytearray]:
         if stream.readinto(piece) < len(piece):
             raise EOFError
     return pieces
-
-
-def _unpickled(pieces: list[bytearray]) -> Any:
-    return pickle.loads(pieces[0], buffers=pieces[1:])
 
 
 def serve() -> None:
@@ -220,7 +212,7 @@ def _listen(requests: BinaryIO, waiting: queue.SimpleQueue) -> None:
 
 def _answer(request: list[bytearray], kept: list[Any]) -> tuple[Any, KerastrashError | None]:
     try:
-        verb, name, arguments = _unpickled(request)
+        verb, name, arguments = pickle.loads(request[0], buffers=request[1:])
         function = getattr(kept[0], name) if verb == "ask" else pkgutil.resolve_name(name)
         value = function(*arguments)
         if verb == "keep":

@@ -18,7 +18,7 @@ import yaml
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, remove_temporaries, write_json, write_text
-from kerastrash.settings import field_types, from_dict, merged, to_dict
+from kerastrash.settings import field_types, from_dict, leaves, merged, plain, to_dict
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -59,17 +59,12 @@ def model_in(path: Path) -> Path:
 
 @contextlib.contextmanager
 def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -> Iterator[Path]:
-    """Claims `folder` for this process and yields it; a run made with the same settings is continued.
+    """Claims `folder`, runs/NAME, for this process and yields it; a run made with the same settings is continued.
 
-    A setting that the run does not know, as it came with a later version, has its default there.
-    Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins, and removes files
-    that a killed process was writing. Where a KerastrashError ends it before anything else was made, the folder is
-    removed: the mended command may have it.
-
-    Args:
-        folder: runs/NAME.
-        config: the dataclass of settings.
-        free: names of settings that may differ from one call to the next, besides FREE_SETTINGS.
+    A setting that the run does not know, as it came with a later version, has its default there; `free` ones may differ
+    besides FREE_SETTINGS. Writes config.yaml (the settings) and environment.json (machine and versions) when the run
+    begins, and removes files that a killed process was writing. Where a KerastrashError ends it before anything else
+    was made, the folder is removed: the mended command may have it.
 
     Raises:
         ConfigError: the folder was made with other settings, or another process is working in it.
@@ -89,21 +84,14 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -
     try:
         remove_temporaries(folder)
         _claim(folder, config, {*FREE_SETTINGS, *free})
-        with _forgotten_where_nothing_was_made(folder):
+        try:
             yield folder
+        except KerastrashError:
+            if {path.name for path in folder.iterdir()} <= {CONFIG, ENVIRONMENT, LOCK}:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
     finally:
         lock.release()
-
-
-@contextlib.contextmanager
-def _forgotten_where_nothing_was_made(folder: Path) -> Iterator[None]:
-    """Removes the folder after a mistake that was found before anything was made, so that it is free once mended."""
-    try:
-        yield
-    except KerastrashError:
-        if {path.name for path in folder.iterdir()} <= {CONFIG, ENVIRONMENT, LOCK}:
-            shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _claim(folder: Path, config: Any, free: Set[str]) -> None:
@@ -132,19 +120,18 @@ def _differs(folder: Path, config: Any, free: Set[str]) -> bool:
 
 def _differences(path: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
     """Name, value before and value now of the settings in which a run differs from what is asked for."""
-    wanted = _without(free, to_dict(config))
-    earlier, now = (dict(_flat(values)) for values in (_earlier(path, type(config), free), wanted))
-    for name in {**now, **earlier}:
-        if earlier.get(name) != now.get(name):
-            yield name[-1], earlier.get(name), now.get(name)
+    both = _earlier(path, type(config), free), config
+    before, now = ({place: plain(value) for place, value, _ in leaves(each, free)} for each in both)
+    for place in {**now, **before}:
+        if before.get(place) != now.get(place):
+            yield place[-1], before.get(place), now.get(place)
 
 
-def _earlier(path: Path, cls: type, free: Set[str]) -> dict[str, Any]:
+def _earlier(path: Path, cls: type, free: Set[str]) -> Any:
     """The settings of an earlier run, what it does not know at the defaults."""
     values = read_yaml(path, ConfigError)
     try:
-        values = _nested(cls, _without(free, values)) if isinstance(values, dict) else values
-        return _without(free, to_dict(from_dict(cls, values, path)))
+        return from_dict(cls, _nested(cls, _without(free, values)) if isinstance(values, dict) else values, path)
     except ConfigError as error:
         raise ConfigError(f"{error}: another command or version made this run; choose another --name") from None
 
@@ -165,19 +152,11 @@ def _without(names: Set[str], values: dict[str, Any]) -> dict[str, Any]:
     return {name: _without(names, value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
-def _flat(values: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The settings with the names that lead to each."""
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, (*above, name))
-        else:
-            yield (*above, name), value
-
-
 def environment() -> dict[str, Any]:
-    """Command, machine, versions and time, for the tables that quote them."""
+    """Command, as it would be typed, machine, versions and time, for the tables that quote them."""
+    program = ["python", sys.argv[0]] if sys.argv[0].endswith(".py") else [Path(sys.argv[0]).name]
     return {
-        "command": shlex.join(_command()),
+        "command": shlex.join([*program, *sys.argv[1:]]),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
         "system": platform.platform(),
@@ -190,13 +169,11 @@ def environment() -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """The versions of those packages that results depend on, and that are installed."""
-    return {name: version for name in PACKAGES if (version := _version(name))}
-
-
-def _command() -> list[str]:
-    """The words that started this process, as they would be typed."""
-    program, *words = sys.argv
-    return ["python", program, *words] if program.endswith(".py") else [Path(program).name, *words]
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
 
 
 def processor_name() -> str:
@@ -207,10 +184,3 @@ def processor_name() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, "") or platform.processor() or platform.machine() or "unknown processor"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -25,16 +25,41 @@ WORDS = {
 
 def to_dict(settings: Any) -> dict[str, Any]:
     """The fields of a dataclass as plain values: dataclasses as mappings, paths as text, tuples as lists."""
-    return {field.name: _plain(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+    return plain(settings)
+
+
+def plain(value: Any, named: bool = False) -> Any:
+    """The value as `to_dict` has it.
+
+    Args:
+        named: dataclasses stand below the names of their classes, and keys are text.
+    """
+    if dataclasses.is_dataclass(value):
+        found = {field.name: plain(getattr(value, field.name), named) for field in dataclasses.fields(value)}
+        return {type(value).__name__: found} if named else found
+    if isinstance(value, tuple | list):
+        return [plain(item, named) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key) if named else key: plain(item, named) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+def leaves(settings: Any, without: Set[str], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Path, value and default (or None) of every setting, at any depth, but those of the names `without`."""
+    for field in dataclasses.fields(settings):
+        path, value = (*above, field.name), getattr(settings, field.name)
+        if field.name in without:
+            continue
+        if dataclasses.is_dataclass(value):
+            yield from leaves(value, without, path)
+        else:
+            yield path, value, None if field.default is dataclasses.MISSING else field.default
 
 
 def from_dict(cls: type[Settings], values: Any, where: object = "", default: Settings | None = None) -> Settings:
-    """An instance of the dataclass: the inverse of `to_dict`.
+    """An instance of the dataclass: the inverse of `to_dict`. `where`, such as a file's name, stands in the messages.
 
     Fields that are not given stay as in `default`, or at the defaults of the class; so do those of a nested dataclass.
-
-    Args:
-        where: what the mapping stands in, for the messages: `file.yaml`, or `file.yaml, system lite0`.
 
     Raises:
         ConfigError: naming where, field, value and what may stand there; for an unknown field, those nearest to it.
@@ -49,7 +74,12 @@ def from_dict(cls: type[Settings], values: Any, where: object = "", default: Set
     for name in kinds:
         if name not in values and defaults[name] is dataclasses.MISSING:
             raise ConfigError(f"{place}lacks {name}; give {in_words(kinds[name])}")
-    typed = {name: _typed(kinds[name], name, value, where, defaults[name]) for name, value in values.items()}
+    typed = {}
+    for name, value in values.items():
+        try:
+            typed[name] = _convert(kinds[name], value, f"{where}, {name}" if str(where) else name, defaults[name])
+        except _Unfit:
+            raise ConfigError(f"{place}{name} is {value!r}; give {in_words(kinds[name])}") from None
     try:
         return cls(**typed) if default is None else dataclasses.replace(default, **typed)
     except ConfigError as error:
@@ -107,24 +137,6 @@ class _Unfit(Exception):
     """A value that is not of a type."""
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value):
-        return to_dict(value)
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return str(value) if isinstance(value, Path) else value
-
-
-def _typed(kind: Any, name: str, value: Any, where: object, default: Any) -> Any:
-    try:
-        return _convert(kind, value, f"{where}, {name}" if str(where) else name, default)
-    except _Unfit:
-        place = f"{where}: " if str(where) else ""
-        raise ConfigError(f"{place}{name} is {value!r}; give {in_words(kind)}") from None
-
-
 def _convert(kind: Any, value: Any, where: str, default: Any = None) -> Any:
     """The value as one of this type; raises _Unfit where it is none, ConfigError where a field of it is wrong."""
     origin, arguments, allowed = get_origin(kind) or kind, get_args(kind), union_of(kind)
@@ -135,22 +147,34 @@ def _convert(kind: Any, value: Any, where: str, default: Any = None) -> Any:
             return value
         return from_dict(kind, _instance(value, dict), where, default if isinstance(default, kind) else None)
     if origin in (tuple, list):
-        return origin(_convert_items(origin, arguments, _instance(value, tuple, list), where))
+        items = _instance(value, tuple, list)
+        kinds = arguments if origin is tuple and Ellipsis not in arguments else arguments[:1] * len(items)
+        if len(kinds) != len(items):
+            raise _Unfit
+        numbered = enumerate(zip(kinds, items, strict=True), 1)
+        return origin(_convert(item_kind, item, f"{where} {n}") for n, (item_kind, item) in numbered)
     if origin is dict:
         key_kind, item_kind = arguments or (Any, Any)
         items = _instance(value, dict).items()
         return {_convert(key_kind, key, where): _convert(item_kind, item, f"{where}, {key}") for key, item in items}
     if origin is Literal:
-        return value if any(each == value and type(each) is type(value) for each in arguments) else _unfit()
+        if not any(each == value and type(each) is type(value) for each in arguments):  # True is no 1
+            raise _Unfit
+        return value
     return _convert_plain(origin, value)
 
 
 def _convert_union(kinds: tuple[Any, ...], value: Any, where: str, default: Any) -> Any:
     """The value as the first of the types that takes it; of dataclasses, those that know most of its fields first."""
+
+    def known_fields(kind: Any) -> int:
+        is_mapping = dataclasses.is_dataclass(kind) and isinstance(value, dict)
+        return len(field_types(kind).keys() & value.keys()) if is_mapping else 0
+
     if value is None and NoneType in kinds:
         return None
     mistake: Exception = _Unfit()
-    for kind in sorted(kinds, key=lambda kind: -_known_fields(kind, value)):
+    for kind in sorted(kinds, key=known_fields, reverse=True):
         try:
             return _convert(kind, value, where, default)
         except (ConfigError, _Unfit) as error:
@@ -158,44 +182,24 @@ def _convert_union(kinds: tuple[Any, ...], value: Any, where: str, default: Any)
     raise mistake
 
 
-def _known_fields(kind: Any, value: Any) -> int:
-    is_mapping = dataclasses.is_dataclass(kind) and isinstance(value, dict)
-    return len(field_types(kind).keys() & value.keys()) if is_mapping else 0
-
-
-def _convert_items(origin: type, kinds: tuple[Any, ...], values: Any, where: str) -> list[Any]:
-    if origin is tuple and Ellipsis not in kinds:
-        if len(values) != len(kinds):
-            raise _Unfit
-    else:
-        kinds = (kinds[0],) * len(values)
-    return [_convert(kind, value, f"{where} {n}") for n, (kind, value) in enumerate(zip(kinds, values, strict=True), 1)]
-
-
 def _convert_plain(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if kind is Path:
         return Path(_instance(value, str, Path))
-    if kind is float:
-        return _number(value)
     if kind is not bool and isinstance(value, bool):
         raise _Unfit
-    return _instance(value, kind)
-
-
-def _number(value: Any) -> float:
-    """Takes text such as 1e-3 too, which YAML 1.1 does not read as a number."""
-    try:
-        number = float(_instance(value, int, float, str)) if not isinstance(value, bool) else _unfit()
-    except ValueError:
-        raise _Unfit from None
-    return number if math.isfinite(number) or not isinstance(value, str) else _unfit()
+    if kind is float and isinstance(value, str):  # such as 1e-3, which YAML 1.1 does not read as a number
+        try:
+            value = float(value)
+        except ValueError:
+            raise _Unfit from None
+        if not math.isfinite(value):
+            raise _Unfit
+    return float(_instance(value, int, float)) if kind is float else _instance(value, kind)
 
 
 def _instance(value: Any, *kinds: type) -> Any:
-    return value if isinstance(value, kinds) else _unfit()
-
-
-def _unfit() -> Any:
-    raise _Unfit
+    if not isinstance(value, kinds):
+        raise _Unfit
+    return value

@@ -10,6 +10,7 @@ import pytest
 
 from kerastrash.backends import fix_threads
 from kerastrash.data import Crop, Dataset
+from kerastrash.jobs import begin, perform
 
 fix_threads(1)  # jax and tensorflow keep what they start with, and runtimes are opened with one thread
 
@@ -38,3 +39,22 @@ def coloured_squares() -> Dataset:
         fingerprint="squares",
         input_size=16,
     )
+
+
+class OneAtATime:
+    """An engine that does a job in this process when it is waited for; it holds one."""
+
+    def submit(self, job):
+        self._waiting = job, begin(job)
+
+    def wait(self, seconds=None):
+        return self._waiting[0], perform(*self._waiting)
+
+    def cancel(self, job):
+        self._waiting = None
+
+
+@pytest.fixture(scope="session")
+def here() -> OneAtATime:
+    """Runs jobs in this process, so that a test can look on, or into the backend that it has started."""
+    return OneAtATime()

@@ -11,7 +11,7 @@ import pytest
 from kerastrash import cli, commands
 from kerastrash.cli import main, script
 from kerastrash.errors import ConfigError, DataError, require
-from kerastrash.options import options, parse
+from kerastrash.options import described, options, parse
 
 
 @dataclass(frozen=True)
@@ -235,11 +235,11 @@ def test_version_and_doctor_say_what_is_here(monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", [name for name, verb in commands.VERBS.items() if verb.settings])
 def test_every_verb_has_help_whose_options_are_documented_in_few_words_of_common_ones(monkeypatch, capsys, name):
-    known = options(commands.imported(commands.VERBS[name].settings))
+    known = [described(option) for option in options(commands.imported(commands.VERBS[name].settings))]
     assert all(option.help for option in known)
     assert kerastrash(monkeypatch, *name.split(), "--help") == 0
     assert f"Usage: kerastrash {name}" in capsys.readouterr().out
-    assert sum(option.heading.name == "Options" for option in known) <= 16
+    assert sum(option.group[0].name == "Options" for option in known) <= 16
 
 
 HEAVY = """

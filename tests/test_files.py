@@ -44,6 +44,13 @@ def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path)
     assert read_json(path) == "whole"
 
 
+def test_what_is_being_exported_below_stays(tmp_path):
+    with staged(tmp_path / "exports" / "net.keras") as place, atomic_path(place) as temporary:
+        temporary.write_text("whole")
+        remove_temporaries(tmp_path)
+    assert (tmp_path / "exports" / "net.keras").read_text() == "whole"
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
@@ -52,7 +59,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
 
 def test_a_disk_that_is_full_is_named_and_leaves_the_earlier_file(tmp_path):
     resource = pytest.importorskip("resource")
-    signal = pytest.importorskip("signal")
     path = tmp_path / "a.json"
     write_json(path, [])
     limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

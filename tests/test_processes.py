@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kerastrash.errors import ModelError
-from kerastrash.processes import Child, ChildError, ending, ready
+from kerastrash.processes import Child, ChildError, ready
 
 MODULE = """
 import os, signal, sys, time
@@ -29,9 +29,9 @@ def mistake(): raise ModelError("no such net; take another")
 def bug(): return {}["key"]
 def leave(): sys.exit(3)
 def unpicklable(): return lambda: None
-def die(number):
+def die(code):
     print("the last words", file=sys.stderr, flush=True)
-    os.kill(os.getpid(), number)
+    os._exit(code) if code >= 0 else os.kill(os.getpid(), -code)
 def say(text):
     os.write(1, b"raw ")
     print(text)
@@ -70,11 +70,7 @@ def test_errors_are_raised_here_and_the_process_goes_on(module):
         with pytest.raises(ChildError, match="KeyError: 'key'") as raised:
             child.call(f"{module}:bug")
         assert 'return {}["key"]' in raised.value.traceback
-        for function, message in (
-            ("leave", "SystemExit: 3"),
-            ("unpicklable", "pickle"),
-            ("absent", "has no attribute"),
-        ):
+        for function, message in {"leave": "SystemExit: 3", "unpicklable": "pickle", "absent": "no attribute"}.items():
             with pytest.raises(ChildError, match=message):
                 child.call(f"{module}:{function}")
         assert child.call(f"{module}:environment", "SOME_NAME") is None
@@ -96,20 +92,21 @@ def test_what_it_prints_goes_to_standard_error_or_is_hidden(module, capfd):
 
 
 @pytest.mark.parametrize(
-    ("options", "ended"),
+    ("code", "log", "hidden", "ended"),
     [
-        ({"hidden": True}, r"signal 9 \(out of memory\?\): the last words"),
-        ({"log": "log"}, r"signal 9 \(out of memory\?\); see .*log"),
-        ({}, r"signal 9 \(out of memory\?\)"),
+        (-9, None, True, r"signal 9 \(out of memory\?\): the last words"),
+        (-9, "log", False, r"signal 9 \(out of memory\?\); see .*log"),
+        (-9, None, False, r"signal 9 \(out of memory\?\)"),
+        (-11, None, False, "signal 11"),
+        (3, None, False, "exit status 3"),
+        (0, None, False, "exit status 0"),
     ],
 )
-def test_a_process_that_dies_says_how(module, tmp_path, options, ended):
-    options = {name: tmp_path / value if name == "log" else value for name, value in options.items()}
-    with Child(**options) as child:
-        with pytest.raises(ChildError, match=f"^its process ended with {ended}$"):
-            child.call(f"{module}:die", 9)
-        with pytest.raises(ChildError, match="signal 9"):
-            child.call(f"{module}:environment", "x")
+def test_a_process_that_dies_says_how(module, tmp_path, code, log, hidden, ended):
+    with Child(log=log and tmp_path / log, hidden=hidden) as child:
+        for call in (f"{module}:die", f"{module}:environment"):
+            with pytest.raises(ChildError, match=f"^its process ended with {ended}$"):
+                child.call(call, code)
 
 
 def test_several_work_at_once(module):
@@ -148,15 +145,6 @@ def test_it_ends_when_its_parent_does(module, busy):
     while _alive(int(done.stdout)) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not _alive(int(done.stdout))
-
-
-def test_endings_are_words():
-    assert [ending(code) for code in (0, 3, -11, -9)] == [
-        "exit status 0",
-        "exit status 3",
-        "signal 11",
-        "signal 9 (out of memory?)",
-    ]
 
 
 def _alive(pid: int) -> bool:

@@ -69,7 +69,7 @@ class SystemJob:
 
     def job(self, inputs: Mapping[str, str]) -> Job:
         """The job; `inputs` are the `training_inputs` of its data."""
-        return Job(f"{__name__}:make", self.settings, self.folder, inputs, self.settings.origins, str(self))
+        return Job(f"{__name__}:make", self.settings, self.folder, inputs, self.settings.origins)
 
     def __str__(self) -> str:
         return f"{self.system.name}, seed {self.seed}"

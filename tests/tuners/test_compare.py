@@ -12,7 +12,6 @@ import pytest
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError
 from kerastrash.export.formats import open_runtime
-from kerastrash.jobs import ThisProcess
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import Comparison, write_comparison
@@ -44,8 +43,8 @@ def config(write_systems, tmp_path_factory) -> CompareConfig:
 
 
 @pytest.fixture(scope="module")
-def found(config) -> Comparison:
-    return compare(config, ThisProcess())
+def found(config, here) -> Comparison:
+    return compare(config, here)
 
 
 def row_of(found: Comparison, name: str):
@@ -129,46 +128,46 @@ def test_everything_is_written_and_says_the_same(found):
     assert (found.folder / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_same_call_makes_nothing_again(found, config):
+def test_the_same_call_makes_nothing_again(found, config, here):
     finished = [Path(row.model).parent for row in found.seed_rows if row.status == "finished"]
     before = {folder: state(folder) for folder in finished}
-    again = compare(replace(config, only=("base", "student", "narrow")), ThisProcess())
+    again = compare(replace(config, only=("base", "student", "narrow")), here)
     assert {folder: state(folder) for folder in finished} == before
     assert [row.test_f1 for row in again.seed_rows] == [row.test_f1 for row in found.seed_rows]
     assert row_of(again, "broken").reason == row_of(found, "broken").reason
 
 
-def test_other_settings_of_a_system_that_was_run_are_refused(found, config, write_systems):
+def test_other_settings_of_a_system_that_was_run_are_refused(found, config, write_systems, here):
     before, text = state(found.folder / "systems"), config.systems.read_text()
     config.systems.write_text(text.replace("epochs: 2", "epochs: 3"))
     try:
         with pytest.raises(ConfigError, match=r"seed-0 was made with recipe.epochs=2, not 3: .* delete that"):
-            compare(config, ThisProcess())
+            compare(config, here)
     finally:
         config.systems.write_text(text)
     assert state(found.folder / "systems") == before
 
 
-def test_a_model_whose_origin_was_made_anew_fails_until_it_is_made_anew_too(found, config, tmp_path):
+def test_a_model_whose_origin_was_made_anew_fails_until_it_is_made_anew_too(found, config, tmp_path, here):
     shutil.copytree(found.folder, tmp_path / found.folder.name)
     base = tmp_path / found.folder.name / "systems" / "base" / "seed-0"
     shutil.copyfile(base.parent / "seed-1" / "best.keras", base / "best.keras")
-    again = compare(replace(config, runs=tmp_path, train_only=True, only=("base",)), ThisProcess())
+    again = compare(replace(config, runs=tmp_path, train_only=True, only=("base",)), here)
     status = {(row.system, row.seed): row.status for row in again.seed_rows}
     assert (status["student", 0], status["student", 1], status["narrow", 0]) == ("failed", "finished", "failed")
     assert "delete " in row_of(again, "narrow").reason
 
 
-def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_systems, config, tmp_path):
+def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_systems, config, tmp_path, here):
     path = write_systems(tmp_path, {"name": "a", **NET}, {"name": "b", **NET}, {"name": "c", "prune": {"from": "b"}})
     config = replace(config, systems=path, runs=tmp_path / "runs", train_only=True, only=("a",))
-    first = compare(config, ThisProcess())
+    first = compare(config, here)
     assert [row.status for row in first.rows] == ["finished", "not run", "not run"]
     assert (first.rows[0].score, first.rows[0].test_f1, first.failed) == (None, None, False)
     model, data = open_model(first.seed_rows[0].model), read_systems(path).data
     assert first.rows[0].val_f1 == evaluate(model, prepare(data, 16).split("val")).macro_f1
     before = state(first.folder / "systems")
-    second = compare(replace(config, train_only=False), ThisProcess())
+    second = compare(replace(config, train_only=False), here)
     after = state(first.folder / "systems")
     assert before == {path: time for path, time in after.items() if path in before}
     assert second.rows[0].score is not None
@@ -176,9 +175,9 @@ def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_sys
     assert "mobilenetv3_79 at 156 px" in second.reference.time_source
 
 
-def test_without_the_baseline_there_is_no_score(write_systems, config, tmp_path):
+def test_without_the_baseline_there_is_no_score(write_systems, config, tmp_path, here):
     path = write_systems(tmp_path, {"name": "a", **NET}, {"name": "b", **NET}, baseline="b")
-    found = compare(replace(config, systems=path, runs=tmp_path / "runs", only=("a",)), ThisProcess())
+    found = compare(replace(config, systems=path, runs=tmp_path / "runs", only=("a",)), here)
     assert (found.rows[0].score, found.reference) == (None, None)
     assert found.rows[0].test_f1 is not None and found.rows[0].ms > 0
     write_comparison(found)

@@ -20,7 +20,7 @@ from kerastrash.data import prepare
 from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.files import read_csv, read_json
-from kerastrash.jobs import JOB, RESULT, JobResult, ThisProcess
+from kerastrash.jobs import JOB, RESULT, JobResult
 from kerastrash.models import dump_rows, load_rows, macs, preset, scale_rows
 from kerastrash.models.saved import open_model
 from kerastrash.scoring.baseline import resolve_runtime
@@ -222,7 +222,7 @@ def test_a_search_whose_every_trial_failed_says_why_and_where_to_look(tmp_path):
 
 
 @pytest.fixture
-def trials_here(config, monkeypatch):
+def trials_here(config, monkeypatch, here):
     """`trials_here(name, failing)` searches with trials that only give a score; the first ones called fail."""
     calls = []
 
@@ -237,7 +237,7 @@ def trials_here(config, monkeypatch):
 
         monkeypatch.setattr("tuners.trial.run_trial", run_trial)
         folder = config.runs / name
-        return Search(config, folder, {16: DATASET}, ThisProcess()).run(), rows(folder), list(calls)
+        return Search(config, folder, {16: DATASET}, here).run(), rows(folder), list(calls)
 
     return search
 

@@ -8,7 +8,7 @@ from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_json
-from kerastrash.jobs import RESULT, ChildProcesses, Job, ThisProcess, refuse_changes, run, stored
+from kerastrash.jobs import RESULT, ChildProcesses, Job, refuse_changes, run, stored
 from kerastrash.models import load_rows, parameters
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.runs import ENVIRONMENT
@@ -57,7 +57,7 @@ def test_only_some_systems_are_chosen_with_all_that_they_are_made_from(jobs):
 
 
 @pytest.fixture
-def student(tmp_path) -> Job:
+def student(tmp_path, here) -> Job:
     """A job that has failed at once: its teacher's file is none."""
     (tmp_path / "teacher.keras").write_bytes(b"one")
     settings = SystemSettings(
@@ -71,7 +71,7 @@ def student(tmp_path) -> Job:
     )
     folder = tmp_path / "student" / "seed-1"
     job = Job("tuners.system_jobs:make", settings, folder, {"photographs": "abc"}, settings.origins)
-    assert "absent: no such file or folder" in run(job, ThisProcess()).reason
+    assert "absent: no such file or folder" in run(job, here).reason
     assert stored(job).traceback == ""
     return job
 
@@ -123,10 +123,10 @@ def test_a_model_is_made_in_a_process_of_its_own(base, tmp_path):
     assert "packages" in read_json(job.folder / ENVIRONMENT)
 
 
-def test_an_error_that_is_a_bug_is_a_failure_that_keeps_its_traceback(base):
+def test_an_error_that_is_a_bug_is_a_failure_that_keeps_its_traceback(base, here):
     job, inputs = base
     job = replace(job, settings=replace(job.settings, input_size=None))  # which no reader of systems files lets pass
-    outcome = run_jobs([job], [job], inputs, ThisProcess())[job.folder]
+    outcome = run_jobs([job], [job], inputs, here)[job.folder]
     assert outcome.status == "failed"
     assert outcome.reason.startswith("TypeError: ") and str(job.folder / RESULT) in outcome.reason
     assert "prepare" in read_json(job.folder / RESULT)["traceback"]
