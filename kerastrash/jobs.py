@@ -73,7 +73,8 @@ class Record:
 class JobResult:
     """What came of a job."""
 
-    status: Literal["finished", "failed"]
+    status: Literal["finished", "failed", "skipped", "not run"]
+    """The last two are never stored: a comparison says so of a job whose turn has not come."""
     value: Any = None
     """What a finished one gave: plain JSON."""
     reason: str = ""

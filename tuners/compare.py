@@ -1,7 +1,8 @@
 """The whole comparison: systems read, models made, measured in one run, and the rows of its tables."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -13,7 +14,7 @@ from kerastrash.data import Dataset, prepare
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
-from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, Job, JobResult, changes, refuse_changes, run, stored
+from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, JobResult, changes, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
 from kerastrash.reports.comparison import Comparison
 from kerastrash.reports.data import print_summary
@@ -22,8 +23,8 @@ from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.settings import to_dict
 from tuners.config import CompareConfig
-from tuners.measuring import SPLIT, Measured, measure, reference_of, seed_rows, system_rows
-from tuners.system_jobs import Outcome, Outcomes, SystemJob, chosen, plan
+from tuners.measuring import Measured, measure, reference_of, seed_rows, system_rows
+from tuners.system_jobs import SystemJob, chosen, plan
 from tuners.systems import Systems, read_systems
 from tuners.trial import training_inputs
 
@@ -43,33 +44,41 @@ def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
     """
     fix_threads(config.clock.threads)
     systems = systems_of(config)
-    jobs = plan(systems, config.folder)
-    wanted = chosen(jobs, config.only)
     surroundings = environment()
     with open_run(config.folder, systems.data):
-        inputs = training_inputs(_prepare(systems))
+        dataset = _prepare(systems)
+        jobs = plan(systems, config.folder, training_inputs(dataset))
         for job in jobs:
-            refuse_changes(job.job(inputs), origins=False)
-        outcomes = run_jobs(jobs, wanted, inputs, engine or ChildProcesses())
-        measured = None if config.train_only else _measure(jobs, outcomes, config, systems)
-        return _comparison(systems, jobs, outcomes, measured, config, surroundings)
+            refuse_changes(job, origins=False)
+        outcomes = run_jobs(jobs, chosen(jobs, config.only), engine or ChildProcesses())
+        finished = [job for job in jobs if outcomes[job.folder].finished]
+        measured = Measured()
+        if finished and not config.train_only:
+            with limited_threads(config.clock.threads):
+                measured = measure(finished, outcomes, resolve_runtime(config.clock), systems)
+        return _comparison(config, systems, surroundings, dataset, jobs, outcomes, measured)
 
 
 def systems_of(config: CompareConfig) -> Systems:
     """The systems file, its data replaced by what the settings name.
 
     Raises:
-        ConfigError: the file cannot be used, or names a baseline beside one in the settings.
+        ConfigError: the file cannot be used, has no system that `only` names, or has a baseline beside one in the
+            settings.
     """
-    systems = read_systems(config.systems)
-    given = {name: getattr(config, name) for name in DATA_FIELDS if getattr(config, name) is not None}
+    file = read_systems(config.systems)
+    names = {system.name for system in file.systems}
+    for name in config.only or ():
+        if name not in names:
+            raise ConfigError(f"only={name!r} is no system; the systems are {', '.join(sorted(names))}")
     for name in ("baseline_net", "baseline_size", "baseline_f1", "reference"):
         value = getattr(config.clock, name)
-        if systems.baseline and value != getattr(ClockConfig(), name):
+        if file.baseline and value != getattr(ClockConfig(), name):
             raise ConfigError(
-                f"{name}={value!r} contradicts baseline: {systems.baseline} in {config.systems}; leave out one of them"
+                f"{name}={value!r} contradicts baseline: {file.baseline} in {config.systems}; leave out one of them"
             )
-    return dataclasses.replace(systems, data=dataclasses.replace(systems.data, **given))
+    given = {name: getattr(config, name) for name in DATA_FIELDS if getattr(config, name) is not None}
+    return dataclasses.replace(file, data=dataclasses.replace(file.data, **given))
 
 
 def _prepare(systems: Systems) -> Dataset:
@@ -83,10 +92,8 @@ def _prepare(systems: Systems) -> Dataset:
     return datasets[0]
 
 
-def run_jobs(
-    jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], inputs: Mapping[str, str], engine: Engine
-) -> Outcomes:
-    """Runs those of the wanted jobs that have not finished yet, one after the other, and says what came of all.
+def run_jobs(jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], engine: Engine) -> dict[Path, JobResult]:
+    """Runs those of the wanted jobs that have not finished yet, one after the other; what came of all, by folder.
 
     A job that failed in an earlier call is tried again; one whose origin failed is skipped, and one that was made from
     other files than its origins are now has failed.
@@ -94,111 +101,83 @@ def run_jobs(
     Args:
         jobs: all, each after those that it is made from.
         wanted: some of them, origins included.
-        inputs: what all of them depend on.
     """
     by_model = {job.model: job for job in jobs}
-    progress = _Progress([job for job in wanted if not _earlier(job.job(inputs)).finished])
-    outcomes: Outcomes = {}
+    waiting = [job for job in wanted if not _earlier(job).finished]
+    seconds: dict[str, float] = {}
+    """Seconds of a job that has finished in this call, by system."""
+    outcomes: dict[Path, JobResult] = {}
     for job in jobs:
-        outcomes[job.folder] = _earlier(job.job(inputs))  # after its origins, which may be new
-        if job not in progress.waiting:
-            continue
-        progress.begin(job)
-        obstacle = _obstacle([by_model[path] for path in job.settings.origins if path in by_model], outcomes)
-        if obstacle:
-            outcomes[job.folder] = Outcome("skipped", obstacle)
-        elif not changes(job.job(inputs)):
-            outcomes[job.folder] = _run(job.job(inputs), engine)
-        progress.end(job, outcomes[job.folder])
+        came = _earlier(job)  # after its origins, which may be new
+        if job in waiting:
+            place = waiting.index(job) + 1
+            _say(f"[bold]{escape(str(job))}[/] ({job.settings.kind}), {place} of {len(waiting)}")
+            origins = [by_model[path] for path in job.origins if path in by_model]
+            came = _made(job, [(origin, outcomes[origin.folder]) for origin in origins], came, engine)
+            if came.finished:
+                seconds[job.system] = came.value["seconds"]
+                left = _time_left(waiting[place:], seconds)
+                _say(f"{escape(str(job))}: F1 {came.value['f1']:.4f} on the validation split{left}")
+            else:
+                _say(f"[red]{escape(str(job))} {came.status}:[/] {escape(came.reason)}")
+        outcomes[job.folder] = came
     return outcomes
 
 
-def _earlier(job: Job) -> Outcome:
+def _earlier(job: SystemJob) -> JobResult:
     """What came of the job in an earlier call."""
     if any(name.startswith(ORIGIN) for name in changes(job)):
         anew = f"delete {job.folder} to make it afresh"
-        return Outcome("failed", f"it was made from other files than its origins are now; {anew}")
-    result = stored(job)
-    return _outcome(result) if result else Outcome("not run", "not run yet")
+        return JobResult("failed", reason=f"it was made from other files than its origins are now; {anew}")
+    return stored(job) or JobResult("not run", reason="not run yet")
 
 
-def _run(job: Job, engine: Engine) -> Outcome:
+def _made(
+    job: SystemJob, origins: Sequence[tuple[SystemJob, JobResult]], earlier: JobResult, engine: Engine
+) -> JobResult:
+    """What comes of the job now, or came of it where what it was made from has changed."""
+    for origin, came in origins:
+        if not came.finished:
+            return JobResult("skipped", reason=f"{origin} {came.status}: {came.reason}")
+    if changes(job):
+        return earlier
     write_json(job.folder / ENVIRONMENT, environment())
     try:
-        return _outcome(run(job, engine))
+        return run(job, engine)
     finally:
         console.show_cursor()  # which the progress bar of a killed process has hidden
 
 
-def _outcome(result: JobResult) -> Outcome:
-    return Outcome(result.status, result.reason, result.value or {})
-
-
-def _obstacle(origins: Sequence[SystemJob], outcomes: Outcomes) -> str:
-    """Why a job cannot be made from its origins; empty where it can."""
-    for origin in origins:
-        outcome = outcomes[origin.folder]
-        if not outcome.finished:
-            return f"{origin} {outcome.status}: {outcome.reason}"
-    return ""
-
-
-class _Progress:
-    """Says on the console which job begins, what came of it, and about how long the others will take."""
-
-    def __init__(self, waiting: Sequence[SystemJob]) -> None:
-        self.waiting, self._done = waiting, 0
-        self._seconds: dict[str, float] = {}
-        """Seconds of a job that has finished in this call, by system."""
-
-    def begin(self, job: SystemJob) -> None:
-        _say(f"[bold]{escape(str(job))}[/] ({job.settings.kind}), {self._done + 1} of {len(self.waiting)}")
-
-    def end(self, job: SystemJob, outcome: Outcome) -> None:
-        self._done += 1
-        if outcome.finished:
-            self._seconds[job.system.name] = outcome.made["seconds"]
-            _say(f"{escape(str(job))}: F1 {outcome.made['f1']:.4f} on the validation split{self._left()}")
-        else:
-            _say(f"[red]{escape(str(job))} {outcome.status}:[/] {escape(outcome.reason)}")
-
-    def _left(self) -> str:
-        remaining = self.waiting[self._done :]
-        if not remaining:
-            return ""
-        usual = fmean(self._seconds.values())
-        seconds = sum(self._seconds.get(job.system.name, usual) for job in remaining)
-        return f"; {len(remaining)} left, about {seconds / 60:.0f} min"
+def _time_left(waiting: Sequence[SystemJob], seconds: dict[str, float]) -> str:
+    """About how long the waiting jobs take, from the seconds of a job by system."""
+    if not waiting:
+        return ""
+    usual = fmean(seconds.values())
+    altogether = sum(seconds.get(job.system, usual) for job in waiting)
+    return f"; {len(waiting)} left, about {altogether / 60:.0f} min"
 
 
 def _say(text: str) -> None:
     console.print(text, soft_wrap=True, highlight=False)
 
 
-def _measure(jobs: Sequence[SystemJob], outcomes: Outcomes, config: CompareConfig, systems: Systems) -> Measured | None:
-    finished = [job for job in jobs if outcomes[job.folder].finished]
-    if not finished:
-        return None
-    with limited_threads(config.clock.threads):
-        return measure(finished, outcomes, resolve_runtime(config.clock), systems.data, systems.baseline)
-
-
 def _comparison(
-    systems: Systems,
-    jobs: Sequence[SystemJob],
-    outcomes: Outcomes,
-    measured: Measured | None,
     config: CompareConfig,
+    systems: Systems,
     surroundings: dict[str, Any],
+    dataset: Dataset,
+    jobs: Sequence[SystemJob],
+    outcomes: dict[Path, JobResult],
+    measured: Measured,
 ) -> Comparison:
     reference = reference_of(measured, jobs, config.clock, systems.baseline)
     models = seed_rows(jobs, outcomes, measured, reference)
-    sizes = {job.system.name: outcomes[job.folder].made.get("input_size") or job.settings.input_size for job in jobs}
-    images = len(measured.dataset.split(SPLIT)) if measured else 0
-    baseline_ms = 1000 * reference.baseline_time / images if reference else None
-    found = Comparison(
+    made = {job.folder: outcomes[job.folder].value or {} for job in jobs}
+    sizes = {job.system: made[job.folder].get("input_size", job.settings.input_size) for job in jobs}
+    baseline_ms = 1000 * reference.baseline_time / measured.images if reference else None
+    return Comparison(
         folder=config.folder,
-        systems_file=systems.path,
+        systems_file=config.systems,
         data=to_dict(systems.data),
         baseline=systems.baseline,
         settings=to_dict(config),
@@ -206,14 +185,8 @@ def _comparison(
         rows=tuple(system_rows(systems.systems, models, sizes, baseline_ms)),
         seed_rows=tuple(models),
         reference=reference,
-    )
-    if not measured:
-        return found
-    dataset = measured.dataset
-    return dataclasses.replace(
-        found,
         conditions=measured.conditions(config.clock.threads),
-        splits={name: len(indices) for name, indices in dataset.splits.items()},
+        splits={name: len(indices) for name, indices in dataset.splits.items()} if measured.images else {},
         timed_images=max((timing.images for timing in measured.timings.values()), default=0),
         classes=dataset.classes,
         left_out=count_reasons(dataset.left_out) if dataset.left_out else "",

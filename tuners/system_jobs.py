@@ -2,11 +2,10 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import keras
 
@@ -14,8 +13,7 @@ from kerastrash.backends import device_description
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.distill import distill
 from kerastrash.compress.prune import prune
-from kerastrash.data import DataConfig, prepare
-from kerastrash.errors import ConfigError
+from kerastrash.data import prepare
 from kerastrash.jobs import Job
 from kerastrash.models import build_model
 from kerastrash.models.pretrained import pretrained_model
@@ -23,39 +21,17 @@ from kerastrash.models.saved import image_size, open_model
 from kerastrash.scoring.evaluate import evaluate
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train
-from tuners.systems import Kind, System, Systems, SystemSettings
-
-SYSTEMS = "systems"
-"""The folder of all jobs inside a run."""
+from tuners.systems import System, Systems, SystemSettings
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of a system with one seed."""
-
-    status: Literal["finished", "failed", "skipped", "not run"]
-    reason: str = ""
-    """Why it has not finished."""
-    made: Mapping[str, Any] = field(default_factory=dict)
-    """What `make` returned, where it finished."""
+class SystemJob(Job):
+    """A system with one seed, in the folder systems/SYSTEM/seed-N of a run; its settings are SystemSettings."""
 
     @property
-    def finished(self) -> bool:
-        """Whether there is a model."""
-        return self.status == "finished"
-
-
-Outcomes = dict[Path, Outcome]
-"""Outcomes by the job's folder."""
-
-
-@dataclass(frozen=True)
-class SystemJob:
-    """A system with one seed, in a folder of its own."""
-
-    system: System
-    folder: Path
-    settings: SystemSettings
+    def system(self) -> str:
+        """The system's name."""
+        return self.folder.parent.name
 
     @property
     def seed(self) -> int:
@@ -67,78 +43,61 @@ class SystemJob:
         """The place of its model when it has finished."""
         return self.folder / BEST
 
-    def job(self, inputs: Mapping[str, str]) -> Job:
-        """The job; `inputs` are the `training_inputs` of its data."""
-        return Job(f"{__name__}:make", self.settings, self.folder, inputs, self.settings.origins)
-
     def __str__(self) -> str:
-        return f"{self.system.name}, seed {self.seed}"
+        return f"{self.system}, seed {self.seed}"
 
 
-def plan(systems: Systems, folder: Path) -> tuple[SystemJob, ...]:
+def plan(systems: Systems, folder: Path, inputs: Mapping[str, str]) -> tuple[SystemJob, ...]:
     """All jobs, each after those that it is made from.
 
     The first seed of every system comes before the second of any, so that an unfinished comparison has all its rows.
     A seed is made from the same seed of its teachers, or from their first one where they do not have it.
 
     Args:
-        folder: of the run; a job's is systems/NAME/seed-N in it.
+        folder: of the run.
+        inputs: the `training_inputs` of the data.
     """
     by_name = {system.name: system for system in systems.systems}
-    jobs = [
-        _job(system, seed, by_name, systems.data, folder)
-        for rank in range(max(len(system.seeds) for system in systems.systems))
-        for system in systems.systems
-        for seed in system.seeds[rank : rank + 1]
-    ]
-    return tuple(_after_origins({job.model: job for job in jobs}))
+    jobs = {}
+    for rank in range(max(len(system.seeds) for system in systems.systems)):
+        for system in systems.systems:
+            for seed in system.seeds[rank : rank + 1]:
+                job = _job(system, seed, by_name, systems, folder, inputs)
+                jobs[job.model] = job
+    ordered: dict[Path, SystemJob] = {}
+
+    def add(model: Path) -> None:
+        if model in jobs and model not in ordered:
+            for origin in jobs[model].origins:
+                add(origin)
+            ordered[model] = jobs[model]
+
+    for model in jobs:
+        add(model)
+    return tuple(ordered.values())
+
+
+def _job(
+    system: System, seed: int, by_name: Mapping[str, System], systems: Systems, run: Path, inputs: Mapping[str, str]
+) -> SystemJob:
+    def folder_of(other: System) -> Path:
+        return run / "systems" / other.name / f"seed-{seed if seed in other.seeds else other.seeds[0]}"
+
+    origins = tuple(
+        origin if isinstance(origin, Path) else folder_of(by_name[origin]) / BEST for origin in system.origins
+    )
+    recipe = dataclasses.replace(system.settings.recipe, seed=seed)
+    settings = dataclasses.replace(system.settings, recipe=recipe, data=systems.data, origins=origins)
+    return SystemJob(f"{__name__}:make", settings, folder_of(system), inputs, origins)
 
 
 def chosen(jobs: Sequence[SystemJob], only: Sequence[str] | None) -> list[SystemJob]:
-    """The jobs of the systems in `only`, and those that they are made from; all where it is None.
-
-    Raises:
-        ConfigError: there is no such system.
-    """
-    names = {job.system.name for job in jobs}
-    for name in only or ():
-        if name not in names:
-            raise ConfigError(f"only={name!r} is no system; the systems are {', '.join(sorted(names))}")
+    """The jobs of the systems in `only`, and those that they are made from; all where it is None."""
     wanted: set[Path] = set()
     for job in reversed(jobs):
-        if only is None or job.system.name in only or job.model in wanted:
-            wanted |= {job.model, *job.settings.origins}
+        if only is None or job.system in only or job.model in wanted:
+            wanted |= {job.model, *job.origins}
     return [job for job in jobs if job.model in wanted]
-
-
-def _job(system: System, seed: int, by_name: Mapping[str, System], data: DataConfig, folder: Path) -> SystemJob:
-    origins = tuple(
-        origin if isinstance(origin, Path) else _folder(by_name[origin], seed, folder) / BEST
-        for origin in system.origins
-    )
-    recipe = dataclasses.replace(system.settings.recipe, seed=seed)
-    settings = dataclasses.replace(system.settings, recipe=recipe, data=data, origins=origins)
-    return SystemJob(system, _folder(system, seed, folder), settings)
-
-
-def _folder(system: System, seed: int, folder: Path) -> Path:
-    """The folder of the seed, or of the first one where the system does not have it."""
-    return folder / SYSTEMS / system.name / f"seed-{seed if seed in system.seeds else system.seeds[0]}"
-
-
-def _after_origins(jobs: Mapping[Path, SystemJob]) -> Iterator[SystemJob]:
-    """The jobs, by their models, in their order but for those that are needed earlier."""
-    done: set[Path] = set()
-
-    def with_origins(path: Path) -> Iterator[SystemJob]:
-        if path in jobs and path not in done:
-            done.add(path)
-            for origin in jobs[path].settings.origins:
-                yield from with_origins(origin)
-            yield jobs[path]
-
-    for path in jobs:
-        yield from with_origins(path)
 
 
 def make(settings: SystemSettings, folder: Path) -> dict[str, Any]:
@@ -149,7 +108,7 @@ def make(settings: SystemSettings, folder: Path) -> dict[str, Any]:
         the seconds that this attempt took; the device that it was trained on.
     """
     started = time.perf_counter()
-    epochs = MAKERS[settings.kind](settings, folder)
+    epochs = _train(settings, folder)
     model = open_model(folder / BEST)
     size = image_size(model)
     return {
@@ -164,35 +123,21 @@ def make(settings: SystemSettings, folder: Path) -> dict[str, Any]:
 
 
 def _train(settings: SystemSettings, folder: Path) -> int:
-    dataset = prepare(settings.data, settings.input_size)
-    build = _builder(settings, len(dataset.classes))
-    return train(build, dataset, settings.recipe, folder, description=_title(folder)).epochs
+    """Leaves the model in the folder and returns the epochs that it was trained for."""
+    data, size, recipe = settings.data, settings.input_size, settings.recipe
+    if settings.prune:
+        (origin,) = settings.origins
+        return sum(done.epochs for done in prune(origin, data, recipe, settings.prune, folder).rounds)
+    dataset = prepare(data, size)
+    classes = len(dataset.classes)
 
+    def build() -> keras.Model:
+        if settings.weights:
+            return pretrained_model(settings.weights, size, classes)
+        return build_model(settings.rows, size, classes)
 
-def _distill(settings: SystemSettings, folder: Path) -> int:
-    size, recipe = settings.input_size, settings.recipe
-    build = _builder(settings, len(prepare(settings.data, size).classes))
-    taught = dataclasses.replace(settings.distill, teachers=settings.origins)
-    return distill(build, settings.data, size, recipe, taught, folder, description=_title(folder)).epochs
-
-
-def _prune(settings: SystemSettings, folder: Path) -> int:
-    (origin,) = settings.origins
-    report = prune(origin, settings.data, settings.recipe, settings.prune, folder)
-    return sum(done.epochs for done in report.rounds)
-
-
-def _builder(settings: SystemSettings, classes: int) -> Callable[[], keras.Model]:
-    if settings.weights:
-        return lambda: pretrained_model(settings.weights, settings.input_size, classes)
-    return lambda: build_model(settings.rows, settings.input_size, classes)
-
-
-def _title(folder: Path) -> str:
-    return f"{folder.parent.name}, {folder.name.replace('-', ' ')}"
-
-
-MAKERS: Mapping[Kind, Callable[[SystemSettings, Path], int]] = MappingProxyType(
-    {"trained": _train, "fine-tuned": _train, "distilled": _distill, "pruned": _prune}
-)
-"""Each leaves the model in the folder and returns the epochs that it was trained for."""
+    title = f"{folder.parent.name}, {folder.name.replace('-', ' ')}"
+    if settings.distill:
+        taught = dataclasses.replace(settings.distill, teachers=settings.origins)
+        return distill(build, data, size, recipe, taught, folder, description=title).epochs
+    return train(build, dataset, recipe, folder, description=title).epochs

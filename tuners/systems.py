@@ -5,7 +5,7 @@ import graphlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from kerastrash.compress.config import DistillSettings, PruneSettings
 from kerastrash.data import DataConfig
@@ -19,7 +19,6 @@ from kerastrash.training.recipe import Recipe
 
 NAME = re.compile(r"\w[\w.+-]*")
 MODEL = ".keras"
-Kind = Literal["trained", "fine-tuned", "distilled", "pruned"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,8 @@ class SystemSettings:
     """Model files: the teachers, or the net that is pruned."""
 
     @property
-    def kind(self) -> Kind:
-        """How the net comes about."""
+    def kind(self) -> str:
+        """`trained`, `fine-tuned`, `distilled` or `pruned`."""
         if self.prune:
             return "pruned"
         return "distilled" if self.distill else "fine-tuned" if self.weights else "trained"
@@ -64,32 +63,22 @@ class System:
     note: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Systems:
     """A systems file."""
 
-    path: Path
-    data: DataConfig
-    baseline: str | None
-    """Name of the system that the others are scored against."""
-    systems: tuple[System, ...]
-    """The systems in the order of the file; none is made from itself."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Document:
-    """The whole file."""
-
-    systems: list[Any]
+    systems: tuple[Any, ...]
+    """An `Entry` each, as mappings; once they are checked, a `System` each. In the order of the file."""
     data: DataConfig = field(default_factory=unnamed)
     baseline: str | None = None
+    """Name of the system that the others are scored against."""
     seeds: tuple[int, ...] = (0,)
     recipe: dict = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One of its systems."""
+    """What the file says of a system."""
 
     name: str
     net: str | None = None
@@ -106,41 +95,54 @@ class Entry:
 
 
 def read_systems(path: Path) -> Systems:
-    """Reads and checks a systems file.
+    """Reads and checks a systems file; none of its systems is made from itself.
 
     Raises:
         ConfigError: naming file, system, field, value and remedy.
     """
-    document = from_dict(Document, read_yaml(path, ConfigError), path)
-    entries = [from_dict(Entry, values, _place(path, values, n)) for n, values in enumerate(document.systems, 1)]
+    file = from_dict(Systems, read_yaml(path, ConfigError), path)
+    entries = []
+    for number, values in enumerate(file.systems, 1):
+        name = values.get("name") if isinstance(values, dict) else None
+        entries.append(from_dict(Entry, values, f"{path}, system {name or number}"))
     names = [entry.name for entry in entries]
     if not names:
         raise ConfigError(f"{path}: systems names none; give at least one")
     for name in names:
         if not NAME.fullmatch(name) or names.count(name) > 1:
             raise ConfigError(f"{path}: name {name!r} is taken twice, or no name of a folder; give another one")
-    if document.baseline not in (None, *names):
-        raise ConfigError(f"{path}: baseline {document.baseline!r} is none of its systems: {', '.join(names)}")
-    recipe = _recipe(document.recipe, f"{path}, recipe")
-    systems = tuple(_system(entry, document, recipe, names, path) for entry in entries)
-    _check_circles(systems, path)
-    return Systems(path, document.data, document.baseline, systems)
+    if file.baseline not in (None, *names):
+        raise ConfigError(f"{path}: baseline {file.baseline!r} is none of its systems: {', '.join(names)}")
+    recipe = _recipe(file.recipe, f"{path}, recipe")
+    systems = tuple(_system(entry, recipe, file.seeds, names, path) for entry in entries)
+    needs = {system.name: [origin for origin in system.origins if isinstance(origin, str)] for system in systems}
+    try:
+        graphlib.TopologicalSorter(needs).prepare()
+    except graphlib.CycleError as error:
+        circle = " from ".join(reversed(error.args[1]))
+        raise ConfigError(f"{path}: {circle}: no system can be made from itself; break the circle") from None
+    return dataclasses.replace(file, systems=systems)
 
 
-def _place(path: Path, values: Any, number: int) -> str:
-    name = values.get("name") if isinstance(values, dict) else None
-    return f"{path}, system {name or number}"
+def _recipe(values: dict[str, Any], place: str, default: Recipe | None = None) -> Recipe:
+    if "seed" in values:
+        raise ConfigError(f"{place}: seed is {values['seed']!r}; take it out and give `seeds: [0, 1, 2]`")
+    return from_dict(Recipe, values, place, default)
 
 
-def _system(entry: Entry, document: Document, recipe: Recipe, names: list[str], path: Path) -> System:
+def _system(entry: Entry, recipe: Recipe, seeds: tuple[int, ...], names: list[str], path: Path) -> System:
+    """The entry checked; recipe and seeds are those of the file."""
     place = f"{path}, system {entry.name}"
     if sum(value is not None for value in (entry.net, entry.weights, entry.prune)) != 1:
         raise ConfigError(f"{place}: give exactly one of net, weights and prune")
-    origins, prune = (), None
+    prune, given, where = None, (), ""
     if entry.prune is not None:
-        origins, prune = _pruned(entry, names, path, place)
+        prune, given, where = *_pruned(entry, place), "prune, from"
     elif entry.distill:
-        origins = _teachers(entry.distill, names, path, f"{place}, distill")
+        given, where = entry.distill.teachers, "distill, teachers"
+        if not given:
+            raise ConfigError(f"{place}, distill: teachers names none; give systems of this file, or {MODEL} files")
+    origins = tuple(_origin(str(name), names, path, f"{place}, {where}") for name in given)
     rows, size = _net(entry, path, place)
     settings = SystemSettings(
         rows=rows,
@@ -151,8 +153,23 @@ def _system(entry: Entry, document: Document, recipe: Recipe, names: list[str], 
         prune=prune,
     )
     net = entry.net or entry.weights or Path(str(origins[0])).name
-    seeds = _checked_seeds(document.seeds if entry.seeds is None else entry.seeds, place)
+    seeds = seeds if entry.seeds is None else entry.seeds
+    if not seeds or len(set(seeds)) < len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
+        raise ConfigError(f"{place}: seeds is {list(seeds)}; give whole numbers from 0 to 2**32 - 1, each once")
     return System(entry.name, net, settings, origins, seeds, entry.team, entry.note)
+
+
+def _pruned(entry: Entry, place: str) -> tuple[PruneSettings, tuple[str]]:
+    """The settings, and the one origin."""
+    for name in ("input_size", "distill", "width", "depth"):
+        value = getattr(entry, name)
+        if value != Entry.__dataclass_fields__[name].default:
+            raise ConfigError(f"{place}: {name} is {value!r}, but the net that is pruned has its own; take it out")
+    settings = dict(entry.prune)
+    origin, place = settings.pop("from", None), f"{place}, prune"
+    if not isinstance(origin, str):
+        raise ConfigError(f"{place}: from is {origin!r}; give the name of a system of this file, or a {MODEL} file")
+    return from_dict(PruneSettings, settings, place), (origin,)
 
 
 def _net(entry: Entry, path: Path, place: str) -> tuple[Rows | None, int | None]:
@@ -173,36 +190,6 @@ def _net(entry: Entry, path: Path, place: str) -> tuple[Rows | None, int | None]
         raise ConfigError(f"{place}: {error}") from None
 
 
-def _recipe(values: dict[str, Any], place: str, default: Recipe | None = None) -> Recipe:
-    if "seed" in values:
-        raise ConfigError(f"{place}: seed is {values['seed']!r}; take it out and give `seeds: [0, 1, 2]`")
-    return from_dict(Recipe, values, place, default)
-
-
-def _checked_seeds(seeds: tuple[int, ...], place: str) -> tuple[int, ...]:
-    if not seeds or len(set(seeds)) < len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
-        raise ConfigError(f"{place}: seeds is {list(seeds)}; give whole numbers from 0 to 2**32 - 1, each once")
-    return seeds
-
-
-def _teachers(distill: DistillSettings, names: list[str], path: Path, place: str) -> tuple[str | Path, ...]:
-    if not distill.teachers:
-        raise ConfigError(f"{place}: teachers names none; give systems of this file, or {MODEL} files")
-    return tuple(_origin(str(teacher), names, path, f"{place}, teachers") for teacher in distill.teachers)
-
-
-def _pruned(entry: Entry, names: list[str], path: Path, place: str) -> tuple[tuple[str | Path, ...], PruneSettings]:
-    for name in ("input_size", "distill", "width", "depth"):
-        value = getattr(entry, name)
-        if value != Entry.__dataclass_fields__[name].default:
-            raise ConfigError(f"{place}: {name} is {value!r}, but the net that is pruned has its own; take it out")
-    settings = dict(entry.prune)
-    origin, place = settings.pop("from", None), f"{place}, prune"
-    if not isinstance(origin, str):
-        raise ConfigError(f"{place}: from is {origin!r}; give the name of a system of this file, or a {MODEL} file")
-    return (_origin(origin, names, path, f"{place}, from"),), from_dict(PruneSettings, settings, place)
-
-
 def _origin(name: str, names: list[str], path: Path, place: str) -> str | Path:
     if name in names:
         return name
@@ -216,12 +203,3 @@ def _found(name: str, path: Path) -> Path:
     """A file named in the systems file, which lies beside it or in the working folder; other names as they are."""
     beside = path.parent / name
     return beside if beside.is_file() else Path(name)
-
-
-def _check_circles(systems: tuple[System, ...], path: Path) -> None:
-    needs = {system.name: [origin for origin in system.origins if isinstance(origin, str)] for system in systems}
-    try:
-        graphlib.TopologicalSorter(needs).prepare()
-    except graphlib.CycleError as error:
-        circle = " from ".join(reversed(error.args[1]))
-        raise ConfigError(f"{path}: {circle}: no system can be made from itself; break the circle") from None

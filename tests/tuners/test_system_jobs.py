@@ -33,12 +33,12 @@ def jobs(write_systems, tmp_path):
         {"name": "other", **NET, "seeds": [2]},
         seeds=[0, 1],
     )
-    return plan(read_systems(path), tmp_path / "run")
+    return plan(read_systems(path), tmp_path / "run", {})
 
 
 def test_first_seeds_come_first_and_every_job_after_its_origins(jobs):
     order = ["teacher 7", "base 0", "student 0", "base 1", "student 1", "narrow 1", "other 2"]
-    assert [f"{job.system.name} {job.seed}" for job in jobs] == order
+    assert [f"{job.system} {job.seed}" for job in jobs] == order
 
 
 def test_a_seed_is_made_from_the_same_seed_or_from_the_first(jobs, tmp_path):
@@ -52,8 +52,6 @@ def test_only_some_systems_are_chosen_with_all_that_they_are_made_from(jobs):
     assert chosen(jobs, None) == list(jobs)
     names = ["teacher, seed 7", "base, seed 1", "student, seed 1", "narrow, seed 1"]
     assert [str(job) for job in chosen(jobs, ("narrow",))] == names
-    with pytest.raises(ConfigError, match="only='smal' is no system; the systems are base, narrow, other"):
-        chosen(jobs, ("smal",))
 
 
 @pytest.fixture
@@ -108,25 +106,24 @@ def test_wherever_files_lie_and_however_many_work_it_is_the_same_system(student,
 @pytest.fixture
 def base(write_systems, tmp_path):
     systems = read_systems(write_systems(tmp_path, {"name": "base", **NET}, seeds=[3]))
-    (job,) = plan(systems, tmp_path / "run")
-    return job, training_inputs(prepare(systems.data, 16))
+    (job,) = plan(systems, tmp_path / "run", training_inputs(prepare(systems.data, 16)))
+    return job
 
 
 def test_a_model_is_made_in_a_process_of_its_own(base, tmp_path):
-    job, inputs = base
-    outcome = run_jobs([job], [job], inputs, ChildProcesses())[job.folder]
+    outcome = run_jobs([base], [base], ChildProcesses())[base.folder]
     assert outcome.finished, outcome.reason
-    assert outcome.made == read_json(job.folder / RESULT)["value"] and job.model.exists()
-    assert (outcome.made["epochs"], outcome.made["input_size"]) == (1, 16)
-    assert outcome.made["parameters"] == parameters(load_rows(tmp_path / "tiny.yaml"), 3)
-    assert outcome.made["device"] and outcome.made["seconds"] > 0
-    assert "packages" in read_json(job.folder / ENVIRONMENT)
+    made = outcome.value
+    assert made == read_json(base.folder / RESULT)["value"] and base.model.exists()
+    assert (made["epochs"], made["input_size"]) == (1, 16)
+    assert made["parameters"] == parameters(load_rows(tmp_path / "tiny.yaml"), 3)
+    assert made["device"] and made["seconds"] > 0
+    assert "packages" in read_json(base.folder / ENVIRONMENT)
 
 
 def test_an_error_that_is_a_bug_is_a_failure_that_keeps_its_traceback(base, here):
-    job, inputs = base
-    job = replace(job, settings=replace(job.settings, input_size=None))  # which no reader of systems files lets pass
-    outcome = run_jobs([job], [job], inputs, here)[job.folder]
+    job = replace(base, settings=replace(base.settings, input_size=None))  # which no reader of systems files lets pass
+    outcome = run_jobs([job], [job], here)[job.folder]
     assert outcome.status == "failed"
     assert outcome.reason.startswith("TypeError: ") and str(job.folder / RESULT) in outcome.reason
     assert "prepare" in read_json(job.folder / RESULT)["traceback"]

@@ -48,10 +48,12 @@ def test_options_replace_the_data_of_the_file(write_systems, tmp_path, photograp
     assert (data.data, data.cache) == ("other", Path("here"))
 
 
-def test_a_second_baseline_among_the_options_is_refused(write_systems, tmp_path):
-    path = write_systems(tmp_path, tiny("base"), baseline="base")
+def test_options_that_contradict_the_file_are_refused(write_systems, tmp_path):
+    path = write_systems(tmp_path, tiny("base"), tiny("b"), baseline="base")
     with pytest.raises(ConfigError, match=r"baseline_size=64 contradicts baseline: base in .*systems.yaml"):
         systems_of(CompareConfig(path, clock=ClockConfig(baseline_size=64)))
+    with pytest.raises(ConfigError, match="only='smal' is no system; the systems are b, base"):
+        systems_of(CompareConfig(path, only=("smal",)))
 
 
 BAD = {
