@@ -57,16 +57,6 @@ class PruneSettings:
         require(1 <= self.steps <= 100, "steps", self.steps, "must lie in 1 to 100")
         require(1 <= self.multiple <= 64, "multiple", self.multiple, "must lie in 1 to 64")
 
-    @property
-    def by_time(self) -> bool:
-        """Whether the target is a time."""
-        return self.milliseconds is not None or self.measure == "milliseconds"
-
-    def epochs(self, step: int, whole: int) -> int:
-        """Those of round `step`, counted from 1: equal shares of the whole number, the remainder in the last."""
-        share = whole // self.steps
-        return share if step < self.steps else whole - share * (self.steps - 1)
-
 
 QuantisedFormat = Literal["onnx", "openvino"]
 

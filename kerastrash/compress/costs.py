@@ -102,10 +102,6 @@ def times_in_turns(nets: Mapping[str, OpenNet], part: SplitData) -> dict[str, Ti
     return inference_times(nets, dict.fromkeys(nets, images))
 
 
-NetAfter = Callable[[int], keras.Model]
-"""Builds the net of a round after so many cuts."""
-
-
 class CountGoal:
     """A share of the original's multiply-accumulates or parameters."""
 
@@ -114,11 +110,12 @@ class CountGoal:
         self._path, self._target = path, settings.target
         self._present = (model_macs if self.cost == "macs" else model_parameters)(original)
 
-    def enough(self, costs: np.ndarray, after: NetAfter, done: float) -> int:
+    def enough(self, costs: np.ndarray, after: Callable[[int], keras.Model], done: float) -> int:
         """The fewest cuts that reach the goal of a round, which ends with `done`, in (0, 1], of the way behind it.
 
         Args:
             costs: (cuts + 1,) what the net costs after none, one, two ... of them.
+            after: builds the net after so many.
 
         Raises:
             ModelError: all cuts together would not reach the last round's goal.
@@ -142,7 +139,7 @@ class TimeGoal:
         self._path, self._original = path, open_as(original, "onnx")
         self._settings, self._part = settings, part
 
-    def enough(self, costs: np.ndarray, after: NetAfter, done: float) -> int:
+    def enough(self, costs: np.ndarray, after: Callable[[int], keras.Model], done: float) -> int:
         """The fewest cuts, as of a `CountGoal`, found by halves: a dozen nets are timed.
 
         Raises:

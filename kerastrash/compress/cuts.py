@@ -71,7 +71,7 @@ def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: 
     where all channels score alike, sets that cost alike narrow alike.
     """
     running = RunningCosts(groups, cost)
-    queues = [Queue.of(members, scores, groups) for members in groups.sets]
+    queues = [Queue(members, scores, groups) for members in groups.sets]
     removed, costs = [], [running.total]
     while True:
         sizes = np.array([queue.next_cut(multiple) for queue in queues], int)
@@ -86,24 +86,14 @@ def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: 
         costs.append(running.total)
 
 
-@dataclass
 class Queue:
-    """The groups of a set in the order in which they go."""
+    """The groups of a set in the order in which they go: the lowest score first."""
 
-    members: np.ndarray
-    """Groups, the lowest score first."""
-    remaining: np.ndarray
-    """Float64 (groups + 1,): the sum of the scores when so many have gone."""
-    makers: int
-    """Convolutions and dense layers that make these channels."""
-    gone: int = 0
-
-    @classmethod
-    def of(cls, members: np.ndarray, scores: np.ndarray, groups: ChannelGroups) -> "Queue":
-        """Orders a set by its scores."""
-        ordered = members[np.argsort(scores[members], kind="stable")]
-        remaining = np.append(np.cumsum(scores[ordered][::-1])[::-1], 0)
-        return cls(ordered, remaining, _makers(groups, members[0]))
+    def __init__(self, members: np.ndarray, scores: np.ndarray, groups: ChannelGroups) -> None:
+        self.members, self.gone = members[np.argsort(scores[members], kind="stable")], 0
+        self.remaining = np.append(np.cumsum(scores[self.members][::-1])[::-1], 0)
+        """Float64 (groups + 1,): the sum of the scores when so many have gone."""
+        self.makers = _makers(groups, members[0])
 
     def next_cut(self, multiple: int) -> int:
         """How many go next; 0 where the set is as narrow as it may be."""
@@ -146,21 +136,15 @@ def narrow(model: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras
     functional = keras.Model(model.input, model.output, name=model.name)
     found = keras.models.clone_model(functional, clone_function=narrower)
     for name, one in weighted.items():
-        values = model.get_layer(name).get_weights()
-        found.get_layer(name).set_weights(_kept_weights(one, values, kept))
+        entering, leaving = kept[one.entering], kept[one.leaving]
+        made = slice(None) if isinstance(one.layer, layers.DepthwiseConv2D) else leaving
+        # a kernel is (..., in, out), a depthwise one (height, width, in, multiplier), all else (out,)
+        values = [
+            value[leaving] if value.ndim == 1 else value[..., entering, :][..., made]
+            for value in model.get_layer(name).get_weights()
+        ]
+        found.get_layer(name).set_weights(values)
     return found
-
-
-def _kept_weights(one: WeightedLayer, values: list[np.ndarray], kept: np.ndarray) -> list[np.ndarray]:
-    """A kernel is (..., in, out), a depthwise one (height, width, in, multiplier), all else (out,)."""
-    entering, leaving = kept[one.entering], kept[one.leaving]
-    if not one.makes_channels:
-        return [vector[leaving] for vector in values]
-    kernel, *bias = values
-    kernel = kernel[..., entering, :]
-    if not isinstance(one.layer, layers.DepthwiseConv2D):
-        kernel = kernel[..., leaving]
-    return [kernel, *(vector[leaving] for vector in bias)]
 
 
 def widths(model: keras.Model) -> dict[str, int]:

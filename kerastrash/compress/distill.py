@@ -5,7 +5,6 @@ view is drawn from (seed, epoch, index), whatever the size of the images. What a
 its last features, is kept beside the decoded crops: other students, and a run that is taken up again, find it there.
 """
 
-import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,18 +40,13 @@ class Teacher:
     dataset: Dataset
     folder: Path
     """Keeps what it says."""
+    asked: tuple
+    """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
 
     @property
     def columns(self) -> int:
         """How many numbers it says of a crop."""
         return self.model.output_shape[1]
-
-    @functools.cached_property
-    def _key(self) -> tuple:
-        """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
-        part = self.dataset.split("train")
-        asked = (sha256(self.path), self.columns, self.dataset.fingerprint, self.dataset.input_size)
-        return (*asked, part.indices.tolist())
 
     def outputs(self, augmentation: Augmentation, seed: int, epoch: int, keep: bool) -> np.ndarray:
         """What it says of the view (seed, epoch) of each training crop.
@@ -60,7 +54,7 @@ class Teacher:
         Returns:
             float32 (n, columns) by index in the cache; rows of crops that are not in the training split are 0.
         """
-        key = hashlib.sha256(repr((*self._key, augmentation, seed, epoch)).encode()).hexdigest()
+        key = hashlib.sha256(repr((*self.asked, augmentation, seed, epoch)).encode()).hexdigest()
         path = self.folder / f"{key[:24]}.npy"
         if path.exists():
             return np.load(path)
@@ -96,7 +90,8 @@ def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool)
         if not isinstance(last, keras.layers.Dense):
             raise ModelError(f"{path}: ends with {last.name}, not with a dense layer; distill without features")
         model = keras.Model(model.input, keras.layers.Concatenate(name="outputs")([model.output, last.input]))
-    return Teacher(path, model, own, data.cache / "teachers")
+    asked = (sha256(path), model.output_shape[1], own.fingerprint, size, own.split("train").indices.tolist())
+    return Teacher(path, model, own, data.cache / "teachers", asked)
 
 
 class DistilledLoss(keras.losses.Loss):
