@@ -37,11 +37,7 @@ def model_macs(model: keras.Model) -> int:
 
 
 def model_parameters(model: keras.Model) -> int:
-    """Trainable parameters, frozen or not, as `kerastrash.models.parameters` counts: no batch-norm statistics.
-
-    Raises:
-        ModelError: as `model_macs`.
-    """
+    """Trainable parameters, frozen or not, as `kerastrash.models.parameters` counts; raises as `model_macs`."""
     return RunningCosts(channel_groups(model), "parameters").total
 
 
@@ -93,12 +89,9 @@ def _counts(terms: Sequence[np.ndarray], groups: ChannelGroups) -> tuple[np.ndar
     return counts.sum(axis=1), counts[:, first_of_each_set].T
 
 
-TIMED_IMAGES = 100
-
-
 def times_in_turns(nets: Mapping[str, OpenNet], part: SplitData) -> dict[str, Timing]:
-    """Times nets in turns on the same images, at most TIMED_IMAGES of a part."""
-    images = np.asarray(part.images[np.asarray(part.indices)[spread(len(part), TIMED_IMAGES)]])
+    """Times nets in turns on the same images, at most 100 of a part."""
+    images = np.asarray(part.images[np.asarray(part.indices)[spread(len(part), 100)]])
     return inference_times(nets, dict.fromkeys(nets, images))
 
 

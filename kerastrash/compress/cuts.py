@@ -44,21 +44,14 @@ def _mean(groups: ChannelGroups, values: Mapping[WeightedLayer, np.ndarray]) -> 
 class Cuts:
     """All cuts in the order in which they are made, down to the narrowest net."""
 
-    groups: int
-    removed: tuple[np.ndarray, ...]
-    """Groups, int (n,), that each cut removes."""
+    numbers: np.ndarray
+    """Int (groups,): the cut, from 0, with which a group goes; how many cuts there are where it never does."""
     costs: np.ndarray
     """Int64 (cuts + 1,): what the net costs after none, one, two ... of them."""
 
-    def __len__(self) -> int:
-        return len(self.removed)
-
     def kept(self, count: int) -> np.ndarray:
         """Bool (groups,): what is left after the first `count` cuts."""
-        kept = np.ones(self.groups, bool)
-        for removed in self.removed[:count]:
-            kept[removed] = False
-        return kept
+        return self.numbers >= count
 
 
 def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: int) -> Cuts:
@@ -72,17 +65,17 @@ def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: 
     """
     running = RunningCosts(groups, cost)
     queues = [Queue(members, scores, groups) for members in groups.sets]
-    removed, costs = [], [running.total]
+    numbers, costs = np.full(groups.count, -1), [running.total]
     while True:
         sizes = np.array([queue.next_cut(multiple) for queue in queues], int)
         prices = np.array([queue.price(size) for queue, size in zip(queues, sizes, strict=True)])
         saved = running.saved(sizes)
         rates = np.divide(prices, saved, out=np.full(len(queues), np.inf), where=saved > 0)
         if not np.isfinite(rates).any():
-            return Cuts(groups.count, tuple(removed), np.array(costs, "int64"))
+            return Cuts(np.where(numbers < 0, len(costs) - 1, numbers), np.array(costs, "int64"))
         cheapest = int(rates.argmin())
         running.remove(cheapest, sizes[cheapest])
-        removed.append(queues[cheapest].take(sizes[cheapest]))
+        numbers[queues[cheapest].take(sizes[cheapest])] = len(costs) - 1
         costs.append(running.total)
 
 

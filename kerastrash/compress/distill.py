@@ -43,16 +43,11 @@ class Teacher:
     asked: tuple
     """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
 
-    @property
-    def columns(self) -> int:
-        """How many numbers it says of a crop."""
-        return self.model.output_shape[1]
-
     def outputs(self, augmentation: Augmentation, seed: int, epoch: int, keep: bool) -> np.ndarray:
         """What it says of the view (seed, epoch) of each training crop.
 
         Returns:
-            float32 (n, columns) by index in the cache; rows of crops that are not in the training split are 0.
+            float32 (n, what the model gives) by index in the cache; 0 for crops that are not in the training split.
         """
         key = hashlib.sha256(repr((*self.asked, augmentation, seed, epoch)).encode()).hexdigest()
         path = self.folder / f"{key[:24]}.npy"
@@ -60,7 +55,7 @@ class Teacher:
             return np.load(path)
         part, run = self.dataset.split("train"), inference_function(self.model)
         batches = CropBatches(part.images, part.indices, part.labels, BATCH, augmentation, seed=seed, epoch=epoch)
-        outputs = np.zeros((len(part.images), self.columns), np.float32)
+        outputs = np.zeros((len(part.images), self.model.output_shape[1]), np.float32)
         for number in track(range(len(batches)), f"{self.path}, view {epoch}", f"batches of {BATCH}"):
             images, _ = batches[number]
             outputs[part.indices[number * BATCH : (number + 1) * BATCH]] = run(images)
@@ -129,10 +124,6 @@ class DistilledLoss(keras.losses.Loss):
         return loss
 
 
-VIEW_SEED = 0
-"""The seed of views that are kept: the same for all students, so that they share them."""
-
-
 class Lessons:
     """Teachers as the `supervision` of `kerastrash.training.fit.train`; several are averaged.
 
@@ -149,14 +140,14 @@ class Lessons:
         """The student with a dense layer behind its features that predicts the teachers', where they are taught."""
         if not self.settings.features:
             return net
-        taught = sum(teacher.columns - self.classes for teacher in self.teachers)
+        taught = sum(teacher.model.output_shape[1] - self.classes for teacher in self.teachers)
         predicted = keras.layers.Dense(taught, dtype="float32", name="taught_features")(net.layers[-1].input)
         return keras.Model(net.input, keras.layers.Concatenate(name="taught")([net.output, predicted]), name=net.name)
 
     def draws(self, epoch: int) -> tuple[int, int]:
-        """The seed and epoch that augmentation draws from in this epoch."""
+        """The seed and epoch that augmentation draws from in this epoch: of views that are kept one for all students."""
         views = self.settings.views
-        return (VIEW_SEED, epoch % views) if views else (self.seed, epoch)
+        return (0, epoch % views) if views else (self.seed, epoch)
 
     def targets(self, epoch: int) -> np.ndarray:
         """float32 (n, classes + d): what the teachers say of the view of each crop in this epoch."""

@@ -60,7 +60,6 @@ class PruneRound:
     epochs: int
     best_epoch: int
     val_f1: float
-    """Macro F1 at the best epoch."""
 
 
 @dataclass(frozen=True)
@@ -117,10 +116,8 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     source = {"model": str(model), "sha256": sha256(model)}
     if (folder / SOURCE).exists() and read_json(folder / SOURCE).get("sha256") != source["sha256"]:
         raise ConfigError(f"{folder}: its run began with another model than {model} is now; choose another --name")
-    if settings.milliseconds is not None or settings.measure == "milliseconds":
-        goal = TimeGoal(model, original, settings, dataset.split("val"))
-    else:
-        goal = CountGoal(model, original, settings)
+    timed = settings.milliseconds is not None or settings.measure == "milliseconds"
+    goal = TimeGoal(model, original, settings, dataset.split("val")) if timed else CountGoal(model, original, settings)
     run = PruneRun(source, dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
