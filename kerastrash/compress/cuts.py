@@ -86,7 +86,10 @@ class Queue:
         self.members, self.gone = members[np.argsort(scores[members], kind="stable")], 0
         self.remaining = np.append(np.cumsum(scores[self.members][::-1])[::-1], 0)
         """Float64 (groups + 1,): the sum of the scores when so many have gone."""
-        self.makers = _makers(groups, members[0])
+        makers = [one for one in groups.layers if one.makes_channels and members[0] in one.leaving]
+        pixels = [one.pixels for one in makers if not isinstance(one.layer, layers.DepthwiseConv2D)]
+        self.makers = sum(count > 1 for count in pixels) or len(pixels)
+        """Layers that make these channels; gates, which work on one pixel, only if no others do."""
 
     def next_cut(self, multiple: int) -> int:
         """How many go next; 0 where the set is as narrow as it may be."""
@@ -102,13 +105,6 @@ class Queue:
         """Removes so many and returns them."""
         self.gone += cut
         return self.members[self.gone - cut : self.gone]
-
-
-def _makers(groups: ChannelGroups, group: int) -> int:
-    """Convolutions and dense layers that make a group's channels; gates, which work on one pixel, only if no others."""
-    found = [one for one in groups.layers if one.makes_channels and group in one.leaving]
-    pixels = [one.pixels for one in found if not isinstance(one.layer, layers.DepthwiseConv2D)]
-    return sum(count > 1 for count in pixels) or len(pixels)
 
 
 def narrow(model: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.Model:

@@ -145,7 +145,7 @@ class Lessons:
         return keras.Model(net.input, keras.layers.Concatenate(name="taught")([net.output, predicted]), name=net.name)
 
     def draws(self, epoch: int) -> tuple[int, int]:
-        """The seed and epoch that augmentation draws from in this epoch: of views that are kept one for all students."""
+        """The seed and epoch that augmentation draws from in this epoch: one for all students where views are kept."""
         views = self.settings.views
         return (0, epoch % views) if views else (self.seed, epoch)
 
@@ -155,8 +155,10 @@ class Lessons:
         if not self.settings.features:
             return logits
         if self._standard is None:
-            first = self.draws(epoch) == self.draws(0)  # not so where a run is taken up again later
-            taught = (features if first else self._said(*self.draws(0))[1])[self.teachers[0].dataset.splits["train"]]
+            first = features
+            if self.draws(epoch) != self.draws(0):  # a run that is taken up again later
+                _, first = self._said(*self.draws(0))
+            taught = first[self.teachers[0].dataset.splits["train"]]
             self._standard = taught.mean(axis=0), np.maximum(taught.std(axis=0), 1e-6)
         mean, deviation = self._standard
         return np.concatenate([logits, (features - mean) / deviation], axis=1)
