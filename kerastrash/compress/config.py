@@ -29,7 +29,6 @@ class DistillSettings:
         require(self.views >= 0, "views", self.views, "must not be negative")
 
 
-Measure = Literal["macs", "parameters", "milliseconds"]
 Criterion = Literal["bn_scale", "l2"]
 
 
@@ -39,7 +38,7 @@ class PruneSettings:
 
     target: float = 0.5
     """Share of the model's present cost that may remain, in (0, 1)."""
-    measure: Measure = "macs"
+    measure: Literal["macs", "parameters", "milliseconds"] = "macs"
     """What the target is a share of: multiply-accumulates, trainable parameters, or an image's time in ONNX Runtime."""
     milliseconds: float | None = None
     """Prune until an image takes at most so long in ONNX Runtime here, batch 1, one thread, in place of a share."""

@@ -108,11 +108,10 @@ def quantise(
     task = QuantiseTask(model_path, runtime, dataset, *drawn, settings)
     description = Description(dataset.classes, gives_probabilities(model))
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as int8:
-        float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
-        write_model(model, runtime, float32, description)
+        float32 = write_model(model, runtime, Path(folder) / f"float32{FORMATS[runtime].suffix}", description)
         quantiser, _ = QUANTISERS[runtime]
-        described = replace(description, precision="int8")
-        candidates = quantiser(float32, Path(folder), task.images, settings.target, described)
+        int8_description = replace(description, precision="int8")
+        candidates = quantiser(float32, Path(folder), task.images, settings.target, int8_description)
         closest, divergences = _closest(candidates, open_runtime(float32), task)
         for part in format_of(closest).parts(closest).values():
             copy_file(part, int8.with_suffix(part.suffix))
@@ -135,9 +134,7 @@ class QuantiseTask:
     runtime: QuantisedFormat
     dataset: Dataset
     images: np.ndarray
-    """For the ranges."""
     held_back: np.ndarray
-    """To compare the methods on."""
     settings: QuantiseSettings
 
 
