@@ -6,8 +6,7 @@ that are joined are one group (DepGraph, Fang et al. 2023, arXiv:2301.12900): a 
 What mixes channels by their position (slices, reshapes: the channel shuffle) keeps the whole of what enters it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -66,133 +65,110 @@ def channel_groups(model: keras.Model) -> ChannelGroups:
         ModelError: the model is no functional one, calls a layer with weights in two places, or has a layer that is
             not understood, named.
     """
-    copy, calls = _walk(model)
-    ledger, found, numbers = Ledger(), [], {}
-    for tensor in copy.inputs:
-        numbers[id(tensor)] = ledger.keep(ledger.new(tensor.shape[-1]))
-    for call in calls:
-        entering = [numbers[id(tensor)] for tensor in call.entering]
-        leaving = _follow(call, entering, ledger, model.name)
-        numbers |= {id(tensor): channels for tensor, channels in zip(call.leaving, leaving, strict=True)}
-        if getattr(call.layer, "weights", ()):
-            pixels = int(np.prod(call.leaving[0].shape[1:-1], dtype=int))
-            found.append(WeightedLayer(call.layer, entering[0], leaving[0], pixels))
-    for tensor in copy.outputs:
-        ledger.keep(numbers[id(tensor)])
-    return _grouped(ledger, found)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One layer, or operation of `keras.ops`, as a net calls it."""
-
-    layer: keras.Operation
-    entering: tuple[keras.KerasTensor, ...]
-    leaving: tuple[keras.KerasTensor, ...]
-
-
-def _walk(model: keras.Model) -> tuple[keras.Model, list[Call]]:
-    """A copy of the model, without its weights, and the copy's calls in their order."""
-    calls: list[Call] = []
-
-    def record(layer: keras.Operation, *arguments: object, **options: object) -> object:
-        given = layer(*arguments, **options)
-        entering = [value for value in keras.tree.flatten((arguments, options)) if isinstance(value, keras.KerasTensor)]
-        calls.append(Call(layer, tuple(entering), tuple(keras.tree.flatten(given))))
-        return given
-
+    walk = Walk(model.name)
     try:
         functional = keras.Model(model.input, model.output, name=model.name)
-        copy = keras.models.clone_model(functional, clone_function=copy_layer, call_function=record)
+        copy = keras.models.clone_model(functional, clone_function=copy_layer, call_function=walk.call)
     except (AttributeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"{model.name}: its layers cannot be walked ({reason}); give a functional model") from error
-    weighted = [call.layer.name for call in calls if getattr(call.layer, "weights", ())]
-    twice = sorted({name for name in weighted if weighted.count(name) > 1})
+    names = [one.layer.name for one in walk.weighted]
+    twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ModelError(f"{model.name}: {', '.join(twice)} are used in two places; give a net that shares no weights")
-    return copy, calls
+    for tensor in copy.outputs:
+        walk.keep(walk.channels_of(tensor))
+    return _grouped(walk)
 
 
-@dataclass
-class Ledger:
-    """What one walk has noted so far."""
+class Walk:
+    """What has been noted so far in one walk over the layers of a net."""
 
-    channels: int = 0
-    joined: list[np.ndarray] = field(default_factory=list)
-    """Pairs of channels, int (2, n) each."""
-    whole: list[np.ndarray] = field(default_factory=list)
-    """Channels that are never removed."""
+    def __init__(self, name: str) -> None:
+        self.name, self.channels = name, 0
+        self.joined: list[np.ndarray] = []
+        """Pairs of channels that stand or fall together, int (2, n) each."""
+        self.whole: list[np.ndarray] = []
+        """Channels that are never removed."""
+        self.weighted: list[WeightedLayer] = []
+        """By their channels, not yet by groups."""
+        self._numbers: dict[int, np.ndarray] = {}
 
     def new(self, count: int) -> np.ndarray:
         """Numbers for `count` new channels."""
         self.channels += count
         return np.arange(self.channels - count, self.channels)
 
-    def join(self, first: np.ndarray, second: np.ndarray) -> None:
-        """Notes that the channels at the same index stand or fall together."""
-        self.joined.append(np.stack([first, second]))
-
     def keep(self, channels: np.ndarray) -> np.ndarray:
         """Marks channels as never to be removed, and returns them."""
         self.whole.append(channels)
         return channels
 
+    def channels_of(self, tensor: keras.KerasTensor) -> np.ndarray:
+        """The channels of a tensor; those of an image, which no layer has made, are kept."""
+        if id(tensor) not in self._numbers:
+            self._numbers[id(tensor)] = self.keep(self.new(tensor.shape[-1]))
+        return self._numbers[id(tensor)]
 
-def _follow(call: Call, entering: list[np.ndarray], ledger: Ledger, name: str) -> list[np.ndarray]:
-    """The channels of each tensor that leaves a call."""
-    kind = type(call.layer).__name__
-    if kind in BY_POSITION:
-        for channels in entering:
-            ledger.keep(channels)
-        return [ledger.keep(ledger.new(tensor.shape[-1])) for tensor in call.leaving]
-    channels_last = getattr(call.layer, "data_format", None) in (None, "channels_last")
-    leaving = _leaving(call, entering, ledger) if channels_last else None
-    if leaving is None:
+    def call(self, layer: keras.Operation, *arguments: object, **options: object) -> object:
+        """Calls a layer, or an operation of `keras.ops`, and notes the channels of what it gives."""
+        given = layer(*arguments, **options)
+        tensors = [value for value in keras.tree.flatten((arguments, options)) if isinstance(value, keras.KerasTensor)]
+        entering, made = [self.channels_of(tensor) for tensor in tensors], keras.tree.flatten(given)
+        if type(layer).__name__ in BY_POSITION:
+            for channels in entering:
+                self.keep(channels)
+            leaving = [self.keep(self.new(tensor.shape[-1])) for tensor in made]
+        else:
+            leaving = [self._leaving(layer, entering, len(tensors[0].shape), made[0].shape[-1])]
+        if getattr(layer, "activation", None) is keras.activations.softmax:  # every channel changes the others
+            self.keep(leaving[0])
+        self._numbers |= {id(tensor): channels for tensor, channels in zip(made, leaving, strict=True)}
+        if getattr(layer, "weights", ()):
+            pixels = int(np.prod(made[0].shape[1:-1], dtype=int))
+            self.weighted.append(WeightedLayer(layer, entering[0], leaving[0], pixels))
+        return given
+
+    def _leaving(self, layer: keras.Operation, entering: list[np.ndarray], rank: int, width: int) -> np.ndarray:
+        """The channels that leave a layer, `width` of them, whose first input has `rank` axes."""
+        first, *others = entering
+        last_axis = getattr(layer, "axis", -1) in (-1, rank - 1)
+        match layer:
+            case _ if getattr(layer, "data_format", None) not in (None, "channels_last"):
+                pass
+            case layers.Conv2D() | layers.Dense() if getattr(layer, "groups", 1) == 1:
+                return self.new(width)
+            case layers.DepthwiseConv2D():
+                return np.repeat(first, layer.depth_multiplier)
+            case layers.BatchNormalization() if last_axis:
+                return first
+            case layers.Concatenate() if last_axis:
+                return np.concatenate(entering)
+            case layers.Flatten():
+                return np.tile(first, width // len(first))
+            case layers.Rescaling():
+                if np.ndim(layer.scale) or np.ndim(layer.offset):  # a list of one number a channel in its settings
+                    self.keep(first)
+                return first
+            case layers.Add() | layers.Multiply() | layers.Average() | layers.Maximum():
+                if all(len(first) == len(other) for other in others):  # or else one channel meets all of another map
+                    self.joined += [np.stack([first, other]) for other in others]
+                    return first
+            case _ if isinstance(layer, HANDED_ON):
+                return first
         raise ModelError(
-            f"{name}: layer {call.layer.name} ({kind}) is not understood by pruning; give a net of convolutions, "
-            "batch norms, sums and gates, channels last, as build_model makes them"
+            f"{self.name}: layer {layer.name} ({type(layer).__name__}) is not understood by pruning; give a net of "
+            "convolutions, batch norms, sums and gates, channels last, as build_model makes them"
         )
-    if getattr(call.layer, "activation", None) is keras.activations.softmax:  # every channel changes the others
-        ledger.keep(leaving)
-    return [leaving]
 
 
-def _leaving(call: Call, entering: list[np.ndarray], ledger: Ledger) -> np.ndarray | None:
-    """The channels that leave a layer; None where the layer is not understood."""
-    layer, (first, *others), width = call.layer, entering, call.leaving[0].shape[-1]
-    last_axis = getattr(layer, "axis", -1) in (-1, len(call.entering[0].shape) - 1)
-    match layer:
-        case layers.Conv2D() | layers.Dense():
-            return ledger.new(width) if getattr(layer, "groups", 1) == 1 else None
-        case layers.DepthwiseConv2D():
-            return np.repeat(first, layer.depth_multiplier)
-        case layers.BatchNormalization():
-            return first if last_axis else None
-        case layers.Concatenate():
-            return np.concatenate(entering) if last_axis else None
-        case layers.Flatten():
-            return np.tile(first, width // len(first))
-        case layers.Rescaling():
-            if np.ndim(layer.scale) or np.ndim(layer.offset):  # a list of one number a channel in its settings
-                ledger.keep(first)
-            return first
-        case layers.Add() | layers.Multiply() | layers.Average() | layers.Maximum():
-            if any(len(first) != len(other) for other in others):  # one channel that meets all of another map
-                return None
-            for other in others:
-                ledger.join(first, other)
-            return first
-    return first if isinstance(layer, HANDED_ON) else None
-
-
-def _grouped(ledger: Ledger, found: Sequence[WeightedLayer]) -> ChannelGroups:
-    pairs = np.concatenate([np.empty((2, 0), int), *ledger.joined], axis=1)
-    links = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(ledger.channels,) * 2)
+def _grouped(walk: Walk) -> ChannelGroups:
+    pairs = np.concatenate([np.empty((2, 0), int), *walk.joined], axis=1)
+    links = coo_array((np.ones(pairs.shape[1]), tuple(pairs)), shape=(walk.channels,) * 2)
     count, group = connected_components(links, directed=False)
-    weighted = tuple(WeightedLayer(one.layer, group[one.entering], group[one.leaving], one.pixels) for one in found)
+    weighted = tuple(replace(one, entering=group[one.entering], leaving=group[one.leaving]) for one in walk.weighted)
     removable = np.ones(count, bool)
-    removable[group[np.concatenate(ledger.whole)]] = False
+    removable[group[np.concatenate(walk.whole)]] = False
     makers = np.zeros((len(weighted), count), bool)
     for row, layer in zip(makers, weighted, strict=True):
         row[layer.leaving] = True

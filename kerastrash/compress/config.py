@@ -29,7 +29,6 @@ class DistillSettings:
         require(self.views >= 0, "views", self.views, "must not be negative")
 
 
-Measure = Literal["macs", "parameters", "milliseconds"]
 Criterion = Literal["bn_scale", "l2"]
 
 
@@ -39,7 +38,7 @@ class PruneSettings:
 
     target: float = 0.5
     """Share of the model's present cost that may remain, in (0, 1)."""
-    measure: Measure = "macs"
+    measure: Literal["macs", "parameters", "milliseconds"] = "macs"
     """What the target is a share of: multiply-accumulates, trainable parameters, or an image's time in ONNX Runtime."""
     milliseconds: float | None = None
     """Prune until an image takes at most so long in ONNX Runtime here, batch 1, one thread, in place of a share."""
@@ -56,16 +55,6 @@ class PruneSettings:
         require(limit is None or limit > 0, "milliseconds", limit, "must be above 0")
         require(1 <= self.steps <= 100, "steps", self.steps, "must lie in 1 to 100")
         require(1 <= self.multiple <= 64, "multiple", self.multiple, "must lie in 1 to 64")
-
-    @property
-    def by_time(self) -> bool:
-        """Whether the target is a time."""
-        return self.milliseconds is not None or self.measure == "milliseconds"
-
-    def epochs(self, step: int, whole: int) -> int:
-        """Those of round `step`, counted from 1: equal shares of the whole number, the remainder in the last."""
-        share = whole // self.steps
-        return share if step < self.steps else whole - share * (self.steps - 1)
 
 
 QuantisedFormat = Literal["onnx", "openvino"]

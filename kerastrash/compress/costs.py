@@ -37,11 +37,7 @@ def model_macs(model: keras.Model) -> int:
 
 
 def model_parameters(model: keras.Model) -> int:
-    """Trainable parameters, frozen or not, as `kerastrash.models.parameters` counts: no batch-norm statistics.
-
-    Raises:
-        ModelError: as `model_macs`.
-    """
+    """Trainable parameters, frozen or not, as `kerastrash.models.parameters` counts; raises as `model_macs`."""
     return RunningCosts(channel_groups(model), "parameters").total
 
 
@@ -93,17 +89,10 @@ def _counts(terms: Sequence[np.ndarray], groups: ChannelGroups) -> tuple[np.ndar
     return counts.sum(axis=1), counts[:, first_of_each_set].T
 
 
-TIMED_IMAGES = 100
-
-
 def times_in_turns(nets: Mapping[str, OpenNet], part: SplitData) -> dict[str, Timing]:
-    """Times nets in turns on the same images, at most TIMED_IMAGES of a part."""
-    images = np.asarray(part.images[np.asarray(part.indices)[spread(len(part), TIMED_IMAGES)]])
+    """Times nets in turns on the same images, at most 100 of a part."""
+    images = np.asarray(part.images[np.asarray(part.indices)[spread(len(part), 100)]])
     return inference_times(nets, dict.fromkeys(nets, images))
-
-
-NetAfter = Callable[[int], keras.Model]
-"""Builds the net of a round after so many cuts."""
 
 
 class CountGoal:
@@ -114,11 +103,12 @@ class CountGoal:
         self._path, self._target = path, settings.target
         self._present = (model_macs if self.cost == "macs" else model_parameters)(original)
 
-    def enough(self, costs: np.ndarray, after: NetAfter, done: float) -> int:
+    def enough(self, costs: np.ndarray, after: Callable[[int], keras.Model], done: float) -> int:
         """The fewest cuts that reach the goal of a round, which ends with `done`, in (0, 1], of the way behind it.
 
         Args:
             costs: (cuts + 1,) what the net costs after none, one, two ... of them.
+            after: builds the net after so many.
 
         Raises:
             ModelError: all cuts together would not reach the last round's goal.
@@ -142,7 +132,7 @@ class TimeGoal:
         self._path, self._original = path, open_as(original, "onnx")
         self._settings, self._part = settings, part
 
-    def enough(self, costs: np.ndarray, after: NetAfter, done: float) -> int:
+    def enough(self, costs: np.ndarray, after: Callable[[int], keras.Model], done: float) -> int:
         """The fewest cuts, as of a `CountGoal`, found by halves: a dozen nets are timed.
 
         Raises:

@@ -44,21 +44,14 @@ def _mean(groups: ChannelGroups, values: Mapping[WeightedLayer, np.ndarray]) -> 
 class Cuts:
     """All cuts in the order in which they are made, down to the narrowest net."""
 
-    groups: int
-    removed: tuple[np.ndarray, ...]
-    """Groups, int (n,), that each cut removes."""
+    numbers: np.ndarray
+    """Int (groups,): the cut, from 0, with which a group goes; how many cuts there are where it never does."""
     costs: np.ndarray
     """Int64 (cuts + 1,): what the net costs after none, one, two ... of them."""
 
-    def __len__(self) -> int:
-        return len(self.removed)
-
     def kept(self, count: int) -> np.ndarray:
         """Bool (groups,): what is left after the first `count` cuts."""
-        kept = np.ones(self.groups, bool)
-        for removed in self.removed[:count]:
-            kept[removed] = False
-        return kept
+        return self.numbers >= count
 
 
 def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: int) -> Cuts:
@@ -71,39 +64,32 @@ def order_cuts(groups: ChannelGroups, scores: np.ndarray, cost: Cost, multiple: 
     where all channels score alike, sets that cost alike narrow alike.
     """
     running = RunningCosts(groups, cost)
-    queues = [Queue.of(members, scores, groups) for members in groups.sets]
-    removed, costs = [], [running.total]
+    queues = [Queue(members, scores, groups) for members in groups.sets]
+    numbers, costs = np.full(groups.count, -1), [running.total]
     while True:
         sizes = np.array([queue.next_cut(multiple) for queue in queues], int)
         prices = np.array([queue.price(size) for queue, size in zip(queues, sizes, strict=True)])
         saved = running.saved(sizes)
         rates = np.divide(prices, saved, out=np.full(len(queues), np.inf), where=saved > 0)
         if not np.isfinite(rates).any():
-            return Cuts(groups.count, tuple(removed), np.array(costs, "int64"))
+            return Cuts(np.where(numbers < 0, len(costs) - 1, numbers), np.array(costs, "int64"))
         cheapest = int(rates.argmin())
         running.remove(cheapest, sizes[cheapest])
-        removed.append(queues[cheapest].take(sizes[cheapest]))
+        numbers[queues[cheapest].take(sizes[cheapest])] = len(costs) - 1
         costs.append(running.total)
 
 
-@dataclass
 class Queue:
-    """The groups of a set in the order in which they go."""
+    """The groups of a set in the order in which they go: the lowest score first."""
 
-    members: np.ndarray
-    """Groups, the lowest score first."""
-    remaining: np.ndarray
-    """Float64 (groups + 1,): the sum of the scores when so many have gone."""
-    makers: int
-    """Convolutions and dense layers that make these channels."""
-    gone: int = 0
-
-    @classmethod
-    def of(cls, members: np.ndarray, scores: np.ndarray, groups: ChannelGroups) -> "Queue":
-        """Orders a set by its scores."""
-        ordered = members[np.argsort(scores[members], kind="stable")]
-        remaining = np.append(np.cumsum(scores[ordered][::-1])[::-1], 0)
-        return cls(ordered, remaining, _makers(groups, members[0]))
+    def __init__(self, members: np.ndarray, scores: np.ndarray, groups: ChannelGroups) -> None:
+        self.members, self.gone = members[np.argsort(scores[members], kind="stable")], 0
+        self.remaining = np.append(np.cumsum(scores[self.members][::-1])[::-1], 0)
+        """Float64 (groups + 1,): the sum of the scores when so many have gone."""
+        makers = [one for one in groups.layers if one.makes_channels and members[0] in one.leaving]
+        pixels = [one.pixels for one in makers if not isinstance(one.layer, layers.DepthwiseConv2D)]
+        self.makers = sum(count > 1 for count in pixels) or len(pixels)
+        """Layers that make these channels; gates, which work on one pixel, only if no others do."""
 
     def next_cut(self, multiple: int) -> int:
         """How many go next; 0 where the set is as narrow as it may be."""
@@ -119,13 +105,6 @@ class Queue:
         """Removes so many and returns them."""
         self.gone += cut
         return self.members[self.gone - cut : self.gone]
-
-
-def _makers(groups: ChannelGroups, group: int) -> int:
-    """Convolutions and dense layers that make a group's channels; gates, which work on one pixel, only if no others."""
-    found = [one for one in groups.layers if one.makes_channels and group in one.leaving]
-    pixels = [one.pixels for one in found if not isinstance(one.layer, layers.DepthwiseConv2D)]
-    return sum(count > 1 for count in pixels) or len(pixels)
 
 
 def narrow(model: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.Model:
@@ -146,21 +125,15 @@ def narrow(model: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras
     functional = keras.Model(model.input, model.output, name=model.name)
     found = keras.models.clone_model(functional, clone_function=narrower)
     for name, one in weighted.items():
-        values = model.get_layer(name).get_weights()
-        found.get_layer(name).set_weights(_kept_weights(one, values, kept))
+        entering, leaving = kept[one.entering], kept[one.leaving]
+        made = slice(None) if isinstance(one.layer, layers.DepthwiseConv2D) else leaving
+        # a kernel is (..., in, out), a depthwise one (height, width, in, multiplier), all else (out,)
+        values = [
+            value[leaving] if value.ndim == 1 else value[..., entering, :][..., made]
+            for value in model.get_layer(name).get_weights()
+        ]
+        found.get_layer(name).set_weights(values)
     return found
-
-
-def _kept_weights(one: WeightedLayer, values: list[np.ndarray], kept: np.ndarray) -> list[np.ndarray]:
-    """A kernel is (..., in, out), a depthwise one (height, width, in, multiplier), all else (out,)."""
-    entering, leaving = kept[one.entering], kept[one.leaving]
-    if not one.makes_channels:
-        return [vector[leaving] for vector in values]
-    kernel, *bias = values
-    kernel = kernel[..., entering, :]
-    if not isinstance(one.layer, layers.DepthwiseConv2D):
-        kernel = kernel[..., leaving]
-    return [kernel, *(vector[leaving] for vector in bias)]
 
 
 def widths(model: keras.Model) -> dict[str, int]:

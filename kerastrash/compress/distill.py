@@ -5,7 +5,6 @@ view is drawn from (seed, epoch, index), whatever the size of the images. What a
 its last features, is kept beside the decoded crops: other students, and a run that is taken up again, find it there.
 """
 
-import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,32 +40,22 @@ class Teacher:
     dataset: Dataset
     folder: Path
     """Keeps what it says."""
-
-    @property
-    def columns(self) -> int:
-        """How many numbers it says of a crop."""
-        return self.model.output_shape[1]
-
-    @functools.cached_property
-    def _key(self) -> tuple:
-        """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
-        part = self.dataset.split("train")
-        asked = (sha256(self.path), self.columns, self.dataset.fingerprint, self.dataset.input_size)
-        return (*asked, part.indices.tolist())
+    asked: tuple
+    """What its answers depend on, but for the view: its file, the crops and which of them are asked about."""
 
     def outputs(self, augmentation: Augmentation, seed: int, epoch: int, keep: bool) -> np.ndarray:
         """What it says of the view (seed, epoch) of each training crop.
 
         Returns:
-            float32 (n, columns) by index in the cache; rows of crops that are not in the training split are 0.
+            float32 (n, what the model gives) by index in the cache; 0 for crops that are not in the training split.
         """
-        key = hashlib.sha256(repr((*self._key, augmentation, seed, epoch)).encode()).hexdigest()
+        key = hashlib.sha256(repr((*self.asked, augmentation, seed, epoch)).encode()).hexdigest()
         path = self.folder / f"{key[:24]}.npy"
         if path.exists():
             return np.load(path)
         part, run = self.dataset.split("train"), inference_function(self.model)
         batches = CropBatches(part.images, part.indices, part.labels, BATCH, augmentation, seed=seed, epoch=epoch)
-        outputs = np.zeros((len(part.images), self.columns), np.float32)
+        outputs = np.zeros((len(part.images), self.model.output_shape[1]), np.float32)
         for number in track(range(len(batches)), f"{self.path}, view {epoch}", f"batches of {BATCH}"):
             images, _ = batches[number]
             outputs[part.indices[number * BATCH : (number + 1) * BATCH]] = run(images)
@@ -96,7 +85,8 @@ def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool)
         if not isinstance(last, keras.layers.Dense):
             raise ModelError(f"{path}: ends with {last.name}, not with a dense layer; distill without features")
         model = keras.Model(model.input, keras.layers.Concatenate(name="outputs")([model.output, last.input]))
-    return Teacher(path, model, own, data.cache / "teachers")
+    asked = (sha256(path), model.output_shape[1], own.fingerprint, size, own.split("train").indices.tolist())
+    return Teacher(path, model, own, data.cache / "teachers", asked)
 
 
 class DistilledLoss(keras.losses.Loss):
@@ -134,10 +124,6 @@ class DistilledLoss(keras.losses.Loss):
         return loss
 
 
-VIEW_SEED = 0
-"""The seed of views that are kept: the same for all students, so that they share them."""
-
-
 class Lessons:
     """Teachers as the `supervision` of `kerastrash.training.fit.train`; several are averaged.
 
@@ -154,14 +140,14 @@ class Lessons:
         """The student with a dense layer behind its features that predicts the teachers', where they are taught."""
         if not self.settings.features:
             return net
-        taught = sum(teacher.columns - self.classes for teacher in self.teachers)
+        taught = sum(teacher.model.output_shape[1] - self.classes for teacher in self.teachers)
         predicted = keras.layers.Dense(taught, dtype="float32", name="taught_features")(net.layers[-1].input)
         return keras.Model(net.input, keras.layers.Concatenate(name="taught")([net.output, predicted]), name=net.name)
 
     def draws(self, epoch: int) -> tuple[int, int]:
-        """The seed and epoch that augmentation draws from in this epoch."""
+        """The seed and epoch that augmentation draws from in this epoch: one for all students where views are kept."""
         views = self.settings.views
-        return (VIEW_SEED, epoch % views) if views else (self.seed, epoch)
+        return (0, epoch % views) if views else (self.seed, epoch)
 
     def targets(self, epoch: int) -> np.ndarray:
         """float32 (n, classes + d): what the teachers say of the view of each crop in this epoch."""
@@ -169,8 +155,10 @@ class Lessons:
         if not self.settings.features:
             return logits
         if self._standard is None:
-            first = self.draws(epoch) == self.draws(0)  # not so where a run is taken up again later
-            taught = (features if first else self._said(*self.draws(0))[1])[self.teachers[0].dataset.splits["train"]]
+            first = features
+            if self.draws(epoch) != self.draws(0):  # a run that is taken up again later
+                _, first = self._said(*self.draws(0))
+            taught = first[self.teachers[0].dataset.splits["train"]]
             self._standard = taught.mean(axis=0), np.maximum(taught.std(axis=0), 1e-6)
         mean, deviation = self._standard
         return np.concatenate([logits, (features - mean) / deviation], axis=1)

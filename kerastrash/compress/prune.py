@@ -60,7 +60,6 @@ class PruneRound:
     epochs: int
     best_epoch: int
     val_f1: float
-    """Macro F1 at the best epoch."""
 
 
 @dataclass(frozen=True)
@@ -114,28 +113,20 @@ def prune(model: Path, data: DataConfig, recipe: Recipe, settings: PruneSettings
     original = open_model(model)
     dataset = prepare(data, image_size(original), track)
     check_saved_classes(original, model, dataset)
-    source = _source(model, folder)
-    if settings.by_time:
-        goal = TimeGoal(model, original, settings, dataset.split("val"))
-    else:
-        goal = CountGoal(model, original, settings)
+    source = {"model": str(model), "sha256": sha256(model)}
+    if (folder / SOURCE).exists() and read_json(folder / SOURCE).get("sha256") != source["sha256"]:
+        raise ConfigError(f"{folder}: its run began with another model than {model} is now; choose another --name")
+    timed = settings.milliseconds is not None or settings.measure == "milliseconds"
+    goal = TimeGoal(model, original, settings, dataset.split("val")) if timed else CountGoal(model, original, settings)
     run = PruneRun(source, dataset, recipe, settings, folder, goal)
     rounds, latest = [], model
     for step in range(1, settings.steps + 1):
         found, latest = run.round(step, latest)
         rounds.append(found)
     copy_file(latest, folder / BEST)
-    report = _report(model, original, run, tuple(rounds))
+    report = _report(original, run, tuple(rounds))
     write_json(folder / REPORT, to_dict(report))
     return report
-
-
-def _source(model: Path, folder: Path) -> dict[str, str]:
-    """Which model the run begins with; raises ConfigError where it began with another."""
-    path, found = folder / SOURCE, sha256(model)
-    if path.exists() and read_json(path).get("sha256") != found:
-        raise ConfigError(f"{folder}: its run began with another model than {model} is now; choose another --name")
-    return {"model": str(model), "sha256": found}
 
 
 @dataclass(frozen=True)
@@ -161,7 +152,8 @@ class PruneRun:
         macs, parameters = model_macs(narrowed), model_parameters(narrowed)
         name = f"round {step} of {self.settings.steps}"
         console.print(f"{name}: {macs / 1e6:.2f} MMACs, {parameters:,} parameters", highlight=False)
-        recipe = replace(self.recipe, epochs=self.settings.epochs(step, self.recipe.epochs))
+        share, rest = divmod(self.recipe.epochs, self.settings.steps)
+        recipe = replace(self.recipe, epochs=share + rest if step == self.settings.steps else share)
         training = train(
             lambda: in_policy(narrowed, recipe.dtype_policy), self.dataset, recipe, folder, description=name
         )
@@ -178,7 +170,7 @@ class PruneRun:
         return after(self.goal.enough(cuts.costs, after, step / self.settings.steps))
 
 
-def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[PruneRound, ...]) -> PruneReport:
+def _report(original: keras.Model, run: PruneRun, rounds: tuple[PruneRound, ...]) -> PruneReport:
     console.print("measuring macro F1 and time before and after", highlight=False)
     pruned = open_model(run.folder / BEST)
     nets = {"before": open_as(original, "onnx"), "after": open_as(pruned, "onnx")}
@@ -186,8 +178,8 @@ def _report(source: Path, original: keras.Model, run: PruneRun, rounds: tuple[Pr
     after = widths(pruned)
     return PruneReport(
         model=run.folder / BEST,
-        source=str(source),
-        source_sha256=sha256(source),
+        source=run.source["model"],
+        source_sha256=run.source["sha256"],
         classes=tuple(run.dataset.classes),
         input_size=run.dataset.input_size,
         data=run.dataset.name,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.compress.quantisers import BATCH, QUANTISERS, Int8File, divergence, draw_calibration, outputs
+from kerastrash.compress.quantisers import BATCH, QUANTISERS, divergence, draw_calibration, outputs
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
@@ -108,17 +108,20 @@ def quantise(
     task = QuantiseTask(model_path, runtime, dataset, *drawn, settings)
     description = Description(dataset.classes, gives_probabilities(model))
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder, staged_model(output) as int8:
-        float32 = Path(folder) / f"float32{FORMATS[runtime].suffix}"
-        write_model(model, runtime, float32, description)
+        float32 = write_model(model, runtime, Path(folder) / f"float32{FORMATS[runtime].suffix}", description)
         quantiser, _ = QUANTISERS[runtime]
-        described = replace(description, precision="int8")
-        candidates = quantiser(float32, Path(folder), task.images, settings.target, described)
-        divergences = _divergences(candidates, open_runtime(float32), task)
-        closest = min(divergences, key=divergences.get)
-        for part in format_of(closest.path).parts(closest.path).values():
+        int8_description = replace(description, precision="int8")
+        candidates = quantiser(float32, Path(folder), task.images, settings.target, int8_description)
+        closest, divergences = _closest(candidates, open_runtime(float32), task)
+        for part in format_of(closest).parts(closest).values():
             copy_file(part, int8.with_suffix(part.suffix))
-        report = _report(task, closest.method, divergences, float32, int8)
-        _check_loss(report, output)
+        report = _report(task, divergences, float32, int8)
+        if report.loss > settings.max_loss and not settings.force:
+            raise ModelError(
+                f"{output}: not kept, macro F1 on the validation split falls from {report.before.val_f1:.4f} to "
+                f"{report.after.val_f1:.4f}, by {report.loss:.4f} (allowed: {settings.max_loss:g}); give more "
+                "--calibration-images, allow more with --max-loss, or keep it all the same with --force true"
+            )
         write_sidecar(report, int8)
     return report
 
@@ -131,9 +134,7 @@ class QuantiseTask:
     runtime: QuantisedFormat
     dataset: Dataset
     images: np.ndarray
-    """For the ranges."""
     held_back: np.ndarray
-    """To compare the methods on."""
     settings: QuantiseSettings
 
 
@@ -148,25 +149,25 @@ def _check_runtime(runtime: QuantisedFormat, output: Path) -> None:
         raise FORMATS[runtime].cannot_import(error) from error
 
 
-def _divergences(candidates: Iterable[Int8File], net: OpenNet, task: QuantiseTask) -> dict[Int8File, float]:
-    """How far each candidate is from the float32 file on the images held back."""
+def _closest(
+    candidates: Iterable[tuple[str, Path]], net: OpenNet, task: QuantiseTask
+) -> tuple[Path, dict[str, float]]:
+    """The file that is closest to the float32 net on the images held back, and each method's divergence from it."""
     console.print(f"quantising for {net.name} with {len(task.images)} training images", highlight=False)
-    expected, found = outputs(net, task.held_back), {}
+    expected, files, found = outputs(net, task.held_back), {}, {}
     try:
-        for candidate in candidates:
-            answers = outputs(open_runtime(candidate.path), task.held_back)
-            found[candidate] = divergence(expected, answers, net.description.softmax)
+        for method, path in candidates:
+            files[method] = path
+            found[method] = divergence(expected, outputs(open_runtime(path), task.held_back), net.description.softmax)
     except KerastrashError:
         raise
     except Exception as error:  # the quantisers raise what they like
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(f"{task.model_path}: cannot be quantised for {net.name} ({reason}); use float32") from error
-    return found
+    return files[min(found, key=found.get)], found
 
 
-def _report(
-    task: QuantiseTask, method: str, divergences: dict[Int8File, float], float32: Path, int8: Path
-) -> QuantisationReport:
+def _report(task: QuantiseTask, divergences: dict[str, float], float32: Path, int8: Path) -> QuantisationReport:
     console.print("measuring macro F1 of float32 and of int8 on the validation and test splits", highlight=False)
     net, library = open_runtime(int8), QUANTISERS[task.runtime][1].partition(".")[0]
     return QuantisationReport(
@@ -178,8 +179,8 @@ def _report(
         input_size=net.input_size,
         runtime=net.name,
         device=net.device,
-        method=method,
-        divergences={file.method: value for file, value in divergences.items()},
+        method=min(divergences, key=divergences.get),
+        divergences=divergences,
         images=len(task.images),
         held_back=len(task.held_back),
         data=task.dataset.name,
@@ -196,14 +197,3 @@ def _figures(path: Path, dataset: Dataset) -> FileFigures:
     net = open_runtime(path)
     val, test = (evaluate(net, dataset.split(name), BATCH).macro_f1 for name in ("val", "test"))
     return FileFigures(format_of(path).size(path), val, test)
-
-
-def _check_loss(report: QuantisationReport, output: Path) -> None:
-    allowed = report.settings.max_loss
-    if report.loss <= allowed or report.settings.force:
-        return
-    raise ModelError(
-        f"{output}: not kept, macro F1 on the validation split falls from {report.before.val_f1:.4f} to "
-        f"{report.after.val_f1:.4f}, by {report.loss:.4f} (allowed: {allowed:g}); give more --calibration-images, "
-        "allow more with --max-loss, or keep it all the same with --force true"
-    )

@@ -39,18 +39,10 @@ SIGNED_MAPS: tuple[Target, ...] = ("arm",)
 """What `quantize_static` recommends for ARM; signed maps take x86 twice as long."""
 
 
-@dataclass(frozen=True)
-class Int8File:
-    """An int8 file, and by which method it was made."""
-
-    method: str
-    path: Path
-
-
 def quantise_onnx(
     source: Path, folder: Path, images: np.ndarray, target: Target, description: Description
-) -> Iterator[Int8File]:
-    """Writes one int8 file for each percentile into `folder`.
+) -> Iterator[tuple[str, Path]]:
+    """Writes one int8 file for each percentile into `folder`, and yields the method's name and the file.
 
     Args:
         source: the float32 file.
@@ -84,7 +76,7 @@ def quantise_onnx(
         net = onnx.load(path)
         onnx.helper.set_model_props(net, {KEY: description.to_json()})
         onnx.save(net, path)
-        yield Int8File(f"percentile {percentile:g}", path)
+        yield f"percentile {percentile:g}", path
 
 
 def _all_but_the_first(convolutions: Sequence[str]) -> list[str]:
@@ -122,7 +114,7 @@ def _collect(prepared: Path, images: np.ndarray, folder: Path) -> dict[float, Pa
 
 def quantise_openvino(
     source: Path, folder: Path, images: np.ndarray, target: Target, description: Description
-) -> Iterator[Int8File]:
+) -> Iterator[tuple[str, Path]]:
     """Writes one int8 file, `.xml` and `.bin`, into `folder`, as `quantise_onnx` does; images correct biases too."""
     import nncf
     import openvino
@@ -151,7 +143,7 @@ def quantise_openvino(
     quantised.set_rt_info(description.to_json(), KEY)
     path = folder / "histogram.xml"
     openvino.save_model(quantised, path, compress_to_fp16=False)
-    yield Int8File("histogram, fast bias correction", path)
+    yield "histogram, fast bias correction", path
 
 
 @dataclass(frozen=True)
@@ -164,11 +156,8 @@ class CountedImages:
         for image in track(self.images, "Calibrating", "images"):
             yield image[None].astype("float32")
 
-    def __len__(self) -> int:
-        return len(self.images)
 
-
-QUANTISERS: dict[QuantisedFormat, tuple[Callable[..., Iterator[Int8File]], str]] = {
+QUANTISERS: dict[QuantisedFormat, tuple[Callable[..., Iterator[tuple[str, Path]]], str]] = {
     "onnx": (quantise_onnx, "onnxruntime.quantization"),
     "openvino": (quantise_openvino, "nncf"),
 }
@@ -177,6 +166,8 @@ QUANTISERS: dict[QuantisedFormat, tuple[Callable[..., Iterator[Int8File]], str]]
 
 def draw_calibration(part: SplitData, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Draws `count` images for the ranges and as many to compare on, none twice; half of the part where it has too few.
+
+    The classes take turns while they last.
 
     Returns:
         uint8 (n, size, size, 3), RGB, both.
@@ -187,18 +178,13 @@ def draw_calibration(part: SplitData, count: int, seed: int) -> tuple[np.ndarray
     count = min(count, len(part) // 2)
     if not count:
         raise DataError(f"{len(part)} training images cannot be divided into two draws; add images")
-    rows = np.asarray(part.indices)[balanced_order(part.labels, seed)[: 2 * count]]
-    return np.asarray(part.images[rows[:count]]), np.asarray(part.images[rows[count:]])
-
-
-def balanced_order(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Every index of `labels` once, int64, in a drawn order in which the classes take turns while they last."""
-    order = np.random.default_rng(seed).permutation(len(labels))
+    order = np.random.default_rng(seed).permutation(len(part))
     turns = np.empty(len(order), "int64")
-    for label in np.unique(labels):
-        members = labels[order] == label
+    for label in np.unique(part.labels):
+        members = part.labels[order] == label
         turns[members] = np.arange(members.sum())
-    return order[np.argsort(turns, kind="stable")]
+    rows = np.asarray(part.indices)[order[np.argsort(turns, kind="stable")][: 2 * count]]
+    return np.asarray(part.images[rows[:count]]), np.asarray(part.images[rows[count:]])
 
 
 def outputs(net: OpenNet, images: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ SIZE = 16
 Tensor = keras.KerasTensor
 
 
-def conv(x: Tensor, filters: int, kernel: int = 1, stride: int = 1, activation: str = "relu", name: str = "") -> Tensor:
-    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name or None)(x)
+def conv(x: Tensor, filters: int, kernel=1, stride=1, activation="relu", name=None) -> Tensor:
+    x = layers.Conv2D(filters, kernel, stride, padding="same", use_bias=False, name=name)(x)
     return layers.Activation(activation)(layers.BatchNormalization()(x))
 
 
@@ -70,27 +70,18 @@ def shuffle() -> keras.Model:
 
 
 def concatenated() -> keras.Model:
-    """Two branches side by side under one batch norm, one of them also in a sum."""
+    """Two branches side by side under one batch norm, one also in a sum; a map flattened into a hidden dense layer."""
 
     def build(x: Tensor) -> Tensor:
         x = layers.Add()([x, conv(x, 16, 3, activation="linear", name="left")])
         x = layers.Concatenate()([layers.ReLU()(x), conv(x, 24, name="right")])
-        return conv(layers.ReLU()(layers.BatchNormalization()(x)), 16, 3)
+        x = conv(layers.ReLU()(layers.BatchNormalization()(x)), 16, 3)
+        return layers.Dense(16, activation="relu", name="hidden")(layers.Flatten()(layers.MaxPooling2D(2)(x)))
 
     return classifier(build)
 
 
-def flattened() -> keras.Model:
-    """A map of several pixels flattened into a hidden dense layer."""
-
-    def build(x: Tensor) -> Tensor:
-        x = layers.Flatten()(layers.MaxPooling2D(2)(conv(x, 24, 3)))
-        return layers.Dense(16, activation="relu", name="hidden")(x)
-
-    return classifier(build)
-
-
-NETS = (residual, mobile, shuffle, concatenated, flattened)
+NETS = (residual, mobile, shuffle, concatenated)
 
 
 @pytest.fixture(scope="module", params=NETS, ids=lambda build: build.__name__)
@@ -123,17 +114,12 @@ def half_of_each_set(groups: ChannelGroups) -> np.ndarray:
 
 
 def silence(net: keras.Model, groups: ChannelGroups, kept: np.ndarray) -> keras.Model:
-    """A copy whose removed channels are 0: scale and shift of their batch norms, filters and biases where these are."""
+    """A copy whose removed channels are 0, but for those that leave a depthwise kernel: a batch norm follows it."""
     copy = keras.models.clone_model(net)
     copy.set_weights(net.get_weights())
     for one in groups.layers:
         layer, keeps = copy.get_layer(one.layer.name), kept[one.leaving]
-        values = layer.get_weights()
-        if isinstance(layer, layers.BatchNormalization):
-            values[:2] = [value * keeps for value in values[:2]]
-        elif not isinstance(layer, layers.DepthwiseConv2D) and layer.use_bias:
-            values = [value * keeps for value in values]
-        layer.set_weights(values)
+        layer.set_weights([value * keeps if value.shape[-1] == len(keeps) else value for value in layer.get_weights()])
     return copy
 
 
@@ -164,44 +150,30 @@ def test_costs_are_those_of_the_layers(model):
     assert model_macs(model) == sum(pixels[name] * int(np.prod(kernels[name].kernel.shape)) for name in kernels)
 
 
-def sets_of(net: keras.Model, *names: str) -> list[set[int]]:
-    """The removable groups of each layer's outputs."""
-    groups = channel_groups(net)
+GROUPS = {
+    residual: {("short", "deep"): 32, ("stem",): 16, ("inner",): 24},
+    mobile: {("row02_expand", "row02_depthwise", "row02_excite"): 32, ("row02_squeeze",): 8},
+    shuffle: {("stem",): 0, ("branch_inner",): 24, ("branch_last",): 0, ("head",): 32, ("logits",): 0},
+    concatenated: {("stem", "left"): 16, ("right",): 24, ("hidden",): 16},
+}
+"""How many channels of these layers may be removed; those of the layers in one row stand or fall together."""
+
+
+@pytest.mark.parametrize("build", GROUPS)
+def test_what_meets_stands_or_falls_together_and_what_is_shuffled_or_an_output_is_kept_whole(build):
+    groups = channel_groups(build())
     removable = {int(number) for members in groups.sets for number in members}
-    leaving = {one.layer.name: one.leaving for one in groups.layers}
-    return [removable & set(leaving[name].tolist()) for name in names]
-
-
-def test_what_is_added_stands_or_falls_together():
-    short, deep, stem, inner = sets_of(residual(), "short", "deep", "stem", "inner")
-    assert short == deep
-    assert (len(short), len(stem), len(inner)) == (32, 16, 24)
-    assert not short & stem and not stem & inner
-
-
-def test_a_gate_goes_with_what_it_scales():
-    expand, depthwise, excite, squeeze = sets_of(
-        mobile(), "row02_expand", "row02_depthwise", "row02_excite", "row02_squeeze"
-    )
-    assert expand == depthwise == excite
-    assert len(squeeze) == 8 and not squeeze & excite
-
-
-def test_what_is_shuffled_is_kept_whole_and_the_branch_between_is_not():
-    stem, inner, last, head, logits = sets_of(shuffle(), "stem", "branch_inner", "branch_last", "head", "logits")
-    assert (len(stem), len(inner), len(last), len(head), len(logits)) == (0, 24, 0, 32, 0)
-
-
-def test_concatenated_branches_are_sets_of_their_own():
-    stem, left, right = sets_of(concatenated(), "stem", "left", "right")
-    assert stem == left
-    assert not left & right
-    assert (len(left), len(right)) == (16, 24)
+    leaving = {one.layer.name: removable & set(one.leaving.tolist()) for one in groups.layers}
+    for names, count in GROUPS[build].items():
+        assert [len(leaving[name]) for name in names] == [count] * len(names)
+        assert len(set.union(*(leaving[name] for name in names))) == count
+    assert len(set.union(*(leaving[names[0]] for names in GROUPS[build]))) == sum(GROUPS[build].values())
 
 
 def test_widths_name_convolutions_and_dense_layers_in_order():
-    assert list(widths(flattened()).items())[::3] == [("stem", 16), ("logits", 4)]
-    assert widths(flattened())["hidden"] == 16
+    found = widths(concatenated())
+    assert [name for name in found if not name.startswith("conv")] == ["stem", "left", "right", "hidden", "logits"]
+    assert (found["stem"], found["right"], found["hidden"], found["logits"]) == (16, 24, 16, 4)
     assert "row02_depthwise" not in widths(mobile())
 
 
@@ -239,13 +211,8 @@ def test_another_policy_keeps_weights_and_leaves_the_ends_exact(images):
     net = build_model((Conv(8), Flatten()), 1, classes=4)
     low = in_policy(net, "mixed_bfloat16")
     found = {layer.name: layer.compute_dtype for layer in low.layers if layer.weights or "normalise" in layer.name}
-    assert found == {
-        "normalise": "float32",
-        "row01_conv": "bfloat16",
-        "row01_bn": "bfloat16",
-        "logits": "float32",
-    }
-    for name in ("row01_conv", "logits"):
-        np.testing.assert_array_equal(low.get_layer(name).get_weights()[0], net.get_layer(name).get_weights()[0])
+    assert found == {"normalise": "float32", "row01_conv": "bfloat16", "row01_bn": "bfloat16", "logits": "float32"}
+    for low_value, value in zip(low.get_weights(), net.get_weights(), strict=True):
+        np.testing.assert_array_equal(low_value, value)
     same = in_policy(low, "float32")
     np.testing.assert_array_equal(outputs(same, images[:, :1, :1]), outputs(net, images[:, :1, :1]))

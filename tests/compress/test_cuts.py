@@ -18,8 +18,8 @@ def net() -> keras.Model:
     """Two like convolutions of 32 channels between others, scales drawn."""
     keras.utils.set_random_seed(6)
     model = build_model((Conv(16, kernel=3), Conv(32), Conv(32), Conv(32), Pool()), SIZE, classes=3)
-    for number in range(1, 5):
-        scale_norm(model, number, np.random.default_rng(number).uniform(0.5, 1.5, 16 if number == 1 else 32))
+    for number, width in enumerate((16, 32, 32, 32), 1):
+        scale_norm(model, number, np.random.default_rng(number).uniform(0.5, 1.5, width))
     return model
 
 
@@ -37,12 +37,10 @@ def channels_of(groups: ChannelGroups, name: str) -> np.ndarray:
     return next(one.leaving for one in groups.layers if one.layer.name == name)
 
 
-def removed_from(model: keras.Model, name: str, count: int, criterion: str = "bn_scale") -> list[int]:
-    """The first channels of a layer that go."""
+def first_to_go(model: keras.Model, name: str, criterion: str = "bn_scale") -> list[int]:
+    """The first eight channels of a layer that go."""
     groups, cuts = ordered(model, criterion)
-    places = {int(group): place for place, group in enumerate(channels_of(groups, name))}
-    gone = [places[int(group)] for cut in cuts.removed for group in cut if int(group) in places]
-    return sorted(gone[:count])
+    return sorted(np.argsort(cuts.numbers[channels_of(groups, name)], kind="stable")[:8].tolist())
 
 
 def test_the_smallest_scales_of_the_batch_norm_go_first(net):
@@ -50,15 +48,14 @@ def test_the_smallest_scales_of_the_batch_norm_go_first(net):
     scales[0] = -2
     scales[[3, 5, 7, 11, 13, 17, 19, 23]] = [0.1, -0.1, 0, 0.2, 0.1, 0.1, -0.3, 0.1]
     scale_norm(net, 3, scales)
-    assert removed_from(net, "row03_conv", 8) == [3, 5, 7, 11, 13, 17, 19, 23]
+    assert first_to_go(net, "row03_conv") == [3, 5, 7, 11, 13, 17, 19, 23]
 
 
 def test_the_smallest_filters_go_first_by_l2(net):
-    layer = net.get_layer("row03_conv")
     kernel = np.random.default_rng(0).normal(0, 1, (1, 1, 32, 32))
     kernel[..., 8:16] *= 0.1
-    layer.set_weights([kernel])
-    assert removed_from(net, "row03_conv", 8, "l2") == list(range(8, 16))
+    net.get_layer("row03_conv").set_weights([kernel])
+    assert first_to_go(net, "row03_conv", "l2") == list(range(8, 16))
 
 
 def test_a_group_without_a_batch_norm_is_scored_by_its_filters():
@@ -67,51 +64,49 @@ def test_a_group_without_a_batch_norm_is_scored_by_its_filters():
     kernel, bias = layer.get_weights()
     kernel[..., 4:12] = 0
     layer.set_weights([kernel, bias])
-    assert removed_from(model, "row02_squeeze", 8) == list(range(4, 12))
+    assert first_to_go(model, "row02_squeeze") == list(range(4, 12))
 
 
 def test_layers_compare_by_shares_not_by_the_size_of_their_scales(net):
     _, before = ordered(net)
-    norm = net.get_layer("row02_bn")
-    scale_norm(net, 2, 1000 * norm.get_weights()[0])
+    scale_norm(net, 2, 1000 * net.get_layer("row02_bn").get_weights()[0])
     _, after = ordered(net)
-    assert [cut.tolist() for cut in before.removed] == [cut.tolist() for cut in after.removed]
+    np.testing.assert_array_equal(before.numbers, after.numbers)
 
 
 def test_of_two_like_layers_the_one_with_the_more_useless_channels_goes_first(net):
-    scales = np.ones(32)
-    scales[:8] = 0.01
     scale_norm(net, 2, np.ones(32))
-    scale_norm(net, 3, scales)
+    scale_norm(net, 3, np.repeat([0.01, 1], [8, 24]))
     groups, cuts = ordered(net)
-    assert set(cuts.removed[0].tolist()) <= set(channels_of(groups, "row03_conv").tolist())
+    assert set(np.flatnonzero(cuts.numbers == 0)) <= set(channels_of(groups, "row03_conv"))
 
 
 @pytest.mark.parametrize("criterion", ["bn_scale", "l2"])
 def test_costs_are_those_of_the_nets_that_come_out(net, criterion):
     groups, cuts = ordered(net, criterion)
-    assert len(cuts) == (16 + 3 * 32) // 8 - 4
+    most = len(cuts.costs) - 1
+    assert most == (16 + 3 * 32) // 8 - 4
     assert (np.diff(cuts.costs) < 0).all()
-    for count in (0, 1, len(cuts) // 2, len(cuts)):
+    for count in (0, 1, most // 2, most):
         assert model_macs(narrow(net, groups, cuts.kept(count))) == cuts.costs[count]
-    assert set(widths(narrow(net, groups, cuts.kept(len(cuts)))).values()) == {8, 3}
+    assert set(widths(narrow(net, groups, cuts.kept(most))).values()) == {8, 3}
 
 
 def test_widths_become_multiples_and_none_falls_below():
     model = build_model((Conv(20), Conv(4), Conv(28), Pool()), SIZE, classes=3)
     groups, cuts = ordered(model)
-    found = [widths(narrow(model, groups, cuts.kept(count))) for count in range(len(cuts) + 1)]
-    assert {(net["row01_conv"], net["row02_conv"], net["row03_conv"]) for net in found} >= {(20, 4, 28), (8, 4, 8)}
-    assert {net["row01_conv"] for net in found} == {20, 16, 8}
-    assert {net["row03_conv"] for net in found} == {28, 24, 16, 8}
+    nets = (widths(narrow(model, groups, cuts.kept(count))) for count in range(len(cuts.costs)))
+    first, second, third = zip(*([net[f"row0{number}_conv"] for number in (1, 2, 3)] for net in nets), strict=True)
+    assert (first[0], third[0]) == (20, 28) and (first[-1], third[-1]) == (8, 8)
+    assert (set(first), set(second), set(third)) == ({20, 16, 8}, {4}, {28, 24, 16, 8})
     _, by_four = ordered(model, multiple=4)
-    assert len(by_four) == 4 + 0 + 6
+    assert len(by_four.costs) == 1 + 4 + 0 + 6
 
 
 def test_a_net_of_dead_channels_can_still_be_ordered(net):
-    for number in range(1, 5):
-        scale_norm(net, number, np.zeros(16 if number == 1 else 32))
-    assert len(ordered(net)[1]) == 10
+    for number, width in enumerate((16, 32, 32, 32), 1):
+        scale_norm(net, number, np.zeros(width))
+    assert len(ordered(net)[1].costs) == 11
 
 
 @pytest.mark.parametrize("name", preset_names())

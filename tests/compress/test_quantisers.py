@@ -3,51 +3,44 @@
 import numpy as np
 import pytest
 
-from kerastrash.compress.quantisers import balanced_order, divergence, draw_calibration
+from kerastrash.compress.quantisers import divergence, draw_calibration
 from kerastrash.data import SplitData
 from kerastrash.errors import DataError
 
 
-def part(labels: list[int]) -> SplitData:
-    """Crops 100, 102, 104, ... of a cache in which every crop has its own number for a colour."""
-    indices = 100 + 2 * np.arange(len(labels))
+def drawn(labels: list[int], count: int, seed: int = 3) -> tuple[list[float], list[float]]:
+    """The indices into `labels` of both draws, of a part whose crops are every other one of a cache, from 100 on.
+
+    Every crop of the cache has its own number for a colour.
+    """
     images = np.arange(100 + 2 * len(labels)).astype("uint8")[:, None, None, None] * np.ones((1, 2, 2, 3), "uint8")
-    return SplitData(images, indices, np.array(labels), ())
-
-
-def numbers(images: np.ndarray) -> list[int]:
-    return images[:, 0, 0, 0].tolist()
+    part = SplitData(images, 100 + 2 * np.arange(len(labels)), np.array(labels), ())
+    first, second = draw_calibration(part, count, seed)
+    return tuple(((draw[:, 0, 0, 0].astype(float) - 100) / 2).tolist() for draw in (first, second))
 
 
 def test_the_classes_take_turns_while_they_last():
-    labels = np.array([0] * 50 + [1] * 10 + [2] * 4)
-    drawn = labels[balanced_order(labels, seed=3)]
-    assert np.bincount(drawn[:12]).tolist() == [4, 4, 4]
-    assert np.bincount(drawn[:24]).tolist() == [10, 10, 4]
-    assert sorted(balanced_order(labels, seed=3)) == list(range(64))
+    labels = [0] * 50 + [1] * 10 + [2] * 4
+    ranges, held_back = (np.array(labels)[np.array(indices, int)] for indices in drawn(labels, 12))
+    assert np.bincount(ranges).tolist() == [4, 4, 4]
+    assert np.bincount(np.concatenate([ranges, held_back])).tolist() == [10, 10, 4]
 
 
 def test_a_seed_gives_one_draw_and_another_seed_another():
-    labels = np.repeat([0, 1], 40)
-    assert (balanced_order(labels, 1) == balanced_order(labels, 1)).all()
-    assert (balanced_order(labels, 1) != balanced_order(labels, 2)).any()
+    assert drawn([0, 1] * 20, 20, seed=1) == drawn([0, 1] * 20, 20, seed=1)
+    assert drawn([0, 1] * 20, 20, seed=1) != drawn([0, 1] * 20, 20, seed=2)
 
 
-def test_both_draws_are_of_the_part_and_have_no_image_in_common():
-    ranges, held_back = map(numbers, draw_calibration(part([0, 1] * 20), count=10, seed=0))
-    assert len(ranges) == len(held_back) == 10
-    assert len({*ranges, *held_back}) == 20
-    assert all(number >= 100 and number % 2 == 0 for number in ranges + held_back)
-    assert np.bincount([(number - 100) // 2 % 2 for number in ranges]).tolist() == [5, 5]
-
-
-def test_a_small_part_is_divided_in_halves():
-    assert [len(drawn) for drawn in draw_calibration(part([0, 1, 0, 1, 1]), count=300, seed=0)] == [2, 2]
+@pytest.mark.parametrize(("labels", "count", "each"), [([0, 1] * 20, 20, 20), ([0, 1, 0, 1, 1], 300, 2)])
+def test_both_draws_are_of_the_part_without_a_common_image_and_halve_a_small_one(labels, count, each):
+    ranges, held_back = drawn(labels, count)
+    assert len(ranges) == len(held_back) == each
+    assert len({*ranges, *held_back} & {*range(len(labels))}) == 2 * each
 
 
 def test_one_image_cannot_be_divided():
     with pytest.raises(DataError, match="1 training images cannot be divided"):
-        draw_calibration(part([0]), count=300, seed=0)
+        drawn([0], 300)
 
 
 def test_the_divergence_is_nought_for_equal_answers_and_grows_with_the_difference():
