@@ -95,18 +95,17 @@ def input_size(config: TrainConfig) -> int:
 def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], keras.Model]:
     """What makes the net, its weights drawn or loaded."""
     classes = len(dataset.classes)
+
+    def opened() -> keras.Model:
+        model = open_model(config.saved)
+        check_saved_classes(model, config.saved, dataset)
+        return in_policy(model, config.recipe.dtype_policy)
+
     if config.saved:
-        return lambda: in_policy(opened(config.saved, dataset), config.recipe.dtype_policy)
+        return opened
     if config.weights:
         return lambda: pretrained_model(config.weights, size, classes)
     return lambda: build_model(config.net or NET, size, classes, config.width, config.depth)
-
-
-def opened(path: Path, dataset: Dataset) -> keras.Model:
-    """The saved model, if it was made for the classes of the data."""
-    model = open_model(path)
-    check_saved_classes(model, path, dataset)
-    return model
 
 
 def distill_net(config: DistillConfig) -> None:
@@ -124,11 +123,12 @@ def distill_net(config: DistillConfig) -> None:
         trained = {"distilled": distill(build, config.data, config.input_size, config.recipe, settings, folder)}
         if config.alone:
             trained["alone"] = train(build, dataset, config.recipe, folder / "alone", description="training alone")
+        score = score_run(folder, trained_so(trained["distilled"]), config.data, config.clock)
         for teacher in teachers:
             say_f1(f"teacher {teacher}", teacher, config.data)
         for name, training in trained.items():
-            say_f1(f"student {name} ({training.model})", training.model, config.data)
-        score = score_run(folder, trained_so(trained["distilled"]), config.data, config.clock)
+            known = score.evaluation.macro_f1 if name == "distilled" else None
+            say_f1(f"student {name} ({training.model})", training.model, config.data, known)
     results().print(*score_tables(score), sep="\n")
     written(folder / "report.md", " explains the student")
 
@@ -159,13 +159,11 @@ def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:
         )
 
 
-def say_f1(what: str, path: Path, data: DataConfig) -> None:
-    """Prints a model's size and its macro F1 on the validation and test splits."""
+def say_f1(what: str, path: Path, data: DataConfig, test: float | None = None) -> None:
+    """Prints a model's size and its macro F1 on the validation and test splits; `test` is the latter where known."""
     model = open_model(path)
     dataset = prepare(data, image_size(model), track)
-    val, test = (evaluate(model, dataset.split(name)).macro_f1 for name in ("val", "test"))
-    written(
-        what,
-        f": {model_parameters(model):,} parameters, macro F1 {val:.4f} on the validation split, {test:.4f} on the test "
-        "split",
-    )
+    val = evaluate(model, dataset.split("val")).macro_f1
+    test = evaluate(model, dataset.split("test")).macro_f1 if test is None else test
+    f1 = f"macro F1 {val:.4f} on the validation split, {test:.4f} on the test split"
+    written(what, f": {model_parameters(model):,} parameters, {f1}")
