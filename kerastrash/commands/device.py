@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -56,30 +56,27 @@ def predict(config: PredictConfig) -> int:
 
 
 def named_images(name: str) -> list[Path]:
-    """The file, or the images of the folder.
+    """The file, or the images of the folder at any depth, hidden ones left out.
 
     Raises:
-        DataError: nothing is there.
+        DataError: nothing is there, or a folder cannot be read.
     """
-    path = Path(name)
+    path, found = Path(name), []
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path of the images")
-    found = sorted(images_below(path)) if path.is_dir() else [path]
-    if not found:
-        raise DataError(f"{path}: holds no image; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))} files")
-    return found
-
-
-def images_below(folder: Path) -> Iterator[Path]:
-    """The images of a folder at any depth, hidden ones left out."""
+    if not path.is_dir():
+        return [path]
 
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); give a folder that this user may read")
 
-    for place, folders, files in os.walk(folder, onerror=refuse):
+    for place, folders, files in os.walk(path, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place, name) for name in files if not name.startswith("."))
-        yield from (path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
+        found += [Path(place, name) for name in files if not name.startswith(".")]
+    found = sorted(file for file in found if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise DataError(f"{path}: holds no image; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))} files")
+    return found
 
 
 def standard_input() -> Iterable[Path | bytes]:
