@@ -74,11 +74,6 @@ class TrainConfig:
         return path if path and path.suffix == ".keras" else None
 
 
-def teacher_recipe() -> Recipe:
-    """How a pretrained teacher is fine-tuned unless the settings say otherwise."""
-    return Recipe(epochs=8, batch_size=32, learning_rate=0.02, backbone_rate=0.3)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DistillConfig:
     """Train a small net on what larger ones say, and score it on the test split.
@@ -110,7 +105,9 @@ class DistillConfig:
     """What the student learns from its teachers."""
     recipe: Recipe = field(default_factory=Recipe)
     """How the student is trained."""
-    teacher_recipe: Recipe = field(default_factory=teacher_recipe)
+    teacher_recipe: Recipe = field(
+        default_factory=lambda: Recipe(epochs=8, batch_size=32, learning_rate=0.02, backbone_rate=0.3)
+    )
     """How the pretrained teachers are fine-tuned."""
     clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
     """How the student is timed, and beside which baseline."""
