@@ -44,13 +44,11 @@ class ChildError(KerastrashError):
 class Child:
     """A process that answers one call at a time; calls from several threads must not overlap.
 
-    An error or interrupt in this process in the middle of a call ends the child.
+    An error or interrupt in this process in the middle of a call ends the child. What it prints is added to the `log`,
+    or is `hidden`, but for the last line if it dies, or goes to this process's standard error.
 
     Args:
         environment: variables beside those of this process.
-        log: a file to which what the child prints is added.
-        hidden: nothing that it prints is shown, but for the last line if it dies. With neither it goes to this
-            process's standard error.
     """
 
     def __init__(
