@@ -73,27 +73,25 @@ def staged(path: Path) -> Iterator[Path]:
         for left in path.parent.glob(f".*{STAGED}"):
             with contextlib.suppress(TimeoutError), _lock(left):  # its process is gone, and its lock with it
                 shutil.rmtree(left, ignore_errors=True)
-        with _own_folder(path) as folder:
+        folder, lock = _own_folder(path)
+        try:
             yield folder / path.name
             _move_all(folder, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.release()
     except OSError as error:
         raise _cannot_write(path, error) from error
 
 
-@contextlib.contextmanager
-def _own_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder beside the path, locked for as long as it is in use."""
+def _own_folder(path: Path):
+    """A new folder beside the path, and its lock, which is held."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=STAGED, dir=path.parent))
         lock = _lock(folder)
         with contextlib.suppress(TimeoutError):  # another process took it for one that was left
             lock.acquire()
-            break
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.release()
+            return folder, lock
 
 
 def _lock(folder: Path):

@@ -195,7 +195,7 @@ class ChildProcesses:
         attempt = begin(job)
         child = Child(log=job.folder / LOG if self._logged else None)
         self._running[child] = job, attempt
-        child.send("call", "kerastrash.jobs:perform", job, attempt)
+        child.send("kerastrash.jobs:perform", job, attempt)
 
     def wait(self, seconds: float | None = None) -> tuple[Job, JobResult] | None:
         for child in ready(list(self._running), seconds) if self._running else ():

@@ -88,33 +88,36 @@ def options(
     return found
 
 
-def command(cls: type, run: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A function for cyclopts, with a parameter for each option of the dataclass, that calls `run` with an instance."""
+def give_options(app: cyclopts.App, called: str, cls: type, run: Callable[[Any], Any]) -> None:
+    """Makes the app, `called` so in its usage, take the options of a dataclass and call `run` with an instance."""
     config = option(["config"], "config", Path | None, None, "YAML file of settings; options win over it.")
-    known = [*options(cls), config]
+    known = sorted([*options(cls), config], key=lambda each: each.kind)
 
     def call(*arguments: Any, **given: Any) -> Any:
         given |= dict(zip((each.name for each in known), arguments, strict=False))
         path = given.pop("config", None)
-        values = read_mapping(path) if path else {}
+        values = read_yaml(path, ConfigError) if path else {}
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: holds no settings; write `name: value` lines, nested by group")
         for name, value in given.items():
             for part in reversed(name.split("__")):
                 value = {part: value}
             values = merged(values, value)
         return run(from_dict(cls, values, where=path or ""))
 
-    call.__signature__ = inspect.Signature(sorted(known, key=lambda each: each.kind))
+    call.__signature__ = inspect.Signature(known)
     call.__doc__ = inspect.getdoc(cls)
-    return call
+    app.default(call)
+    places = [
+        described(each).name[0].lstrip("-").upper() + "..." * is_list(get_args(each.annotation)[0])
+        for each in known
+        if each.kind is ARGUMENT
+    ]
+    app.usage = " ".join(["Usage:", called, *places, "[OPTIONS]"])
 
 
 def parse(cls: type[Settings], words: Sequence[str]) -> Settings:
-    """The settings that a command line says.
-
-    Raises:
-        CycloptsError: a wrong option or value.
-        ConfigError: a setting that is missing or out of its range.
-    """
+    """The settings that a command line says; raises CycloptsError, or ConfigError for what is out of its range."""
     app = new_app(cls.__name__)
     give_options(app, cls.__name__, cls, lambda settings: settings)
     return call(app, words)
@@ -127,25 +130,9 @@ def new_app(name: str, **settings: Any) -> cyclopts.App:
     )
 
 
-def give_options(app: cyclopts.App, called: str, cls: type, function: Callable[[Any], Any]) -> None:
-    """Makes the app, `called` so in its usage, take the options of a dataclass and pass one to the function."""
-    app.default(command(cls, function))
-    arguments = [each for each in options(cls) if each.kind is ARGUMENT]
-    places = [described(each).name[0][2:].upper() + "..." * is_list(get_args(each.annotation)[0]) for each in arguments]
-    app.usage = " ".join(["Usage:", called, *places, "[OPTIONS]"])
-
-
 def call(app: cyclopts.App, words: Sequence[str]) -> Any:
     """What the function that the words name returns; raises CycloptsError for a wrong word."""
     return app(words, result_action="return_value", print_error=False, exit_on_error=False)
-
-
-def read_mapping(path: Path) -> dict[str, Any]:
-    """The settings of a `--config` file; raises ConfigError where it cannot be read or holds something else."""
-    values = read_yaml(path, ConfigError)
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: holds no settings; write `name: value` lines, nested by group")
-    return values
 
 
 def is_list(kind: Any) -> bool:

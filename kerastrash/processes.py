@@ -4,8 +4,8 @@ parent does, so that no two processes ever write into one folder.
     with Child({"KERAS_BACKEND": "tensorflow"}, hidden=True) as child:  # or Child(log=path), or Child(): our stderr
         child.call("package.module:function", 3, array)      # its value; an error is raised here
         child.keep("package.module:Class", path)             # what that gives stays in the process ...
-        child.ask("method", array)                           # ... and its methods can be called
-        child.send("call", "package.module:function", 5)     # the same in two steps: several children at once,
+        child.call("method", array)                          # ... and its methods can be called
+        child.send("package.module:function", 5)             # the same in two steps: several children at once,
         ready([child, other], seconds=0.2)                   # ... those that have an answer or have died
         child.receive()
 
@@ -26,11 +26,10 @@ import traceback
 from collections.abc import Mapping, Sequence
 from multiprocessing import connection
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Self
+from typing import Any, BinaryIO, Self
 
 from kerastrash.errors import KerastrashError
 
-Verb = Literal["call", "keep", "ask"]
 STANDARD_ERROR = 2
 
 
@@ -45,13 +44,11 @@ class ChildError(KerastrashError):
 class Child:
     """A process that answers one call at a time; calls from several threads must not overlap.
 
-    An error or interrupt in this process in the middle of a call ends the child.
+    An error or interrupt in this process in the middle of a call ends the child. What it prints is added to the `log`,
+    or is `hidden`, but for the last line if it dies, or goes to this process's standard error.
 
     Args:
         environment: variables beside those of this process.
-        log: a file to which what the child prints is added.
-        hidden: nothing that it prints is shown, but for the last line if it dies. With neither it goes to this
-            process's standard error.
     """
 
     def __init__(
@@ -76,29 +73,24 @@ class Child:
         return self._process.pid
 
     def call(self, function: str, *arguments: Any) -> Any:
-        """The value of `module:function` for the arguments.
+        """The value of `module:function`, or of a `method` of what is kept, for the arguments.
 
         Raises:
             KerastrashError: as the function raised it.
             ChildError: any other exception of the function, or the process died.
         """
-        self.send("call", function, *arguments)
+        self.send(function, *arguments)
         return self.receive()
 
     def keep(self, function: str, *arguments: Any) -> None:
         """Calls `module:function` and keeps its value in the process, in place of an earlier one; raises as `call`."""
-        self.send("keep", function, *arguments)
+        self.send(function, *arguments, keep=True)
         self.receive()
 
-    def ask(self, method: str, *arguments: Any) -> Any:
-        """The value of a method of what is kept; raises as `call`."""
-        self.send("ask", method, *arguments)
-        return self.receive()
-
-    def send(self, verb: Verb, name: str, *arguments: Any) -> None:
+    def send(self, function: str, *arguments: Any, keep: bool = False) -> None:
         """Begins a call; `receive` is to follow before the next one."""
         try:
-            _write(self._process.stdin, (verb, name, arguments))
+            _write(self._process.stdin, (function, arguments, keep))
         except BrokenPipeError:
             pass  # `receive` says how the process ended
         except BaseException:
@@ -212,10 +204,9 @@ def _listen(requests: BinaryIO, waiting: queue.SimpleQueue) -> None:
 
 def _answer(request: list[bytearray], kept: list[Any]) -> tuple[Any, KerastrashError | None]:
     try:
-        verb, name, arguments = pickle.loads(request[0], buffers=request[1:])
-        function = getattr(kept[0], name) if verb == "ask" else pkgutil.resolve_name(name)
-        value = function(*arguments)
-        if verb == "keep":
+        name, arguments, keep = pickle.loads(request[0], buffers=request[1:])
+        value = (pkgutil.resolve_name(name) if ":" in name else getattr(kept[0], name))(*arguments)
+        if keep:
             kept[:] = [value]
             return None, None
     except KerastrashError as error:

@@ -1,7 +1,4 @@
-"""Adjusts a trained classifier to how frequent its classes are: `kerastrash adjust`.
-
-python scripts/adjust.py runs/NAME/best.keras --data annotations.json
-"""
+"""Adjusts a trained net to its classes' frequencies: `python scripts/adjust.py runs/NAME --data annotations.json`."""
 
 from kerastrash.cli import main
 

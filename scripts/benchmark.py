@@ -1,8 +1,4 @@
-"""Times model files of any format in turns, beside a baseline: `kerastrash benchmark`.
-
-python scripts/benchmark.py runs/NAME/best.keras --formats all --threads 1 2 --data annotations.json
-python scripts/benchmark.py a.onnx b.tflite b.xml --data annotations.json
-"""
+"""Times model files of any format in turns: `python scripts/benchmark.py a.onnx b.tflite --data annotations.json`."""
 
 from kerastrash.cli import main
 

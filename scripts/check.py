@@ -1,7 +1,4 @@
-"""Checks a data set, prints what was found and writes it as a page: `kerastrash check`.
-
-python scripts/check.py --data annotations.json --strict
-"""
+"""Looks for leaks and faults in a data set: `python scripts/check.py --data annotations.json --strict`."""
 
 from kerastrash.cli import main
 

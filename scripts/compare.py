@@ -1,8 +1,4 @@
-"""Compares nets and methods on one data set, over several seeds, in one run: `kerastrash compare`.
-
-python scripts/compare.py data/systems/smoke.yaml
-python scripts/compare.py SYSTEMS.yaml --data DIR --train-only
-"""
+"""Compares nets and methods on one data set: `python scripts/compare.py data/systems/smoke.yaml`."""
 
 from kerastrash.cli import main
 

@@ -1,7 +1,4 @@
-"""Exports a saved model to the formats that devices run, each file checked: `kerastrash export`.
-
-python scripts/export.py runs/NAME/best.keras --formats onnx litert --data annotations.json
-"""
+"""Exports a model to formats that devices run: `python scripts/export.py runs/NAME --formats onnx litert`."""
 
 from kerastrash.cli import main
 

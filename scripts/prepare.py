@@ -1,7 +1,4 @@
-"""Decodes a data set into the cache and prints what it holds: `kerastrash prepare`.
-
-python scripts/prepare.py --data annotations.json --input-size 96
-"""
+"""Decodes a data set into the cache: `python scripts/prepare.py --data annotations.json --input-size 96`."""
 
 from kerastrash.cli import main
 

@@ -1,7 +1,4 @@
-"""Prunes a trained model by whole channels, fine-tuning as it goes: `kerastrash prune`.
-
-python scripts/prune.py runs/NAME/best.keras --data annotations.json --target 0.5
-"""
+"""Prunes a trained net by whole channels: `python scripts/prune.py runs/NAME --data annotations.json --target 0.5`."""
 
 from kerastrash.cli import main
 

@@ -1,7 +1,4 @@
-"""Quantises a trained model to int8, and says what that costs in accuracy: `kerastrash quantise`.
-
-python scripts/quantise.py runs/NAME/best.keras --runtime onnx --data annotations.json
-"""
+"""Quantises a trained net to int8: `python scripts/quantise.py runs/NAME --runtime onnx --data annotations.json`."""
 
 from kerastrash.cli import main
 

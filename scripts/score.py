@@ -1,8 +1,4 @@
-"""Scores a model: macro F1, two clocks beside the baseline net, and the contest's score: `kerastrash score`.
-
-python scripts/score.py runs/NAME/best.keras --data annotations.json --runtime openvino
-python scripts/score.py best.onnx --data annotations.json
-"""
+"""Scores a model, timed beside a baseline: `python scripts/score.py best.onnx --data annotations.json`."""
 
 from kerastrash.cli import main
 

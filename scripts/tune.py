@@ -1,8 +1,4 @@
-"""Finds, trains and scores a classifier: `kerastrash tune`; without options on the sample, with `--data` on your own.
-
-python scripts/tune.py --data annotations.json --images photographs
-python scripts/tune.py --data DIR --max-params 300000 --retrain-epochs 100
-"""
+"""Finds, trains and scores a net: `python scripts/tune.py --data annotations.json --images photographs`."""
 
 from kerastrash.cli import main
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,14 +17,10 @@ from kerastrash.options import described, options, parse
 
 @dataclass(frozen=True)
 class Recipe:
-    """How it is trained."""
-
     epochs: int = 3
     """How long."""
     learning_rate: float = 0.1
-    """How fast."""
     loss: Literal["plain", "balanced"] = "plain"
-    """Which loss."""
 
     def __post_init__(self):
         require(self.epochs > 0, "epochs", self.epochs, "must be above 0")
@@ -31,34 +28,21 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Where:
-    """Which data."""
-
     data: str = "sample"
-    """What is read."""
     split_seed: int = 1
-    """Seed of the split."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Does the work."""
-
     model: Path
     """One word."""
     images: list[str]
-    """All the others."""
     teachers: tuple[Path, ...] = ()
-    """Paths."""
     sizes: tuple[int, ...] | None = (64,)
-    """Numbers, or none."""
     formats: tuple[Literal["onnx", "keras"], ...] | Literal["all"] | None = None
-    """Names, or one for all."""
     rates: tuple[float, float] = (0.1, 0.2)
-    """Lowest and highest."""
     force: bool = False
-    """A flag."""
     standard: bool = field(default=False, metadata={"alias": ("-",)})
-    """A flag with another name."""
     data: Where = field(default_factory=Where)
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=8))
     teacher: Recipe = field(default_factory=Recipe)
@@ -124,19 +108,23 @@ def test_a_mistake_in_the_yaml_file_is_a_sentence_with_its_place(tmp_path, conte
         parse(Work, ["--config", str(tmp_path / "c.yaml")])
 
 
-def call(monkeypatch, line: str, function=None) -> object:
-    """The exit status of a script that takes `Work`."""
+def exit_status(monkeypatch, program: Callable[[], None], *words: str) -> object:
+    monkeypatch.setattr(sys, "argv", [*words])
+    with pytest.raises(SystemExit) as stop:
+        program()
+    return stop.value.code
+
+
+def call(monkeypatch, line: str, result: object = None) -> object:
+    """The exit status of a script that takes `Work` and then returns or raises the result."""
 
     def run(config: Work):
         """Works."""
-        if function is None:
-            raise AssertionError("must not be reached")
-        return function()
+        if isinstance(result, BaseException):
+            raise result
+        return result
 
-    monkeypatch.setattr(sys, "argv", ["work.py", *line.split()])
-    with pytest.raises(SystemExit) as stop:
-        script(run)
-    return stop.value.code
+    return exit_status(monkeypatch, lambda: script(run), "work.py", *line.split())
 
 
 @pytest.mark.parametrize(
@@ -157,38 +145,30 @@ def call(monkeypatch, line: str, function=None) -> object:
     ],
 )
 def test_a_wrong_command_line_is_a_sentence_and_exit_status_2(monkeypatch, capsys, line, sentence):
-    assert call(monkeypatch, line) == 2
+    assert call(monkeypatch, line, AssertionError("must not be reached")) == 2
     assert sentence in capsys.readouterr().err
 
 
-def test_a_users_mistake_is_a_sentence_in_which_nothing_is_markup(monkeypatch, capsys):
-    def fail():
-        raise DataError("a.json: no such [file]; check the [/path]")
-
-    assert call(monkeypatch, "m a", fail) == 2
-    assert "a.json: no such [file]; check the [/path]" in capsys.readouterr().err
-
-
-def test_what_the_function_returns_is_the_exit_status(monkeypatch):
-    assert [call(monkeypatch, "m a", lambda value=value: value) for value in (None, 0, 1)] == [0, 0, 1]
-
-
-def test_an_interrupt_is_exit_status_130(monkeypatch, capsys):
-    def interrupt():
-        raise KeyboardInterrupt
-
-    assert call(monkeypatch, "m a", interrupt) == 130
-    assert "goes on where this one stopped" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("result", "status", "message"),
+    [
+        (None, 0, ""),
+        (0, 0, ""),
+        (1, 1, ""),
+        (DataError("a.json: no such [file]; check the [/path]"), 2, "a.json: no such [file]; check the [/path]"),
+        (KeyboardInterrupt(), 130, "goes on where this one stopped"),
+    ],
+)
+def test_the_exit_status_is_what_is_returned_or_of_a_mistake_in_which_nothing_is_markup(
+    monkeypatch, capsys, result, status, message
+):
+    assert call(monkeypatch, "m a", result) == status
+    assert message in capsys.readouterr().err
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["work.py", "m", "a"])
-
-    def run(config: Work):
-        raise ZeroDivisionError
-
     with pytest.raises(ZeroDivisionError):
-        script(run)
+        call(monkeypatch, "m a", ZeroDivisionError())
 
 
 def test_help_shows_the_attribute_docstrings_under_their_headings(monkeypatch, capsys):
@@ -203,10 +183,7 @@ def test_help_shows_the_attribute_docstrings_under_their_headings(monkeypatch, c
 
 
 def kerastrash(monkeypatch, *words) -> object:
-    monkeypatch.setattr(sys, "argv", ["kerastrash", *words])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code
+    return exit_status(monkeypatch, main, "kerastrash", *words)
 
 
 @pytest.mark.parametrize("words", [(), ("--help",)])
@@ -242,18 +219,11 @@ def test_every_verb_has_help_whose_options_are_documented_in_few_words_of_common
     assert sum(option.group[0].name == "Options" for option in known) <= 16
 
 
-HEAVY = """
-import sys
-from kerastrash import cli, commands
-for name in commands.VERBS:
-    cli.verbs(name.split())
-heavy = ("keras", "torch", "tensorflow", "jax", "scipy", "sklearn", "keras_tuner")
-print([name for name in heavy if name in sys.modules])
-"""
-
-
 def test_help_and_a_wrong_option_need_neither_keras_nor_a_backend():
-    done = subprocess.run([sys.executable, "-c", HEAVY], capture_output=True, text=True, timeout=120)
+    heavy = {"keras", "torch", "tensorflow", "jax", "scipy", "sklearn", "keras_tuner"}
+    code = "import sys; from kerastrash import cli, commands\nfor name in commands.VERBS: cli.verbs(name.split())\n"
+    code += f"print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout == "[]\n", done.stderr
 
 

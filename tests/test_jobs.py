@@ -116,10 +116,8 @@ def test_a_process_that_dies_is_a_failure_with_its_signal_and_log(job):
 
 def test_an_interrupt_ends_the_process_and_leaves_the_job_to_be_done(job):
     engine = ChildProcesses(logged=True)
-    polls = []
 
     def interrupt():
-        polls.append(1)
         if (job.folder / "calls").exists():
             raise KeyboardInterrupt
 

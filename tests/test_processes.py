@@ -51,7 +51,7 @@ def test_calls_are_answered_and_what_is_kept_stays(module):
         assert child.pid != os.getpid()
         assert child.call(f"{module}:environment", "SOME_NAME") == "value"
         child.keep(f"{module}:Counter", 5)
-        assert [child.ask("add", 1), child.ask("add", 2)] == [6, 8]
+        assert [child.call("add", 1), child.call("add", 2)] == [6, 8]
 
 
 def test_arrays_of_any_layout_come_back_writable(module):
@@ -111,9 +111,9 @@ def test_a_process_that_dies_says_how(module, tmp_path, code, log, hidden, ended
 
 def test_several_work_at_once(module):
     with Child() as quick, Child() as slow:
-        slow.send("call", f"{module}:wait", 60)
+        slow.send(f"{module}:wait", 60)
         assert ready([quick, slow], 0) == []
-        quick.send("call", f"{module}:environment", "x")
+        quick.send(f"{module}:environment", "x")
         assert ready([quick, slow], 60) == [quick]
         assert quick.receive() is None
 
@@ -123,7 +123,7 @@ def test_an_interrupt_in_the_middle_of_a_call_ends_it(module, monkeypatch):
         raise KeyboardInterrupt
 
     with Child() as child:
-        child.send("call", f"{module}:wait", 120)
+        child.send(f"{module}:wait", 120)
         with monkeypatch.context() as patch:
             patch.setattr("kerastrash.processes._read", interrupted)
             with pytest.raises(KeyboardInterrupt):
@@ -136,7 +136,7 @@ def test_it_ends_when_its_parent_does(module, busy):
     parent = (
         "import os\nfrom kerastrash.processes import Child\n"
         f"child = Child()\nchild.call('{module}:environment', 'x')\n"
-        f"{busy} and child.send('call', '{module}:wait', 120)\n"
+        f"{busy} and child.send('{module}:wait', 120)\n"
         "print(child.pid, flush=True)\nos.kill(os.getpid(), 9)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

@@ -22,150 +22,115 @@ class Settings:
 
 @dataclass(frozen=True)
 class Nested:
-    inner: Settings
+    inner: Settings = Settings(epochs=9)
     turn: bool = False
-
-
-@dataclass(frozen=True)
-class Place:
-    cache: Path = Path("cache")
-
-
-@dataclass(frozen=True)
-class Work:
     workers: int | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Whole:
-    place: Place = field(default_factory=Place)
-    work: Work = field(default_factory=Work)
 
 
 @dataclass(frozen=True)
 class Timed:
     clock: ClockConfig
+    nested: Nested = field(default_factory=Nested)
+    cache: Path = Path("cache")
 
 
-def test_a_new_run_holds_its_settings_and_its_environment(tmp_path):
+@pytest.fixture
+def run(tmp_path) -> Path:
+    """A run that was made with the default settings."""
     with open_run(tmp_path / "run", Settings()) as folder:
-        assert yaml.safe_load((folder / "config.yaml").read_text()) == {"epochs": 3, "sizes": [48, 64], "folder": "x"}
-        assert read_json(folder / "environment.json")["packages"]["keras"]
+        return folder
 
 
-def test_the_same_settings_go_on_with_the_run(tmp_path):
-    for _ in range(2):
-        with open_run(tmp_path / "run", Settings()):
-            pass
-
-
-def test_other_settings_are_refused_by_name_and_value(tmp_path):
-    with open_run(tmp_path / "run", Settings()):
+def go_on(folder: Path, settings: object, **free) -> None:
+    with open_run(folder, settings, **free):
         pass
-    with pytest.raises(ConfigError, match=r"epochs=3, not 4.*--name"), open_run(tmp_path / "run", Settings(epochs=4)):
-        pass
+
+
+def refuse(folder: Path, settings: object, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        go_on(folder, settings)
+
+
+def test_a_new_run_holds_its_settings_and_its_environment(run):
+    assert yaml.safe_load((run / "config.yaml").read_text()) == {"epochs": 3, "sizes": [48, 64], "folder": "x"}
+    assert read_json(run / "environment.json")["packages"]["keras"]
+
+
+def test_the_same_settings_go_on_with_the_run_and_others_are_refused_by_name_and_value(run):
+    go_on(run, Settings())
+    refuse(run, Settings(epochs=4), r"epochs=3, not 4.*--name")
+    assert (run / "config.yaml").exists()
+    go_on(run, Settings(epochs=4), free=("epochs",))
 
 
 def test_a_setting_that_came_later_has_its_default_in_an_earlier_run(tmp_path):
     (tmp_path / "config.yaml").write_text("inner: {epochs: 9, folder: x}")
-    with open_run(tmp_path, Nested(Settings(epochs=9))):
-        pass
-    for other, sentence in (
-        (Nested(Settings(epochs=9), turn=True), "turn=False, not True"),
-        (Nested(Settings(epochs=9, sizes=(48,))), r"sizes=\[48, 64\], not \[48\]"),
-    ):
-        with pytest.raises(ConfigError, match=sentence), open_run(tmp_path, other):
-            pass
+    go_on(tmp_path, Nested())
+    refuse(tmp_path, Nested(turn=True), "turn=False, not True")
+    refuse(tmp_path, Nested(Settings(epochs=9, sizes=(48,))), r"sizes=\[48, 64\], not \[48\]")
 
 
 def test_a_run_whose_settings_were_written_flat_goes_on(tmp_path):
-    (tmp_path / "config.yaml").write_text("epochs: 9\nsizes: [48]\nturn: true\nworkers: 3\n")
-    with open_run(tmp_path, Nested(Settings(epochs=9, sizes=(48,)), turn=True)):
-        pass
-    with pytest.raises(ConfigError, match="epochs=9, not 8"), open_run(tmp_path, Nested(Settings(epochs=8), True)):
-        pass
+    (tmp_path / "config.yaml").write_text("epochs: 9\nsizes: [48]\nturn: true\nworkers: 3\ncache: a\n")
+    go_on(tmp_path, Nested(Settings(epochs=9, sizes=(48,)), turn=True))
+    refuse(tmp_path, Nested(Settings(epochs=8), True), "epochs=9, not 8")
 
 
 def test_a_setting_that_had_another_name_when_runs_were_written_flat_goes_on(tmp_path):
     (tmp_path / "config.yaml").write_text("turns: 3\nbaseline_size: 64\n")
     clock = ClockConfig(blocks=3, baseline_size=64)
-    with open_run(tmp_path, Timed(clock)):
-        pass
-    with pytest.raises(ConfigError, match="blocks=3, not 5"), open_run(tmp_path, Timed(replace(clock, blocks=5))):
-        pass
+    go_on(tmp_path, Timed(clock))
+    refuse(tmp_path, Timed(replace(clock, blocks=5)), "blocks=3, not 5")
 
 
 def test_settings_that_do_not_concern_the_result_may_differ_wherever_they_are_nested(tmp_path):
     for cache, workers in (("a", None), ("b", 3)):
-        with open_run(tmp_path / "run", Whole(Place(Path(cache)), Work(workers))):
-            pass
-    with pytest.raises(ConfigError, match="seed=0, not 1"), open_run(tmp_path / "run", Whole(work=Work(seed=1))):
-        pass
+        go_on(tmp_path, Timed(ClockConfig(), Nested(workers=workers), Path(cache)))
+    assert not {"cache", "workers"} & set((tmp_path / "config.yaml").read_text().replace(":", "").split())
+    refuse(tmp_path, Timed(ClockConfig(), Nested(turn=True)), "turn=False, not True")
 
 
-def test_a_run_of_another_command_is_refused_with_a_sentence(tmp_path):
-    (tmp_path / "config.yaml").write_text("epochs: 9\ntarget: 0.5\n")
-    with pytest.raises(ConfigError, match=r"config\.yaml: there is no field 'target'.*another --name"):  # noqa: SIM117
-        with open_run(tmp_path, Settings(epochs=9)):
-            pass
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("epochs: 9\ntarget: 0.5\n", r"config\.yaml: there is no field 'target'.*another --name"),
+        ("{[", r"config\.yaml"),
+    ],
+)
+def test_a_run_of_another_command_and_a_damaged_one_are_refused_with_a_sentence(tmp_path, content, sentence):
+    (tmp_path / "config.yaml").write_text(content)
+    refuse(tmp_path, Settings(epochs=9), sentence)
 
 
-def test_what_a_killed_process_was_writing_is_gone_when_the_run_goes_on(tmp_path):
-    with open_run(tmp_path, Settings()):
-        left = tempfile.mkstemp(prefix=TEMPORARY, suffix=".best.keras", dir=tmp_path)[1]
-    with open_run(tmp_path, Settings()):
-        assert not Path(left).exists()
-
-
-def test_a_free_setting_may_differ(tmp_path):
-    for epochs in (3, 4):
-        with open_run(tmp_path / "run", Settings(epochs=epochs), free=("epochs",)):
-            pass
+def test_what_a_killed_process_was_writing_is_gone_when_the_run_goes_on(run):
+    left = Path(tempfile.mkstemp(prefix=TEMPORARY, suffix=".best.keras", dir=run)[1])
+    go_on(run, Settings())
+    assert not left.exists()
 
 
 def test_two_processes_do_not_share_a_run(tmp_path):
-    with (
-        open_run(tmp_path / "run", Settings()),
-        pytest.raises(ConfigError, match="another process"),
-        open_run(tmp_path / "run", Settings()),
-    ):
-        pass
+    with open_run(tmp_path, Settings()):
+        refuse(tmp_path, Settings(), "another process")
 
 
 def test_a_mistake_found_before_anything_was_made_leaves_no_run(tmp_path):
     with pytest.raises(DataError), open_run(tmp_path / "run", Settings(epochs=1)):
         raise DataError("no such data")
     assert list(tmp_path.iterdir()) == []
-    with open_run(tmp_path / "run", Settings(epochs=2)):
-        pass
+    go_on(tmp_path / "run", Settings(epochs=2))
 
 
-def test_a_mistake_after_something_was_made_keeps_the_run(tmp_path):
-    with pytest.raises(DataError), open_run(tmp_path / "run", Settings()) as folder:
+def test_a_mistake_after_something_was_made_keeps_the_run(run):
+    with pytest.raises(DataError), open_run(run, Settings()) as folder:
         (folder / "history.csv").touch()
         raise DataError("the data is gone")
-    assert (tmp_path / "run" / "config.yaml").exists()
-
-
-def test_a_refused_command_keeps_the_run_that_it_does_not_fit(tmp_path):
-    with open_run(tmp_path / "run", Settings()):
-        pass
-    with pytest.raises(ConfigError), open_run(tmp_path / "run", Settings(epochs=4)):
-        pass
-    assert (tmp_path / "run" / "config.yaml").exists()
+    assert (run / "config.yaml").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot be written"), open_run(tmp_path / "file" / "run", Settings()):
-        pass
-
-
-def test_a_damaged_config_is_named(tmp_path):
-    (tmp_path / "config.yaml").write_text("{[")
-    with pytest.raises(ConfigError, match=r"config\.yaml"), open_run(tmp_path, Settings()):
-        pass
+    with pytest.raises(FileError, match="cannot be written"):
+        go_on(tmp_path / "file" / "run", Settings())
 
 
 def test_without_a_name_the_same_command_goes_on_and_another_gets_the_next_free_one(tmp_path):

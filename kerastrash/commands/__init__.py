@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Verb:
-    """A command; settings and function are written `module:name`."""
+    """A command; settings and function are written `module:name`, the module absolute or from this package."""
 
     help: str
     function: str
@@ -19,86 +19,64 @@ class Verb:
 def imported(place: str) -> Any:
     """What `module:name` stands for."""
     module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    return getattr(importlib.import_module(module, __name__), name)
 
 
 VERBS = {
-    "tune": Verb(
-        "Search, train and score a classifier.",
-        "kerastrash.commands.training:tune_net",
-        "tuners.config:TuneConfig",
-    ),
+    "tune": Verb("Search, train and score a classifier.", ".training:tune_net", "tuners.config:TuneConfig"),
     "train": Verb(
-        "Train a net, or fine-tune one that has learned before.",
-        "kerastrash.commands.training:train_net",
-        "kerastrash.commands.settings:TrainConfig",
+        "Train a net, or fine-tune one that has learned before.", ".training:train_net", ".settings:TrainConfig"
     ),
     "score": Verb(
         "Score a model: F1, time beside a baseline, the contest's score.",
-        "kerastrash.commands.models:score_file",
-        "kerastrash.scoring.config:ScoreConfig",
+        ".models:score_file",
+        "..scoring.config:ScoreConfig",
     ),
     "prepare": Verb(
-        "Decode a data set into the cache and print what it holds.",
-        "kerastrash.commands.data:prepare_data",
-        "kerastrash.commands.settings:PrepareConfig",
+        "Decode a data set into the cache and print what it holds.", ".data:prepare_data", ".settings:PrepareConfig"
     ),
     "prepare taco": Verb(
         "Fetch TACO's photographs and cut their crops; goes on after a kill.",
-        "kerastrash.commands.data:prepare_taco",
-        "kerastrash.data.config:TacoConfig",
+        ".data:prepare_taco",
+        "..data.config:TacoConfig",
     ),
     "prepare tfds": Verb(
         "Build a TFDS set of the crops, read everywhere as `--data tfds:NAME`.",
-        "kerastrash.commands.data:prepare_tfds",
-        "kerastrash.commands.settings:TfdsConfig",
+        ".data:prepare_tfds",
+        ".settings:TfdsConfig",
     ),
     "check": Verb(
-        "Look for leaks, conflicting labels and faults in a data set.",
-        "kerastrash.commands.data:check_data",
-        "kerastrash.data.config:CheckConfig",
+        "Look for leaks, conflicting labels and faults in a data set.", ".data:check_data", "..data.config:CheckConfig"
     ),
     "export": Verb(
         "Export a model to formats that devices run, each file checked.",
-        "kerastrash.commands.models:export_model",
-        "kerastrash.export.formats:ExportConfig",
+        ".models:export_model",
+        "..export.formats:ExportConfig",
     ),
     "quantise": Verb(
         "Quantise a model to int8, and say what that costs in accuracy.",
-        "kerastrash.commands.models:quantise_model",
-        "kerastrash.commands.settings:QuantiseConfig",
+        ".models:quantise_model",
+        ".settings:QuantiseConfig",
     ),
     "prune": Verb(
-        "Prune a model by whole channels, to a cost or to a time.",
-        "kerastrash.commands.models:prune_model",
-        "kerastrash.commands.settings:PruneConfig",
+        "Prune a model by whole channels, to a cost or to a time.", ".models:prune_model", ".settings:PruneConfig"
     ),
-    "distill": Verb(
-        "Train a small net on what larger ones say.",
-        "kerastrash.commands.training:distill_net",
-        "kerastrash.commands.settings:DistillConfig",
-    ),
+    "distill": Verb("Train a small net on what larger ones say.", ".training:distill_net", ".settings:DistillConfig"),
     "adjust": Verb(
         "Adjust a model to how frequent its classes are; trains nothing.",
-        "kerastrash.commands.models:adjust_model",
-        "kerastrash.commands.settings:AdjustConfig",
+        ".models:adjust_model",
+        ".settings:AdjustConfig",
     ),
     "compare": Verb(
         "Compare nets and methods on one data set, over several seeds.",
-        "kerastrash.commands.models:compare_systems",
+        ".models:compare_systems",
         "tuners.config:CompareConfig",
     ),
     "benchmark": Verb(
-        "Time model files of any format, in turns.",
-        "kerastrash.commands.models:benchmark_files",
-        "kerastrash.scoring.config:BenchmarkConfig",
+        "Time model files of any format, in turns.", ".models:benchmark_files", "..scoring.config:BenchmarkConfig"
     ),
-    "predict": Verb(
-        "Classify images by a model file: a line an image.",
-        "kerastrash.commands.predict:predict",
-        "kerastrash.commands.settings:PredictConfig",
-    ),
-    "version": Verb("Print the version.", "kerastrash.commands.doctor:version"),
-    "doctor": Verb("Print versions, backends, devices and formats.", "kerastrash.commands.doctor:doctor"),
+    "predict": Verb("Classify images by a model file: a line an image.", ".device:predict", ".settings:PredictConfig"),
+    "version": Verb("Print the version.", ".device:version"),
+    "doctor": Verb("Print versions, backends, devices and formats.", ".device:doctor"),
 }
 """The words `prepare taco` are a verb below `prepare`."""

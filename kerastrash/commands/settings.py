@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from kerastrash.compress.config import DistillSettings, PruneSettings, QuantisedFormat, QuantiseSettings
 from kerastrash.data.config import DataConfig, unnamed
@@ -73,11 +74,6 @@ class TrainConfig:
         return path if path and path.suffix == ".keras" else None
 
 
-def teacher_recipe() -> Recipe:
-    """How a pretrained teacher is fine-tuned unless the settings say otherwise."""
-    return Recipe(epochs=8, batch_size=32, learning_rate=0.02, backbone_rate=0.3)
-
-
 @dataclass(frozen=True, kw_only=True)
 class DistillConfig:
     """Train a small net on what larger ones say, and score it on the test split.
@@ -109,7 +105,9 @@ class DistillConfig:
     """What the student learns from its teachers."""
     recipe: Recipe = field(default_factory=Recipe)
     """How the student is trained."""
-    teacher_recipe: Recipe = field(default_factory=teacher_recipe)
+    teacher_recipe: Recipe = field(
+        default_factory=lambda: Recipe(epochs=8, batch_size=32, learning_rate=0.02, backbone_rate=0.3)
+    )
     """How the pretrained teachers are fine-tuned."""
     clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
     """How the student is timed, and beside which baseline."""
@@ -128,30 +126,49 @@ class DistillConfig:
 
 
 @dataclass(frozen=True)
-class PruneConfig:
+class OfModel:
+    """The settings of a command that makes another model of one, in a run of its own."""
+
+    verb: ClassVar[str]
+    """Begins the name of the run's folder where none is given."""
+    model: Path
+    """The trained model: a .keras file, or the folder of the run that made it."""
+    name: str | None = None
+    """Name of the run's folder; left out, that of the command and of the model's folder."""
+    runs: Path = Path("runs")
+    """Folder of all runs."""
+    data: DataConfig = field(default_factory=unnamed)
+    """The data of its training; left out, that of the run it lies in."""
+
+    @property
+    def usual_name(self) -> str:
+        """The name of the run's folder where none is given."""
+        return f"{self.verb}-{self.model.resolve().parent.name}"
+
+
+@dataclass(frozen=True)
+class PruneConfig(OfModel):
     """Prune a trained model by whole channels to a share of its cost or to a time, fine-tuning as it goes.
 
     The fine-tuning is gentler than the training of a net from scratch. The same command after a kill goes on where it
     stopped.
     """
 
-    model: Path
-    """The trained model: a .keras file, or the folder of the run that made it."""
-    name: str | None = None
-    """Name of the run's folder; left out, that of the model's folder after `prune-`."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
-    data: DataConfig = field(default_factory=unnamed)
-    """The data of its training; left out, that of the run it lies in."""
+    verb = "prune"
     prune: PruneSettings = field(default_factory=PruneSettings)
     """How narrow it becomes."""
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=15, learning_rate=0.02))
     """How it is fine-tuned; the epochs are those of all rounds together, in equal shares."""
 
-    @property
-    def usual_name(self) -> str:
-        """The name of the run's folder where none is given."""
-        return f"prune-{self.model.resolve().parent.name}"
+
+@dataclass(frozen=True)
+class AdjustConfig(OfModel):
+    """Adjust a trained classifier to its classes' frequencies: seconds of work, and no cost on the device.
+
+    The adjustment is chosen by macro F1 on the validation split; nothing is trained.
+    """
+
+    verb = "adjust"
 
 
 @dataclass(frozen=True)
@@ -171,28 +188,6 @@ class QuantiseConfig:
     """The data of its training; left out, that of the run it lies in."""
     quantise: QuantiseSettings = field(default_factory=QuantiseSettings)
     """How it is quantised, and what it may lose."""
-
-
-@dataclass(frozen=True)
-class AdjustConfig:
-    """Adjust a trained classifier to its classes' frequencies: seconds of work, and no cost on the device.
-
-    The adjustment is chosen by macro F1 on the validation split; nothing is trained.
-    """
-
-    model: Path
-    """The trained model: a .keras file, or the folder of the run that made it."""
-    name: str | None = None
-    """Name of the run's folder; left out, that of the model's folder after `adjust-`."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
-    data: DataConfig = field(default_factory=unnamed)
-    """The data of its training; left out, that of the run it lies in."""
-
-    @property
-    def usual_name(self) -> str:
-        """The name of the run's folder where none is given."""
-        return f"adjust-{self.model.resolve().parent.name}"
 
 
 @dataclass(frozen=True)

@@ -45,11 +45,11 @@ def tune_net(config: TuneConfig) -> None:
 def train_net(config: TrainConfig) -> None:
     """Trains or fine-tunes a net in its run and prints its F1 on the validation and test splits."""
     config = dataclasses.replace(config, clock=timed_later(config.clock))
-    size = input_size(config)
-    with open_run(run_folder(config.runs, config.name, f"train-{usual_name(config)}", config), config) as folder:
+    usual, size, build = beginning(config)
+    with open_run(run_folder(config.runs, config.name, f"train-{usual}", config), config) as folder:
         dataset = prepare(config.data, size, track)
         print_summary(dataset)
-        training = train(builder(config, size, dataset), dataset, config.recipe, folder)
+        training = train(lambda: build(dataset), dataset, config.recipe, folder)
         score = score_run(folder, trained_so(training), config.data, config.clock)
     results().print(*score_tables(score), sep="\n")
     written(
@@ -73,40 +73,30 @@ def trained_so(training: Training) -> str:
     return f"Trained for {training.epochs} epochs; kept is epoch {training.best_epoch}, {f1}."
 
 
-def usual_name(config: TrainConfig) -> str:
-    """That of the weights, or of the net."""
+def beginning(config: TrainConfig) -> tuple[str, int, Callable[[Dataset], keras.Model]]:
+    """Name, input size and maker of the net that is trained: a saved one, one of known weights, or one from scratch.
+
+    Raises:
+        ConfigError: a saved net takes another input size than is asked for.
+    """
+    size = config.input_size
     if config.saved:
-        return config.saved.stem
-    return find_pretrained(config.weights).name if config.weights else Path(config.net or NET).stem
+        taken = image_size(open_model(config.saved))
+        if size not in (None, taken):
+            raise ConfigError(f"input_size={size}: {config.saved} takes {taken} px; leave it out")
 
+        def opened(dataset: Dataset) -> keras.Model:
+            model = open_model(config.saved)
+            check_saved_classes(model, config.saved, dataset)
+            return in_policy(model, config.recipe.dtype_policy)
 
-def input_size(config: TrainConfig) -> int:
-    """The side of the images: what is asked for, or what the net was trained on."""
-    if config.saved:
-        size = image_size(open_model(config.saved))
-        if config.input_size not in (None, size):
-            raise ConfigError(f"input_size={config.input_size}: {config.saved} takes {size} px; leave it out")
-        return size
-    if config.input_size is not None:
-        return config.input_size
-    return find_pretrained(config.weights).input_size if config.weights else INPUT_SIZE
-
-
-def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], keras.Model]:
-    """What makes the net, its weights drawn or loaded."""
-    classes = len(dataset.classes)
-    if config.saved:
-        return lambda: in_policy(opened(config.saved, dataset), config.recipe.dtype_policy)
+        return config.saved.stem, taken, opened
     if config.weights:
-        return lambda: pretrained_model(config.weights, size, classes)
-    return lambda: build_model(config.net or NET, size, classes, config.width, config.depth)
-
-
-def opened(path: Path, dataset: Dataset) -> keras.Model:
-    """The saved model, if it was made for the classes of the data."""
-    model = open_model(path)
-    check_saved_classes(model, path, dataset)
-    return model
+        known = find_pretrained(config.weights)
+        size = known.input_size if size is None else size
+        return known.name, size, lambda data: pretrained_model(config.weights, size, len(data.classes))
+    net, size = config.net or NET, INPUT_SIZE if size is None else size
+    return Path(net).stem, size, lambda data: build_model(net, size, len(data.classes), config.width, config.depth)
 
 
 def distill_net(config: DistillConfig) -> None:
@@ -124,11 +114,12 @@ def distill_net(config: DistillConfig) -> None:
         trained = {"distilled": distill(build, config.data, config.input_size, config.recipe, settings, folder)}
         if config.alone:
             trained["alone"] = train(build, dataset, config.recipe, folder / "alone", description="training alone")
+        score = score_run(folder, trained_so(trained["distilled"]), config.data, config.clock)
         for teacher in teachers:
             say_f1(f"teacher {teacher}", teacher, config.data)
         for name, training in trained.items():
-            say_f1(f"student {name} ({training.model})", training.model, config.data)
-        score = score_run(folder, trained_so(trained["distilled"]), config.data, config.clock)
+            known = score.evaluation.macro_f1 if name == "distilled" else None
+            say_f1(f"student {name} ({training.model})", training.model, config.data, known)
     results().print(*score_tables(score), sep="\n")
     written(folder / "report.md", " explains the student")
 
@@ -159,13 +150,11 @@ def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:
         )
 
 
-def say_f1(what: str, path: Path, data: DataConfig) -> None:
-    """Prints a model's size and its macro F1 on the validation and test splits."""
+def say_f1(what: str, path: Path, data: DataConfig, test: float | None = None) -> None:
+    """Prints a model's size and its macro F1 on the validation and test splits; `test` is the latter where known."""
     model = open_model(path)
     dataset = prepare(data, image_size(model), track)
-    val, test = (evaluate(model, dataset.split(name)).macro_f1 for name in ("val", "test"))
-    written(
-        what,
-        f": {model_parameters(model):,} parameters, macro F1 {val:.4f} on the validation split, {test:.4f} on the test "
-        "split",
-    )
+    val = evaluate(model, dataset.split("val")).macro_f1
+    test = evaluate(model, dataset.split("test")).macro_f1 if test is None else test
+    f1 = f"macro F1 {val:.4f} on the validation split, {test:.4f} on the test split"
+    written(what, f": {model_parameters(model):,} parameters, {f1}")

@@ -43,7 +43,7 @@ class NetProcess:
         self.child = Child({"KERAS_BACKEND": backend} if backend else None, hidden=True)
         try:
             self.child.keep(f"{__name__}:ServedNet", path, threads)
-            self.facts: NetFacts = self.child.ask("facts")
+            self.facts: NetFacts = self.child.call("facts")
         except BaseException:
             self.child.close()
             raise
@@ -51,11 +51,11 @@ class NetProcess:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """The net's outputs for a batch."""
-        return self.child.ask("answer", images)
+        return self.child.call("answer", images)
 
     def time_block(self, calls: np.ndarray, untimed: int) -> list[float]:
         """`clocks.time_block` in the process: what the pipe takes is not counted."""
-        return self.child.ask("time_block", calls, untimed)
+        return self.child.call("time_block", calls, untimed)
 
     def peak_bytes(self) -> int | None:
         """Most memory that the process has had resident until now; None where the system does not tell."""

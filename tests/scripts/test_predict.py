@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kerastrash import classifier
-from kerastrash.commands import predict
+from kerastrash.commands import device
 from kerastrash.commands.settings import PredictConfig
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
@@ -140,12 +140,12 @@ def test_each_image_is_answered_before_the_next_one_is_named(net, folder):
 
 def test_the_images_of_a_folder_are_answered_one_by_one(net, folder, monkeypatch):
     events = []
-    monkeypatch.setattr(predict, "show", lambda prediction, *_: events.append(f"said {Path(prediction.image).name}"))
+    monkeypatch.setattr(device, "show", lambda prediction, *_: events.append(f"said {Path(prediction.image).name}"))
     decode = classifier.decode
     monkeypatch.setattr(
         classifier, "decode", lambda path, data: events.append(f"read {path.name}") or decode(path, data)
     )
-    assert predict.predict(PredictConfig(net, [str(folder / "a")])) == 0
+    assert device.predict(PredictConfig(net, [str(folder / "a")])) == 0
     assert events == ["read green.PNG", "said green.PNG", "read red.jpg", "said red.jpg"]
 
 

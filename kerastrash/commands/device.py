@@ -1,22 +1,30 @@
-"""`predict`: a line an image; imports neither Keras nor a backend unless the model's runtime needs it."""
+"""What a device is asked, which may have neither Keras nor a backend: `predict`, `version` and `doctor`."""
 
+import importlib.util
 import itertools
 import json
 import os
+import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
+from rich.markup import escape
+from rich.table import Table
 from rich.text import Text
 
+import kerastrash
+from kerastrash.backends import BACKENDS, device_description
 from kerastrash.classifier import Classifier, Prediction
 from kerastrash.commands.settings import PredictConfig
 from kerastrash.console import results, say
 from kerastrash.data.images import MAX_BYTES, ImageError
 from kerastrash.data.sources import IMAGE_SUFFIXES
-from kerastrash.errors import DataError
+from kerastrash.errors import ConfigError, DataError
+from kerastrash.export.formats import FORMATS
+from kerastrash.runs import package_versions, processor_name
 
 STANDARD_INPUT = "-"
 HEAD = 16
@@ -38,45 +46,37 @@ def predict(config: PredictConfig) -> int:
     for prediction in classifier.stream(every, pass_over, batch=1):
         show(prediction, config, width)
         answered += 1
-    return status(answered, len(unreadable), config)
-
-
-def status(answered: int, unreadable: int, config: PredictConfig) -> int:
-    """0 or 1, having said how many could not be read; raises DataError where none could."""
-    offered = answered + unreadable
+    offered = answered + len(unreadable)
     if not answered:
         names = ", ".join([*config.images, *([STANDARD_INPUT] if config.stdin else [])])
         raise DataError(f"{names}: not one of {offered} images could be read; see above")
     if unreadable:
-        say(f"{unreadable} of {offered} images could not be read")
+        say(f"{len(unreadable)} of {offered} images could not be read")
     return 1 if unreadable else 0
 
 
 def named_images(name: str) -> list[Path]:
-    """The file, or the images of the folder.
+    """The file, or the images of the folder at any depth, hidden ones left out.
 
     Raises:
-        DataError: nothing is there.
+        DataError: nothing is there, or a folder cannot be read.
     """
-    path = Path(name)
+    path, found = Path(name), []
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path of the images")
-    found = sorted(images_below(path)) if path.is_dir() else [path]
-    if not found:
-        raise DataError(f"{path}: holds no image; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))} files")
-    return found
-
-
-def images_below(folder: Path) -> Iterator[Path]:
-    """The images of a folder at any depth, hidden ones left out."""
+    if not path.is_dir():
+        return [path]
 
     def refuse(error: OSError) -> None:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); give a folder that this user may read")
 
-    for place, folders, files in os.walk(folder, onerror=refuse):
+    for place, folders, files in os.walk(path, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = (Path(place, name) for name in files if not name.startswith("."))
-        yield from (path for path in paths if path.suffix.lower() in IMAGE_SUFFIXES)
+        found += [Path(place, name) for name in files if not name.startswith(".")]
+    found = sorted(file for file in found if file.suffix.lower() in IMAGE_SUFFIXES)
+    if not found:
+        raise DataError(f"{path}: holds no image; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))} files")
+    return found
 
 
 def standard_input() -> Iterable[Path | bytes]:
@@ -116,3 +116,42 @@ def show(prediction: Prediction, config: PredictConfig, width: int) -> None:
 def shown(name: str) -> str:
     """The name in one line that every terminal takes: line breaks and bytes that are no text are written as escapes."""
     return name if name.isprintable() else ascii(name)[1:-1]
+
+
+def version() -> None:
+    """Prints the version."""
+    results().print(f"kerastrash {kerastrash.__version__}", highlight=False)
+
+
+def doctor() -> None:
+    """Prints versions, backends and devices, and the formats that can be written and run here."""
+    versions = {"kerastrash": kerastrash.__version__, "python": platform.python_version(), **package_versions()}
+    machine = f"{processor_name()}, {os.cpu_count()} cores"
+    backends = [(name, backend_state(name)) for name in BACKENDS]
+    formats = []
+    for name, entry in FORMATS.items():
+        missing = entry.missing()
+        state = f"not installed: {missing}" if missing else f"written and run by {entry.runtime}"
+        formats.append((name, entry.suffix or "a folder", ", ".join(entry.precisions), state))
+    tables = {
+        "Versions": (("package", "version"), versions.items()),
+        f"Backends, on {machine}": (("backend", "state"), backends),
+        "Formats": (("format", "files", "precisions", "state"), formats),
+    }
+    for title, (columns, rows) in tables.items():
+        table = Table(*columns, title=escape(title), title_justify="left")
+        for row in rows:
+            table.add_row(*map(escape, row))
+        results().print(table)
+
+
+def backend_state(name: str) -> str:
+    """Whether the backend is there; the device of the one in use, as another has to be asked in its own process."""
+    if importlib.util.find_spec(name) is None:
+        return f'not installed: pip install "kerastrash[{name}]"'
+    if name != os.environ.get("KERAS_BACKEND", "torch"):
+        return f"installed: KERAS_BACKEND={name}"
+    try:
+        return f"in use, on {device_description()}"
+    except ConfigError as error:
+        return f"in use, on no device that is known ({error})"
