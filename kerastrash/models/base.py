@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Self, get_type_hints
 
+import keras
+
 from kerastrash.errors import ModelError
 
 ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "linear")
@@ -51,14 +53,6 @@ def allowed_values(row_class: type) -> dict[str, Allowed]:
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(row_class)}
 
 
-def check_fields(row: Any) -> None:
-    """Raises ModelError, naming field, value and allowed values, when a field of a row holds what it may not."""
-    for name, allowed in allowed_values(type(row)).items():
-        value = getattr(row, name)
-        if not allowed.test(value):
-            raise ModelError(f"{row.kind}: {name} is {value!r}; give {allowed.text}")
-
-
 class Where(enum.Enum):
     """The map on which a weighted layer of a row works."""
 
@@ -82,6 +76,7 @@ class Row:
 
     `repeats` marks a block, with `channels` and `stride`: the depth multiplier lengthens or shortens its stage.
     `takes_map` and `gives_map` say whether a map (height, width, channels) or a vector (channels) enters and leaves.
+    Raises ModelError, naming field, value and allowed values, where a field holds what it may not.
     `net_modules` and `stage_modules` are what the PyTorch implementation that a block comes from holds besides the
     rows' own modules: once, and once a stage. `scaled` names the counts that a width multiplies.
     """
@@ -89,17 +84,21 @@ class Row:
     kind: ClassVar[str]
     repeats: ClassVar[bool] = False
     takes_map: ClassVar[bool] = True
+    gives_map: ClassVar[bool] = True
     net_modules: ClassVar[int] = 4  # MobileNet's: the net, the container of its rows, and two for the classifier
     stage_modules: ClassVar[int] = 0
     scaled: ClassVar[tuple[str, ...]] = ()
     divisor: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
-        check_fields(self)
+        for name, allowed in allowed_values(type(self)).items():
+            value = getattr(self, name)
+            if not allowed.test(value):
+                raise ModelError(f"{self.kind}: {name} is {value!r}; give {allowed.text}")
 
-    @property
-    def gives_map(self) -> bool:
-        return True
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        """Adds the row's layers behind `x` (N, H, W, C or N, C); their names begin with `name`."""
+        raise NotImplementedError(f"{type(self).__name__} has no layers: give it the method add")
 
     def weights(self, channels: int) -> tuple[Weights, ...]:
         """The weighted layers, given the channels that enter."""
@@ -157,20 +156,6 @@ def divisible(value: float, divisor: int = 8) -> int:
 def convolution(inputs: int, filters: int, kernel: int = 1, where: Where = Where.OUTPUT) -> Weights:
     """A convolution without bias and the batch norm that follows it."""
     return Weights(inputs * filters * kernel**2, 2 * filters, where)
-
-
-def squeeze_excitation(channels: int) -> tuple[Weights, Weights]:
-    """The two 1x1 convolutions, with bias, of a squeeze-and-excitation gate (Hu et al. 2018, arXiv:1709.01507)."""
-    squeezed = squeezed_channels(channels)
-    return (
-        Weights(channels * squeezed, squeezed, Where.POINT),
-        Weights(channels * squeezed, channels, Where.POINT),
-    )
-
-
-def squeezed_channels(channels: int) -> int:
-    """A quarter of the channels, rounded to a multiple of 8."""
-    return divisible(channels // 4)
 
 
 def strided(size: int, stride: int) -> int:

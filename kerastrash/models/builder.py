@@ -12,7 +12,7 @@ from keras import layers
 from kerastrash.errors import ModelError
 from kerastrash.models.base import Rows, is_number, runs
 from kerastrash.models.costs import IMAGE_CHANNELS, check_classes, map_sizes
-from kerastrash.models.layers import add_row, dense_initializer
+from kerastrash.models.layers import dense_initializer
 from kerastrash.models.nets import resolve_rows
 
 
@@ -22,16 +22,6 @@ class Normalisation:
 
     mean: tuple[float, float, float]
     deviation: tuple[float, float, float]
-
-    @property
-    def scale(self) -> list[float]:
-        """What each colour is multiplied by."""
-        return [1 / deviation for deviation in self.deviation]
-
-    @property
-    def offset(self) -> list[float]:
-        """What is added to each colour once it is multiplied."""
-        return [-mean / deviation for mean, deviation in zip(self.mean, self.deviation, strict=True)]
 
 
 # The statistics of ImageNet's photographs, the field's usual ones, which are published of RGB in [0, 1].
@@ -52,18 +42,13 @@ def scale_rows(rows: Rows, width: float = 1.0, depth: float = 1.0) -> Rows:
     for name, multiplier in (("width", width), ("depth", depth)):
         if not is_number(multiplier) or multiplier <= 0:
             raise ModelError(f"{name} is {multiplier!r}; give a number above 0, 1.0 for the net as it is")
-    deepened = rows if depth == 1 else _deepened(rows, depth)
-    return tuple(deepened) if width == 1 else tuple(row.widened(width) for row in deepened)
-
-
-def _deepened(rows: Rows, depth: float) -> Rows:
-    return tuple(row for run in runs(rows) for row in (_resized(run, depth) if run[0].repeats else run))
-
-
-def _resized(stage: Rows, depth: float) -> Rows:
-    length = max(1, math.floor(len(stage) * depth + 0.5))
-    repeated = dataclasses.replace(stage[-1], stride=1)
-    return stage[:length] + (repeated,) * (length - len(stage))
+    scaled = []
+    for run in runs(rows):
+        length = max(1, math.floor(len(run) * depth + 0.5)) if run[0].repeats else len(run)
+        scaled += run[:length]
+        if length > len(run):
+            scaled += [dataclasses.replace(run[-1], stride=1)] * (length - len(run))
+    return tuple(scaled) if width == 1 else tuple(row.widened(width) for row in scaled)
 
 
 def in_policy(model: keras.Model, policy: str) -> keras.Model:
@@ -92,9 +77,7 @@ def copy_layer(layer: keras.Operation, **changes: object) -> keras.Operation:
 
 
 def in_float32(model: keras.Model) -> keras.Model:
-    """Rebuilds a model with float32 policies from its layers' settings, and copies its weights.
-
-    The copy has no optimizer, shares nothing with the model, and lies on the current `keras.device`.
+    """Rebuilds a model with float32 policies: no optimizer, nothing shared, on the current `keras.device`.
 
     Raises:
         ModelError: the model is no functional one, or Keras has quantised its weights.
@@ -118,7 +101,7 @@ def in_float32(model: keras.Model) -> keras.Model:
 def gives_probabilities(model: keras.Model) -> bool:
     """True where the model's last layer is a softmax, or has one for its activation."""
     last = model.layers[-1]
-    return isinstance(last, layers.Softmax) or _activates_with_softmax(last)
+    return isinstance(last, layers.Softmax) or getattr(last, "activation", None) is keras.activations.softmax
 
 
 def without_softmax(model: keras.Model) -> keras.Model:
@@ -126,7 +109,7 @@ def without_softmax(model: keras.Model) -> keras.Model:
     last = model.layers[-1]
     if isinstance(last, layers.Softmax):
         return keras.Model(model.input, last.input, name=model.name)
-    if _activates_with_softmax(last):
+    if gives_probabilities(model):
         last.activation = keras.activations.linear
     return model
 
@@ -136,12 +119,7 @@ def with_softmax(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, layers.Softmax(name="probabilities")(model.output), name=model.name)
 
 
-def _activates_with_softmax(layer: keras.Layer) -> bool:
-    return getattr(layer, "activation", None) is keras.activations.softmax
-
-
-CLASSIFIER = "logits"
-"""The name of the dense layer that every net ends with."""
+CLASSIFIER = "logits"  # the name of the dense layer that every net ends with
 
 
 def build_model(
@@ -174,10 +152,11 @@ def build_model(
     inputs = keras.Input((input_size, input_size, IMAGE_CHANNELS), dtype="float32", name="image")
     x = _preprocess(inputs, normalisation) if include_preprocessing else inputs
     for number, row in enumerate(rows, 1):
-        x = add_row(row, x, f"row{number:02d}")
+        x = row.add(x, f"row{number:02d}")
     # float32 whatever the policy: softmax and the loss overflow or lose classes in 16 bits
     logits = layers.Dense(classes, kernel_initializer=dense_initializer(), dtype="float32", name=CLASSIFIER)(x)
-    return keras.Model(inputs, logits, name=_model_name(name_or_rows))
+    name = Path(name_or_rows).stem if isinstance(name_or_rows, str | Path) else "net"
+    return keras.Model(inputs, logits, name=name)
 
 
 def _preprocess(images: keras.KerasTensor, normalisation: Normalisation) -> keras.KerasTensor:
@@ -187,8 +166,6 @@ def _preprocess(images: keras.KerasTensor, normalisation: Normalisation) -> kera
             "keras is set to channels_first, in which Rescaling would scale rows of pixels for colours; "
             'call keras.config.set_image_data_format("channels_last") or mend keras.json'
         )
-    return layers.Rescaling(normalisation.scale, normalisation.offset, dtype="float32", name="normalise")(images)
-
-
-def _model_name(name_or_rows: str | Path | Rows) -> str:
-    return Path(name_or_rows).stem if isinstance(name_or_rows, str | Path) else "net"
+    scale = [1 / deviation for deviation in normalisation.deviation]
+    offset = [-mean / deviation for mean, deviation in zip(normalisation.mean, normalisation.deviation, strict=True)]
+    return layers.Rescaling(scale, offset, dtype="float32", name="normalise")(images)

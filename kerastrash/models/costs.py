@@ -1,7 +1,6 @@
 """What a net costs, from its rows alone: a search can refuse a net before it builds it."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from kerastrash.errors import ModelError
 from kerastrash.models.base import Row, Rows, Where, is_whole, runs
@@ -9,16 +8,8 @@ from kerastrash.models.base import Row, Rows, Where, is_whole, runs
 IMAGE_CHANNELS = 3
 
 
-class NumberedRow(NamedTuple):
-    """A row of a net, its number, counted from 1, and the channels that enter it."""
-
-    number: int
-    row: Row
-    channels: int
-
-
-def steps(rows: Rows) -> Iterator[NumberedRow]:
-    """Walks the rows with the channels that enter each.
+def steps(rows: Rows) -> Iterator[tuple[Row, int, int]]:
+    """Walks the rows with the channels that enter and leave each; those that leave the last enter the classifier.
 
     Raises:
         ModelError: no rows, what is no row, a row that cannot follow its predecessor, or no vector at the end.
@@ -36,16 +27,10 @@ def steps(rows: Rows) -> Iterator[NumberedRow]:
             leaving = row.output_channels(channels)
         except ModelError as error:
             raise ModelError(f"row {number}: {error}") from None
-        yield NumberedRow(number, row, channels)
+        yield row, channels, leaving
         channels, is_map = leaving, row.gives_map
     if is_map:
         raise ModelError(f"row {len(rows)}: {rows[-1].kind} leaves a map before the classifier; end with a pool row")
-
-
-def output_channels(rows: Rows) -> int:
-    """The length of the vector that the classifier takes."""
-    last = list(steps(rows))[-1]
-    return last.row.output_channels(last.channels)
 
 
 def check_classes(classes: int) -> None:
@@ -61,8 +46,9 @@ def parameters(rows: Rows, classes: int = 6) -> int:
         ModelError: rows that cannot follow each other, or a bad number of classes.
     """
     check_classes(classes)
-    held = sum(weights.kernel + weights.others for step in steps(rows) for weights in step.row.weights(step.channels))
-    return held + (output_channels(rows) + 1) * classes
+    walked = list(steps(rows))
+    held = sum(weights.kernel + weights.others for row, channels, _ in walked for weights in row.weights(channels))
+    return held + (walked[-1][-1] + 1) * classes
 
 
 def macs(rows: Rows, input_size: int, classes: int = 6) -> int:
@@ -72,11 +58,11 @@ def macs(rows: Rows, input_size: int, classes: int = 6) -> int:
         ModelError: rows that cannot follow each other or shrink a map below one pixel, or a bad size or classes.
     """
     check_classes(classes)
-    sizes = map_sizes(rows, input_size)
-    total = output_channels(rows) * classes
-    for step, size, next_size in zip(steps(rows), sizes, sizes[1:], strict=False):
+    sizes, walked = map_sizes(rows, input_size), list(steps(rows))
+    total = walked[-1][-1] * classes
+    for (row, channels, _), size, next_size in zip(walked, sizes, sizes[1:], strict=False):
         pixels = {Where.INPUT: size**2, Where.OUTPUT: next_size**2, Where.POINT: 1}
-        total += sum(weights.kernel * pixels[weights.where] for weights in step.row.weights(step.channels))
+        total += sum(weights.kernel * pixels[weights.where] for weights in row.weights(channels))
     return total
 
 
@@ -89,11 +75,11 @@ def map_sizes(rows: Rows, input_size: int) -> tuple[int, ...]:
     if not is_whole(input_size) or input_size < 1:
         raise ModelError(f"input_size is {input_size!r}; give the side of the image in pixels, at least 1")
     sizes = [input_size]
-    for step in steps(rows):
+    for number, (row, _, _) in enumerate(steps(rows), 1):
         try:
-            sizes.append(step.row.output_size(sizes[-1]))
+            sizes.append(row.output_size(sizes[-1]))
         except ModelError as error:
-            raise ModelError(f"row {step.number} at input size {input_size}: {error}") from None
+            raise ModelError(f"row {number} at input size {input_size}: {error}") from None
     return tuple(sizes)
 
 
@@ -106,6 +92,6 @@ def layers(rows: Rows) -> int:
     Raises:
         ModelError: rows that cannot follow each other.
     """
-    counted = sum(step.row.modules(step.channels) for step in steps(rows))
+    counted = sum(row.modules(channels) for row, channels, _ in steps(rows))
     first = next((row for row in rows if row.repeats), rows[0])
     return counted + first.net_modules + first.stage_modules * sum(run[0].repeats for run in runs(rows))

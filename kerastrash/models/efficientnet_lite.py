@@ -7,8 +7,8 @@ import dataclasses
 from typing import ClassVar
 
 from kerastrash.models.base import Activation, Count, Kernel, Padding, Positive, Rows, Stride
-from kerastrash.models.inverted_bottleneck import InvertedBottleneck
 from kerastrash.models.layers import Conv, Pool
+from kerastrash.models.mobilenet_v3 import InvertedBottleneck
 
 
 @dataclasses.dataclass(frozen=True)

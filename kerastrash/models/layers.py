@@ -1,7 +1,6 @@
 """The rows that nets of all families share, and the stock Keras layers that every kind of row is built of."""
 
 import dataclasses
-import functools
 from typing import ClassVar
 
 import keras
@@ -21,6 +20,7 @@ from kerastrash.models.base import (
     Weights,
     Where,
     convolution,
+    divisible,
     strided,
 )
 
@@ -29,21 +29,27 @@ MOMENTUM = 0.9  # of the old statistics; PyTorch's default 0.1 is of the new one
 
 
 def convolve(
-    x: keras.KerasTensor, filters: int, kernel: int, stride: int, name: str, padding: str = "symmetric"
+    row: Row,
+    x: keras.KerasTensor,
+    name: str,
+    filters: int | None,
+    kernel: int = 1,
+    stride: int = 1,
+    activation: str = "linear",
 ) -> keras.KerasTensor:
-    """A convolution without bias."""
-    x, padding = pad(x, kernel, stride, name, padding)
-    options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": name}
-    return layers.Conv2D(filters, kernel, stride, kernel_initializer=convolution_initializer(), **options)(x)
+    """A convolution without bias, depthwise where no `filters` are given, its batch norm, and the activation.
 
-
-def filter_channels(
-    x: keras.KerasTensor, kernel: int, stride: int, name: str, padding: str = "symmetric"
-) -> keras.KerasTensor:
-    """A depthwise convolution without bias."""
-    x, padding = pad(x, kernel, stride, name, padding)
+    It pads as the row says, and the batch norm has the row's epsilon.
+    """
+    x, padding = pad(x, kernel, stride, name, row.padding)
     options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": name}
-    return layers.DepthwiseConv2D(kernel, stride, depthwise_initializer=convolution_initializer(), **options)(x)
+    if filters is None:
+        x = layers.DepthwiseConv2D(kernel, stride, depthwise_initializer=convolution_initializer(), **options)(x)
+    else:
+        x = layers.Conv2D(filters, kernel, stride, kernel_initializer=convolution_initializer(), **options)(x)
+    name = name.removesuffix("_conv")
+    x = layers.BatchNormalization(axis=-1, momentum=MOMENTUM, epsilon=row.epsilon, name=f"{name}_bn")(x)
+    return activate(x, activation, f"{name}_activation")
 
 
 def pad(x: keras.KerasTensor, kernel: int, stride: int, name: str, padding: str) -> tuple[keras.KerasTensor, str]:
@@ -55,14 +61,20 @@ def pad(x: keras.KerasTensor, kernel: int, stride: int, name: str, padding: str)
     return x, "valid"
 
 
-def normalise(x: keras.KerasTensor, epsilon: float, name: str) -> keras.KerasTensor:
-    """Batch norm over the last axis."""
-    return layers.BatchNormalization(axis=-1, momentum=MOMENTUM, epsilon=epsilon, name=name)(x)
-
-
 def activate(x: keras.KerasTensor, activation: str, name: str) -> keras.KerasTensor:
     """The activation as a layer; none for "linear"."""
     return x if activation == "linear" else layers.Activation(activation, name=name)(x)
+
+
+def gate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    """Squeeze and excitation (Hu et al. 2018, arXiv:1709.01507) as in MobileNetV3 (arXiv:1905.02244, section 5.3)."""
+    channels = x.shape[-1]
+    parts = (("squeeze", divisible(channels // 4), "relu"), ("excite", channels, "hard_sigmoid"))
+    scale = layers.GlobalAveragePooling2D(data_format=LAST, keepdims=True, name=f"{name}_squeeze_pool")(x)
+    for part, filters, activation in parts:
+        options = {"data_format": LAST, "activation": activation, "name": f"{name}_{part}"}
+        scale = layers.Conv2D(filters, 1, kernel_initializer=convolution_initializer(), **options)(scale)
+    return layers.Multiply(name=f"{name}_gate")([x, scale])
 
 
 def convolution_initializer() -> keras.Initializer:
@@ -73,12 +85,6 @@ def convolution_initializer() -> keras.Initializer:
 def dense_initializer() -> keras.Initializer:
     """Normal with standard deviation 0.01, as torchvision's MobileNetV3."""
     return keras.initializers.RandomNormal(stddev=0.01)
-
-
-@functools.singledispatch
-def add_row(row: Row, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Adds the layers of one row behind `x` (N, H, W, C or N, C); their names begin with `name`."""
-    raise NotImplementedError(f"{type(row).__name__} has no layers: register a function for it with add_row.register")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,6 +106,9 @@ class Conv(StridedRow):
     def modules(self, channels: int) -> int:
         return 3 + (self.activation != "linear")  # container, convolution, norm, activation
 
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return convolve(self, x, f"{name}_conv", self.channels, self.kernel, self.stride, self.activation)
+
 
 @dataclasses.dataclass(frozen=True)
 class MaxPool(Row):
@@ -113,6 +122,10 @@ class MaxPool(Row):
 
     def output_size(self, size: int) -> int:
         return strided(size, self.stride)
+
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        x, padding = pad(x, self.kernel, self.stride, f"{name}_max_pool", self.padding)
+        return layers.MaxPooling2D(self.kernel, self.stride, padding, data_format=LAST, name=f"{name}_max_pool")(x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,21 +143,24 @@ class Pool(Row):
     def output_size(self, size: int) -> int:
         return 1
 
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return layers.GlobalAveragePooling2D(data_format=LAST, keepdims=self.keep_map, name=f"{name}_pool")(x)
+
 
 @dataclasses.dataclass(frozen=True)
 class Flatten(Row):
     """A map of one pixel becomes a vector; larger maps are refused, for the net's size would hang on its input's."""
 
     kind: ClassVar[str] = "flatten"
-
-    @property
-    def gives_map(self) -> bool:
-        return False
+    gives_map: ClassVar[bool] = False
 
     def output_size(self, size: int) -> int:
         if size != 1:
             raise ModelError(f"flatten takes a map of 1 pixel, not {size}x{size}; put a pool row before it")
         return 1
+
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return layers.Flatten(data_format=LAST, name=f"{name}_flatten")(x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,14 +169,11 @@ class Dense(Row):
 
     kind: ClassVar[str] = "dense"
     takes_map: ClassVar[bool] = False
+    gives_map: ClassVar[bool] = False
     scaled: ClassVar[tuple[str, ...]] = ("units",)
 
     units: Count
     activation: Activation = "relu"
-
-    @property
-    def gives_map(self) -> bool:
-        return False
 
     def weights(self, channels: int) -> tuple[Weights, ...]:
         return (Weights(channels * self.units, self.units, Where.POINT),)
@@ -171,30 +184,6 @@ class Dense(Row):
     def output_channels(self, channels: int) -> int:
         return self.units
 
-
-@add_row.register
-def _(row: Conv, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = convolve(x, row.channels, row.kernel, row.stride, f"{name}_conv", row.padding)
-    return activate(normalise(x, row.epsilon, f"{name}_bn"), row.activation, f"{name}_activation")
-
-
-@add_row.register
-def _(row: MaxPool, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x, padding = pad(x, row.kernel, row.stride, f"{name}_max_pool", row.padding)
-    return layers.MaxPooling2D(row.kernel, row.stride, padding, data_format=LAST, name=f"{name}_max_pool")(x)
-
-
-@add_row.register
-def _(row: Pool, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return layers.GlobalAveragePooling2D(data_format=LAST, keepdims=row.keep_map, name=f"{name}_pool")(x)
-
-
-@add_row.register
-def _(row: Flatten, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    return layers.Flatten(data_format=LAST, name=f"{name}_flatten")(x)
-
-
-@add_row.register
-def _(row: Dense, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = layers.Dense(row.units, kernel_initializer=dense_initializer(), name=f"{name}_dense")(x)
-    return activate(x, row.activation, f"{name}_activation")
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        x = layers.Dense(self.units, kernel_initializer=dense_initializer(), name=f"{name}_dense")(x)
+        return activate(x, self.activation, f"{name}_activation")

@@ -1,4 +1,4 @@
-"""MobileNetV3: two readings of its inverted bottleneck as rows, and its nets, the contest's among them.
+"""MobileNetV3: the inverted bottleneck, two readings of it as rows, and its nets, the contest's among them.
 
 One row a line, each with the side of the map that leaves it; counts are for six classes.
 """
@@ -6,20 +6,80 @@ One row a line, each with the side of the map that leaves it; counts are for six
 import dataclasses
 from typing import ClassVar
 
-from kerastrash.models.base import Count, Flag, Kernel, Padding, Positive, Rows, Stride
-from kerastrash.models.inverted_bottleneck import InvertedBottleneck
-from kerastrash.models.layers import Conv, Dense, Flatten, Pool
+import keras
+from keras import layers
+
+from kerastrash.models.base import (
+    Count,
+    Flag,
+    Kernel,
+    Padding,
+    Positive,
+    Rows,
+    Stride,
+    StridedRow,
+    Weights,
+    Where,
+    convolution,
+    divisible,
+)
+from kerastrash.models.layers import Conv, Dense, Flatten, Pool, activate, convolve, gate
+
+
+@dataclasses.dataclass(frozen=True)
+class InvertedBottleneck(StridedRow):
+    """A 1x1 convolution that expands the channels, a depthwise one, a gate, and a 1x1 convolution that projects.
+
+    The expanded width is `channels in * expansion`, rounded to a multiple of 8; where it equals what enters, no
+    convolution expands. The input is added where neither size nor channels change.
+    Source: Sandler et al. 2018 (arXiv:1801.04381).
+    """
+
+    repeats: ClassVar[bool] = True
+    gates_early: ClassVar[bool] = False  # whether a block that expands gates before its depthwise activation
+
+    @property
+    def activation(self) -> str:
+        return "hard_swish" if self.hard_swish else "relu"
+
+    def expanded_channels(self, channels: int) -> int:
+        """Channels of the depthwise convolution for so many that enter."""
+        return divisible(channels * self.expansion)
+
+    def weights(self, channels: int) -> tuple[Weights, ...]:
+        expanded = self.expanded_channels(channels)
+        expand = (convolution(channels, expanded, where=Where.INPUT),) if expanded != channels else ()
+        depthwise = convolution(1, expanded, self.kernel)
+        squeezed = divisible(expanded // 4)
+        gate = [Weights(expanded * squeezed, biases, Where.POINT) for biases in (squeezed, expanded)]
+        return (*expand, depthwise, *(gate if self.squeeze_excite else ()), convolution(expanded, self.channels))
+
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        entered, channels = x, x.shape[-1]
+        expanded = self.expanded_channels(channels)
+        if expanded != channels:
+            x = convolve(self, x, f"{name}_expand", expanded, activation=self.activation)
+        x = convolve(self, x, f"{name}_depthwise", None, self.kernel, self.stride)
+        early = self.gates_early and expanded != channels
+        if self.squeeze_excite and early:
+            x = gate(x, name)
+        x = activate(x, self.activation, f"{name}_depthwise_activation")
+        if self.squeeze_excite and not early:
+            x = gate(x, name)
+        x = convolve(self, x, f"{name}_project", self.channels)
+        adds = self.stride == 1 and channels == self.channels
+        return layers.Add(name=f"{name}_add")([entered, x]) if adds else x
 
 
 @dataclasses.dataclass(frozen=True)
 class InvertedResidual(InvertedBottleneck):
-    """The contest team's block: the expanded width is `channels in * expansion`, rounded to a multiple of 8.
+    """The contest team's block: one that expands gates before its activation, one that does not gates after it.
 
-    A block that expands gates before its activation, one that does not gates after it.
     Source: the contest report of December 2021; its nets' parameter and layer counts and golden outputs agree.
     """
 
     kind: ClassVar[str] = "inverted_residual"
+    gates_early: ClassVar[bool] = True
 
     kernel: Kernel
     expansion: Positive
@@ -30,12 +90,8 @@ class InvertedResidual(InvertedBottleneck):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def gates_before_activation(self, channels: int) -> bool:
-        return self.expanded_channels(channels) != channels
-
     def modules(self, channels: int) -> int:
-        expands = self.expanded_channels(channels) != channels
-        items = 9 if expands else 6  # an identity stands where there is no gate
+        items = 9 if self.expanded_channels(channels) != channels else 6  # an identity stands where there is no gate
         return 3 + items + 4 * self.squeeze_excite
 
 
@@ -62,9 +118,8 @@ class Bneck(InvertedBottleneck):
         return self.expanded
 
     def modules(self, channels: int) -> int:
-        expand = 4 if self.expanded != channels else 0  # container, convolution, norm, activation
-        depthwise, project, containers = 4, 3, 2
-        return containers + expand + depthwise + 6 * self.squeeze_excite + project
+        triples = 2 if self.expanded != channels else 1  # container, convolution, norm, activation
+        return 2 + 4 * triples + 6 * self.squeeze_excite + 3  # two containers; the projection has no activation
 
 
 # The contest team's submission (rows 3 to 5 of its table). 294,854 parameters, 79 layers.

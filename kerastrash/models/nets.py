@@ -21,24 +21,15 @@ from kerastrash.models.base import Row, Rows, allowed_values
 from kerastrash.models.costs import steps
 from kerastrash.settings import did_you_mean
 
-
-def _is_net(value: Any) -> bool:
-    return isinstance(value, tuple) and value != () and all(isinstance(row, Row) for row in value)
-
-
-def _is_kind(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, Row) and bool(vars(value).get("kind"))
-
-
 FAMILIES = (layers, mobilenet_v3, shufflenet_v2, resnet, efficientnet_lite)
-"""The modules that kinds of row and presets are found in; importing one registers its layers with `add_row`."""
+"""The modules that kinds of row and presets are found in."""
+_FOUND = [entry for family in FAMILIES for entry in vars(family).items()]
 PRESETS: Mapping[str, Rows] = MappingProxyType(
-    {name.lower(): rows for family in FAMILIES for name, rows in vars(family).items() if _is_net(rows)}
+    {name.lower(): value for name, value in _FOUND if isinstance(value, tuple) and value and isinstance(value[0], Row)}
 )
-"""The published nets as rows: every constant of a family that is a tuple of rows, by its name in small letters."""
-KINDS: Mapping[str, type[Row]] = MappingProxyType(
-    {kind.kind: kind for family in FAMILIES for kind in vars(family).values() if _is_kind(kind)}
-)
+"""The published nets: every constant of a family that holds rows, by its name in small letters."""
+_ROW_CLASSES = [value for _, value in _FOUND if isinstance(value, type) and issubclass(value, Row)]
+KINDS: Mapping[str, type[Row]] = MappingProxyType({kind.kind: kind for kind in _ROW_CLASSES if "kind" in vars(kind)})
 """The kinds of row by the names that YAML files give them."""
 
 

@@ -22,7 +22,7 @@ from kerastrash.models.base import (
     Where,
     convolution,
 )
-from kerastrash.models.layers import LAST, Conv, MaxPool, Pool, activate, add_row, convolve, normalise
+from kerastrash.models.layers import LAST, Conv, MaxPool, Pool, activate, convolve
 
 
 class Filter(NamedTuple):
@@ -79,6 +79,22 @@ class Residual(StridedRow, abc.ABC):
             return 3 + 3 * convolutions + 4 * self.projects(channels)
         return 2 + 2 * convolutions + 3 * self.projects(channels)
 
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        entered, path = x, self.path()
+        for number, (channels, kernel, stride, _) in enumerate(path, 1):
+            activation = "relu" if number < len(path) else "linear"
+            x = convolve(self, x, f"{name}_conv{number}", channels, kernel, stride, activation)
+        if self.projects(entered.shape[-1]):
+            entered = self._project(entered, f"{name}_shortcut")
+        return activate(layers.Add(name=f"{name}_add")([x, entered]), "relu", f"{name}_activation")
+
+    def _project(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        stride = self.stride
+        if self.pooled_shortcut and stride > 1:
+            # "same" leaves the pixels beyond an odd edge out of the mean, as the reference's ceil_mode does
+            x, stride = layers.AveragePooling2D(2, 2, padding="same", data_format=LAST, name=f"{name}_pool")(x), 1
+        return convolve(self, x, f"{name}_conv", self.channels, 1, stride)
+
 
 @dataclasses.dataclass(frozen=True)
 class BasicBlock(Residual):
@@ -113,27 +129,6 @@ class Bottleneck(Residual):
     def path(self) -> tuple[Filter, ...]:
         squeeze = Filter(self.squeezed, 1, where=Where.INPUT)
         return squeeze, Filter(self.squeezed, 3, self.stride), Filter(self.channels, 1)
-
-
-@add_row.register
-def _(row: Residual, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    shortcut, path = x, row.path()
-    for number, (channels, kernel, stride, _) in enumerate(path, 1):
-        x = convolve(x, channels, kernel, stride, f"{name}_conv{number}", row.padding)
-        x = normalise(x, row.epsilon, f"{name}_conv{number}_bn")
-        if number < len(path):
-            x = activate(x, "relu", f"{name}_conv{number}_activation")
-    if row.projects(shortcut.shape[-1]):
-        shortcut = _project(row, shortcut, f"{name}_shortcut")
-    return activate(layers.Add(name=f"{name}_add")([x, shortcut]), "relu", f"{name}_activation")
-
-
-def _project(row: Residual, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    stride = row.stride
-    if row.pooled_shortcut and stride > 1:
-        # "same" leaves the pixels beyond an odd edge out of the mean, as the reference's ceil_mode does
-        x, stride = layers.AveragePooling2D(2, 2, padding="same", data_format=LAST, name=f"{name}_pool")(x), 1
-    return normalise(convolve(x, row.channels, 1, stride, f"{name}_conv", row.padding), row.epsilon, f"{name}_bn")
 
 
 # 11,179,590 parameters (11,689,512 at 1000 classes), 68 layers.

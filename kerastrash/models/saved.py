@@ -17,13 +17,11 @@ from kerastrash.errors import ModelError
 from kerastrash.files import atomic_path
 
 CONFIG = "config.json"
-CONFIG_LIMIT = 64 * 2**20
-"""Bytes: the largest net here needs a few hundred kilobytes; a bomb declares gigabytes."""
+CONFIG_LIMIT = 64 * 2**20  # bytes: the largest net here needs a few hundred kilobytes; a bomb declares gigabytes
 
 DESCRIPTION = "kerastrash.json"
 """The member in which a zip archive, a `.keras` file or one joined to a model file's end, says what the net gives."""
-DESCRIPTION_LIMIT = 2**20
-"""Bytes: room for thousands of classes."""
+DESCRIPTION_LIMIT = 2**20  # bytes: room for thousands of classes
 
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
 """What reading a damaged zip archive raises."""
@@ -149,7 +147,8 @@ def _foreign_names(value: Any) -> Iterator[str]:
     """Names each class or function in a config, at any depth, that is not a harmless one of Keras's own."""
     if isinstance(value, dict):
         if "class_name" in value and not _is_stock(value):
-            yield _full_name(value)
+            name = value.get("config") if value["class_name"] == "function" else value["class_name"]
+            yield ".".join(str(part) for part in (value.get("module"), name) if part)
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
@@ -170,8 +169,3 @@ def _is_stock(entry: dict[str, Any]) -> bool:
         return False
     parts = module.removeprefix("keras.src.").removeprefix("keras.").split(".")
     return module == "keras" or (module.startswith("keras.") and parts[0] in MODULES)
-
-
-def _full_name(entry: dict[str, Any]) -> str:
-    name = entry.get("config") if entry["class_name"] == "function" else entry["class_name"]
-    return ".".join(str(part) for part in (entry.get("module"), name) if part)

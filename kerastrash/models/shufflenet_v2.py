@@ -22,7 +22,7 @@ from kerastrash.models.base import (
     Where,
     convolution,
 )
-from kerastrash.models.layers import Conv, MaxPool, Pool, activate, add_row, convolve, filter_channels, normalise
+from kerastrash.models.layers import Conv, MaxPool, Pool, convolve
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,30 +70,23 @@ class ShuffleUnit(StridedRow):
             )
         return self.channels
 
+    def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        if self.stride == 1:
+            kept, x = x[..., : self.half], x[..., self.half :]
+        else:
+            kept = self._filter_and_project(x, f"{name}_branch1")
+        x = convolve(self, x, f"{name}_branch2_expand", self.half, activation="relu")
+        x = self._filter_and_project(x, f"{name}_branch2")
+        x = layers.Concatenate(name=f"{name}_concatenate")([kept, x])
+        _, height, width, channels = x.shape
+        # the first channel of each half, then the second of each, and so on
+        x = layers.Reshape((height, width, 2, channels // 2), name=f"{name}_shuffle_split")(x)
+        x = layers.Permute((1, 2, 4, 3), name=f"{name}_shuffle_swap")(x)
+        return layers.Reshape((height, width, channels), name=f"{name}_shuffle_join")(x)
 
-@add_row.register
-def _(row: ShuffleUnit, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    if row.stride == 1:
-        kept, x = x[..., : row.half], x[..., row.half :]
-    else:
-        kept = _filter_and_project(row, x, f"{name}_branch1")
-    x = normalise(convolve(x, row.half, 1, 1, f"{name}_branch2_expand"), row.epsilon, f"{name}_branch2_expand_bn")
-    x = _filter_and_project(row, activate(x, "relu", f"{name}_branch2_expand_activation"), f"{name}_branch2")
-    return _shuffle(layers.Concatenate(name=f"{name}_concatenate")([kept, x]), f"{name}_shuffle")
-
-
-def _filter_and_project(row: ShuffleUnit, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = filter_channels(x, row.kernel, row.stride, f"{name}_depthwise", row.padding)
-    x = convolve(normalise(x, row.epsilon, f"{name}_depthwise_bn"), row.half, 1, 1, f"{name}_project")
-    return activate(normalise(x, row.epsilon, f"{name}_project_bn"), "relu", f"{name}_project_activation")
-
-
-def _shuffle(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    """Interleaves the two halves of the channels: the first of each, then the second of each, and so on."""
-    _, height, width, channels = x.shape
-    x = layers.Reshape((height, width, 2, channels // 2), name=f"{name}_split")(x)
-    x = layers.Permute((1, 2, 4, 3), name=f"{name}_swap")(x)
-    return layers.Reshape((height, width, channels), name=f"{name}_join")(x)
+    def _filter_and_project(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        x = convolve(self, x, f"{name}_depthwise", None, self.kernel, self.stride)
+        return convolve(self, x, f"{name}_project", self.half, activation="relu")
 
 
 # 347,942 parameters (1,366,792 at 1000 classes).
