@@ -1,15 +1,28 @@
-"""The settings of a search and of a comparison; each is an option of the command and a key of its `--config` YAML."""
+"""The settings of a search and of a comparison, each an option of the command and a key of its `--config` YAML; and
+what the search may choose from, how that is declared to KerasTuner, and the net and recipe of one choice.
+
+A net of the space has the shape of the contest's: a 3x3 stem of 16 channels, one block at stride 1, `stages` stages
+whose first block halves the resolution, a 1x1 head, pooling. A stage's settings exist only while the stage does.
+Where the search is given a net of its own, its rows are made wider or narrower, deeper or shallower instead.
+"""
 
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kerastrash.data.config import DataConfig
 from kerastrash.errors import require
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Loss, Recipe
 
+if TYPE_CHECKING:
+    import keras_tuner
+
+    from kerastrash.models import Rows
+
 STAGE_CHANNELS = (24, 40, 80, 112, 160)
+HEAD_CHANNELS = 480
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,66 @@ class Space:
         require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")
 
 
+def declare(
+    hp: "keras_tuner.HyperParameters", space: Space, input_sizes: tuple[int, ...], net: str | None = None
+) -> None:
+    """Declares every hyperparameter; those of stage i only while there are more than i stages.
+
+    Args:
+        net: a preset or a .yaml file of rows, of which width and depth are searched; None for the space's own shape.
+    """
+    hp.Choice("input_size", list(input_sizes))
+    hp.Choice("width", list(space.widths))
+    hp.Choice("n_select", list(space.n_select))
+    hp.Choice("loss", list(space.losses))
+    hp.Choice("batch_size", list(space.batch_sizes))
+    low, high = space.learning_rates
+    if low == high:
+        hp.Fixed("learning_rate", low)
+    else:
+        hp.Float("learning_rate", low, high, sampling="log")
+    if net is not None:
+        hp.Choice("depth", list(space.depths))
+        return
+    hp.Choice("stages", list(space.stages))
+    for stage in range(max(space.stages)):
+        with hp.conditional_scope("stages", [count for count in space.stages if count > stage]):
+            hp.Choice(f"repeats_{stage}", list(space.repeats))
+            hp.Choice(f"kernel_{stage}", list(space.kernels))
+            hp.Choice(f"expansion_{stage}", list(space.expansions))
+            hp.Choice(f"squeeze_excite_{stage}", list(space.squeeze_excite))
+            hp.Choice(f"hard_swish_{stage}", list(space.hard_swish))
+
+
+def rows_of(values: dict[str, Any], net: str | None = None) -> "Rows":
+    """The rows of the net that the hyperparameter values describe, of the given net or of the space's own shape."""
+    from kerastrash.models import Conv, InvertedResidual, Pool, resolve_rows, scale_rows  # loads Keras
+
+    if net is not None:
+        return scale_rows(resolve_rows(net), values["width"], values["depth"])
+    rows: list = [Conv(16, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 1, 16, False, False, 1)]
+    for stage in range(values["stages"]):
+        rows += [
+            InvertedResidual(
+                kernel=values[f"kernel_{stage}"],
+                expansion=values[f"expansion_{stage}"],
+                channels=STAGE_CHANNELS[stage],
+                squeeze_excite=bool(values[f"squeeze_excite_{stage}"]),
+                hard_swish=bool(values[f"hard_swish_{stage}"]),
+                stride=2 if block == 0 else 1,
+            )
+            for block in range(values[f"repeats_{stage}"])
+        ]
+    rows += [Conv(HEAD_CHANNELS), Pool()]
+    return scale_rows(tuple(rows), width=values["width"])
+
+
+def recipe_of(values: dict[str, Any], base: Recipe) -> Recipe:
+    """The base recipe with what the search chooses put in."""
+    names = ("n_select", "loss", "learning_rate", "batch_size")
+    return dataclasses.replace(base, **{name: values[name] for name in names})
+
+
 @dataclass(frozen=True, kw_only=True)
 class TuneConfig:
     """Search depth, width and recipe of a net by Hyperband, train and score the best, and write runs/NAME."""
@@ -94,7 +167,10 @@ class TuneConfig:
     def __post_init__(self) -> None:
         require(len(self.input_sizes) > 0, "input_sizes", self.input_sizes, "must name at least one size")
         if self.net:
-            _check_sizes(self.net, self.input_sizes)
+            from kerastrash.models import map_sizes, resolve_rows  # loads Keras
+
+            for size in self.input_sizes:  # of which no multiplier adds a halving
+                map_sizes(resolve_rows(self.net), size)
         require(self.max_epochs >= 1, "max_epochs", self.max_epochs, "must be at least 1")
         require(self.factor >= 2, "factor", self.factor, "must be at least 2")
         require(self.iterations >= 1, "iterations", self.iterations, "must be at least 1")
@@ -102,22 +178,11 @@ class TuneConfig:
 
     @property
     def usual_name(self) -> str:
-        """The name of the run's folder where none is given."""
-        return default_name(self.data.data)
-
-
-def _check_sizes(net: str, sizes: tuple[int, ...]) -> None:
-    """Raises ModelError where the net runs out of pixels at a size; no multiplier adds a halving."""
-    from kerastrash.models import map_sizes, resolve_rows  # loads Keras, which the settings alone do not need
-
-    for size in sizes:
-        map_sizes(resolve_rows(net), size)
-
-
-def default_name(data: str) -> str:
-    """A run's name from its data: the folder's name, or folder and stem of a file, or `sample`."""
-    path = Path(data).resolve()
-    return data if data == "sample" else f"{path.parent.name}-{path.stem}" if path.suffix else path.name
+        """The name of the run's folder where none is given: the data's folder, or folder and stem of a file."""
+        path = Path(self.data.data).resolve()
+        if self.data.data == "sample":
+            return "sample"
+        return f"{path.parent.name}-{path.stem}" if path.suffix else path.name
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,14 @@ class LimitedOracle(HyperbandOracle):
     """Draws only values that `admissible` accepts and that no trial had before.
 
     Where the space holds no more of them, a bracket begins with those that it has, and promotes a smaller share.
+
+    Args:
+        admissible: tells whether the net of some values may be trained.
+        settings: max_epochs, factor and hyperband_iterations.
     """
 
     def __init__(self, admissible: Callable[[Values], bool], seed: int, **settings):
-        super().__init__(seed=seed, **settings)
+        super().__init__(objective=keras_tuner.Objective(OBJECTIVE, "min"), seed=seed, **settings)
         self.seed = self._seed_state = seed  # KerasTuner takes 0 for no seed, and draws one
         self.admissible = admissible
         self._max_collisions = DRAWS
@@ -91,8 +95,6 @@ class Hyperband(keras_tuner.Hyperband):
     Args:
         declare: declares the hyperparameters on a `keras_tuner.HyperParameters`.
         run_trial_at: trains one trial; must be repeatable and must not raise for a failed one.
-        admissible: tells whether the net of some values may be trained.
-        max_epochs, factor, iterations, seed: Hyperband's own settings.
         folder: KerasTuner's files go here; an earlier content is replaced.
     """
 
@@ -100,22 +102,10 @@ class Hyperband(keras_tuner.Hyperband):
         self,
         declare: Callable[[keras_tuner.HyperParameters], None],
         run_trial_at: Callable[[str, Values, Rung], float],
-        admissible: Callable[[Values], bool],
-        max_epochs: int,
-        factor: int,
-        iterations: int,
-        seed: int,
+        oracle: LimitedOracle,
         folder: Path,
     ):
         self.run_trial_at = run_trial_at
-        oracle = LimitedOracle(
-            admissible,
-            objective=keras_tuner.Objective(OBJECTIVE, "min"),
-            max_epochs=max_epochs,
-            factor=factor,
-            hyperband_iterations=iterations,
-            seed=seed,
-        )
         # Past keras_tuner.Hyperband's constructor, which would make an oracle of its own.
         super(keras_tuner.Hyperband, self).__init__(
             oracle=oracle, hypermodel=declare, directory=folder.parent, project_name=folder.name, overwrite=True

@@ -14,12 +14,9 @@ from kerastrash.files import read_csv, write_csv
 from kerastrash.jobs import LOG, ChildProcesses, Engine, JobResult, digest, run
 from kerastrash.models import macs, map_sizes, parameters
 from kerastrash.training.checkpoint import METRICS
-from tuners.config import TuneConfig
-from tuners.oracle import FAILED_SCORE, Hyperband, Rung, Values
-from tuners.space import declare, recipe_of, rows_of
+from tuners.config import TuneConfig, declare, recipe_of, rows_of
+from tuners.oracle import FAILED_SCORE, Hyperband, LimitedOracle, Rung, Values
 from tuners.trial import TrialSettings, trial_job
-
-TRIALS, TRIALS_CSV = "trials", "trials.csv"
 
 
 @dataclass(frozen=True)
@@ -64,17 +61,20 @@ class Search:
             ConfigError: no net of the space is within the limits, or a stored trial was made with anything else.
         """
         config = self.config
+        oracle = LimitedOracle(
+            self.is_admissible,
+            config.seed,
+            max_epochs=config.max_epochs,
+            factor=config.factor,
+            hyperband_iterations=config.iterations,
+        )
         tuner = Hyperband(
             declare=lambda hp: declare(hp, config.space, tuple(self.datasets), config.net),
             run_trial_at=self._run_trial,
-            admissible=self.is_admissible,
-            max_epochs=config.max_epochs,
-            factor=config.factor,
-            iterations=config.iterations,
-            seed=config.seed,
+            oracle=oracle,
             folder=self.folder / "hyperband",
         )
-        plan = tuner.oracle.plan()
+        plan = oracle.plan()
         self._planned_trials = sum(trials for trials, _ in plan)
         with progress_bar() as self._bar:
             epochs = sum(trials * epochs for trials, epochs in plan)
@@ -112,13 +112,20 @@ class Search:
     def _run_trial(self, name: str, values: Values, rung: Rung) -> float:
         parent = next((trial for trial in self.trials if trial.name == rung.parent), None)
         # Named by content: a search that goes another way, as a trial failed and now does not, finds what is its own.
-        folder = self.folder / TRIALS / digest((values, rung.epochs, parent and parent.folder.name))
+        folder = self.folder / "trials" / digest((values, rung.epochs, parent and parent.folder.name))
         done = self._bar.tasks[self._task].completed
         trial = Trial(name, values, rung, self._result(values, rung, folder, parent, done), folder)
         self.trials.append(trial)
-        write_trials(self.trials, self.folder / TRIALS_CSV)
-        self._bar.update(self._task, completed=done + rung.epochs - rung.initial_epoch, note=self._note())
-        self._tell(trial)
+        write_trials(self.trials, self.folder / "trials.csv")
+        finished = [trial.score for trial in self.trials if trial.result.finished]
+        best = f", best score {min(finished):.4f}" if finished else ""
+        note = f"trial {len(self.trials)}/{self._planned_trials}{best}"
+        self._bar.update(self._task, completed=done + rung.epochs - rung.initial_epoch, note=note)
+        if not trial.result.finished:
+            self._say(f"[red]trial {name} failed:[/] {escape(trial.result.reason)}")
+        elif not self._bar.console.is_terminal:
+            value = trial.result.value
+            self._say(f"trial {name}: score {trial.score:.4f}, F1 {value['f1']:.4f}, {value['time_ms']:.2f} ms")
         return trial.score
 
     def _result(self, values: Values, rung: Rung, folder: Path, parent: Trial | None, done: float) -> JobResult:
@@ -131,18 +138,6 @@ class Search:
             self._bar.update(self._task, completed=done + epochs)
 
         return run(trial_job(settings, self.datasets[settings.input_size], folder), self.engine, show)
-
-    def _note(self) -> str:
-        finished = [trial.score for trial in self.trials if trial.result.finished]
-        best = f", best score {min(finished):.4f}" if finished else ""
-        return f"trial {len(self.trials)}/{self._planned_trials}{best}"
-
-    def _tell(self, trial: Trial) -> None:
-        if not trial.result.finished:
-            self._say(f"[red]trial {trial.name} failed:[/] {escape(trial.result.reason)}")
-        elif not self._bar.console.is_terminal:
-            value = trial.result.value
-            self._say(f"trial {trial.name}: score {trial.score:.4f}, F1 {value['f1']:.4f}, {value['time_ms']:.2f} ms")
 
     def _say(self, text: str) -> None:
         self._bar.console.print(text, highlight=False, soft_wrap=True)

@@ -1,26 +1,32 @@
 """A trial is a job: `run_trial(settings, folder)` times and trains one net, with all of its state in its folder.
 
-Who runs it, in which process and on which machine, is the engine's business.
+Who runs it, in which process and on which machine, is the engine's business. The time of an architecture is measured
+once and kept: its runtime and a baseline's, in turns, on test crops. A measurement is reused by every search with the
+same clock, data, device and versions, which makes a search repeatable to the bit. The baseline is timed in the runtime
+and the dtype policy of the net, as in the score of the one that the search finds.
 """
 
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from kerastrash.backends import fix_threads
+from kerastrash.backends import device_description, fix_threads, limited_threads
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset, prepare
-from kerastrash.files import copy_file
+from kerastrash.export.formats import FORMATS
+from kerastrash.files import copy_file, read_json, sha256, write_json
 from kerastrash.jobs import Job, digest, versions
-from kerastrash.models import Rows, build_model, layers, macs, parameters
+from kerastrash.models import Rows, build_model, dump_rows, layers, macs, parameters
+from kerastrash.scoring.baseline import BASELINE, INFERENCE, MODEL, measure_beside_baseline, opened_in_runtime
 from kerastrash.scoring.config import ClockConfig
+from kerastrash.scoring.formula import reference_for
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe
-from tuners.latency import latency_of
 
 
 @dataclass(frozen=True)
@@ -69,14 +75,16 @@ def run_trial(settings: TrialSettings, folder: Path) -> dict[str, Any]:
     fix_threads(settings.clock.threads)
     rows, size = settings.rows, settings.input_size
     dataset = prepare(settings.data, size)
-    latency = latency_of(
-        rows, settings.recipe.dtype_policy, dataset, settings.data, settings.clock, settings.latency_folder
-    )
-    if settings.parent:
-        continue_from(folder.parent / settings.parent, folder)
+    latency = latency_of(settings, dataset)
+    if settings.parent and not (folder / LAST).exists():
+        for name in (METRICS, BEST, LAST):  # the file that marks the copy as complete goes last
+            copy_file(folder.parent / settings.parent / name, folder / name)
     trained = train_trial(settings, folder, dataset)
     images, classes = len(dataset.split("test")), len(dataset.classes)
-    reference = latency.reference(images, settings.clock)
+    baseline_s = latency.baseline_ms * images / 1000
+    reference = reference_for(
+        settings.clock.reference, baseline_s, latency.measured_as, latency.baseline_f1, latency.f1_source
+    )
     time_s = latency.median_ms * images / 1000
     return {
         "score": reference.score(trained["f1"], time_s),
@@ -104,9 +112,50 @@ def train_trial(settings: TrialSettings, folder: Path, dataset: Dataset | None =
     return {"f1": trained.f1, "best_epoch": trained.best_epoch, "epochs": trained.epochs}
 
 
-def continue_from(parent: Path, folder: Path) -> None:
-    """Copies the parent's training state, momentum and epoch included, unless the trial has one of its own."""
-    if (folder / LAST).exists():
-        return
-    for name in (METRICS, BEST, LAST):  # the file that marks the copy as complete goes last
-        copy_file(parent / name, folder / name)
+@dataclass(frozen=True)
+class Latency:
+    """Median milliseconds an image at batch 1, of a net and of the baseline beside it; the baseline's F1."""
+
+    median_ms: float
+    baseline_ms: float
+    baseline_f1: float
+    """On the val split, of a trained one."""
+    f1_source: str
+    measured_as: str
+
+
+def latency_of(settings: TrialSettings, dataset: Dataset) -> Latency:
+    """The stored latency of the architecture, or a new measurement, which is stored in `settings.latency_folder`.
+
+    Args:
+        dataset: at the net's input size.
+    """
+    clock, policy = settings.clock, settings.recipe.dtype_policy
+    path = settings.latency_folder / f"{architecture_key(settings.rows, policy, dataset, clock)}.json"
+    if path.exists():
+        return Latency(**read_json(path))
+    model = build_model(settings.rows, dataset.input_size, classes=len(dataset.classes))
+    with limited_threads(clock.threads), tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
+        timed = opened_in_runtime(model, clock, Path(name) / MODEL, policy)
+        beside = measure_beside_baseline(timed, dataset.split("test"), clock, settings.data, "val", Path(name))
+    ms = {net: timing.median_ms for net, timing in beside.times[INFERENCE].items()}
+    latency = Latency(ms[MODEL], ms[BASELINE], beside.f1, beside.f1_source, beside.measured_as)
+    write_json(path, asdict(latency))
+    return latency
+
+
+def architecture_key(rows: Rows, dtype_policy: str, dataset: Dataset, clock: ClockConfig) -> str:
+    """Names an architecture under a clock, on this device; weights and recipe do not matter for time."""
+    baseline = Path(clock.baseline_net)
+    data = (dataset.fingerprint, dataset.input_size, len(dataset.classes), dataset.splits["val"].tolist())
+    return digest(
+        {
+            "net": (dump_rows(rows), dtype_policy),
+            "clock": clock,
+            "baseline": sha256(baseline) if baseline.is_file() else None,
+            "device": device_description(),
+            "backend": keras.backend.backend(),
+            "versions": FORMATS[clock.runtime].versions(),
+            "data": data,
+        }
+    )

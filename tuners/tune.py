@@ -5,27 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.markup import escape
-
 from kerastrash.backends import fix_threads
-from kerastrash.console import console, say, track
+from kerastrash.console import say, track
 from kerastrash.data import DataConfig, prepare
+from kerastrash.export.writing import open_as
 from kerastrash.files import copy_file, write_json, write_text
 from kerastrash.jobs import ChildProcesses, run
 from kerastrash.models import dump_rows
 from kerastrash.reports.data import print_summary
 from kerastrash.reports.run import TrialRow, write_report
 from kerastrash.runs import open_run, run_folder
-from kerastrash.scoring.baseline import resolve_runtime
+from kerastrash.scoring.baseline import open_baseline, resolve_runtime
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 from kerastrash.training.checkpoint import BEST, METRICS
 from tuners.config import TuneConfig
-from tuners.latency import check_clock
 from tuners.search import Search, Trial, best_trial
-from tuners.trial import TrialSettings, trial_job
-
-SCORE, NET = "score.json", "best.yaml"
+from tuners.trial import trial_job
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,10 @@ def tune(config: TuneConfig) -> Tuned:
     place = run_folder(config.runs, config.name, config.usual_name, config, free)
     with open_run(place, config, free) as folder:
         datasets = {size: prepare(config.data, size, track) for size in config.input_sizes}
-        print_summary(next(iter(datasets.values())))
-        check_clock(config.clock, config.data, len(next(iter(datasets.values())).classes))
+        dataset = datasets[config.input_sizes[0]]
+        print_summary(dataset)
+        clock = config.clock  # opened once, so that what would fail every trial is said now
+        open_as(open_baseline(clock, config.data, "val", len(dataset.classes)).model, clock.runtime, clock.threads)
         search = Search(config, folder, datasets)
         trials = search.run()
         best = best_trial(trials)
@@ -66,31 +64,30 @@ def tune(config: TuneConfig) -> Tuned:
 
 
 def finish_best(search: Search, best: Trial) -> str:
-    """Puts the best trial's model, or one trained anew that is no worse, into the run; says which it is, and why."""
+    """Puts the best trial's model, or one trained anew that is no worse, into the run; says which it is, and why.
+
+    The better one is that with the higher macro F1 on the validation split.
+    """
     settings = search.settings_of(best.values, best.rung, None)
-    folder, origin = best.folder, "as the trial left it"
-    if search.config.retrain_epochs:
-        folder, origin = _better(search, best, settings)
-        console.print(f"trial {best.name}, {escape(origin)}", soft_wrap=True, highlight=False)
+    folder, origin, epochs = best.folder, "as the trial left it", search.config.retrain_epochs
+    if epochs:
+        anew = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, epochs=epochs), until=epochs)
+        place = search.folder / f"retrained-{epochs}"
+        result = run(trial_job(anew, search.datasets[anew.input_size], place, "train_trial"), ChildProcesses())
+        if result.finished:
+            f1, before = result.value["f1"], best.result.value["f1"]
+            figures = f"(validation F1 {f1:.4f}, the trial's {before:.4f})"
+            if f1 < before:
+                origin += f": trained anew for {epochs} epochs it is worse {figures}"
+            else:
+                folder, origin = place, f"trained anew for {epochs} epochs {figures}"
+        else:
+            origin += f", as it could not be trained anew: {result.reason}"
+        say(f"trial {best.name}, {origin}")
     for name in (BEST, METRICS):
         copy_file(folder / name, search.folder / name)
-    write_text(search.folder / NET, dump_rows(settings.rows))
+    write_text(search.folder / "best.yaml", dump_rows(settings.rows))
     return origin
-
-
-def _better(search: Search, best: Trial, settings: TrialSettings) -> tuple[Path, str]:
-    """The folder of the trial's net or of one trained anew, by macro F1 on the validation split; which, and why."""
-    epochs = search.config.retrain_epochs
-    folder = search.folder / f"retrained-{epochs}"
-    anew = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, epochs=epochs), until=epochs)
-    result = run(trial_job(anew, search.datasets[anew.input_size], folder, "train_trial"), ChildProcesses())
-    if not result.finished:
-        return best.folder, f"as the trial left it, as it could not be trained anew: {result.reason}"
-    f1, before = result.value["f1"], best.result.value["f1"]
-    figures = f"(validation F1 {f1:.4f}, the trial's {before:.4f})"
-    if f1 < before:
-        return best.folder, f"as the trial left it: trained anew for {epochs} epochs it is worse {figures}"
-    return folder, f"trained anew for {epochs} epochs {figures}"
 
 
 def score_run(
@@ -103,6 +100,6 @@ def score_run(
     """
     say(f"scoring {folder / BEST} on the test split")
     score = score_model(ScoreConfig(model=folder / BEST, data=data, clock=clock))
-    write_json(folder / SCORE, score.settings())
+    write_json(folder / "score.json", score.settings())
     write_report(folder, score, origin, trials, best)
     return score

@@ -33,7 +33,7 @@ CLASSES = ("blue", "green", "red")
 def config(coloured) -> ScoreConfig:
     """Thirty images of three colours, and an untrained net that tells them apart by chance."""
     if keras.backend.backend() != "torch":
-        pytest.skip("other backends take their threads before they start: tests/scripts/test_score.py runs them")
+        pytest.skip("other backends take their threads before they start: tests/scripts/test_models.py runs them")
     folder = coloured
     keras.utils.set_random_seed(8)
     build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "scored.keras")

@@ -3,7 +3,7 @@
 import pytest
 
 from kerastrash.errors import ConfigError
-from tuners.oracle import FAILED_SCORE, Hyperband
+from tuners.oracle import FAILED_SCORE, Hyperband, LimitedOracle
 
 
 def declare(hp):
@@ -26,8 +26,9 @@ def search(folder, score, admissible=lambda values: True, max_epochs=9, seed=3, 
         calls.append((name, values, rung, result))
         return result
 
-    tuner = Hyperband(declare, run_trial_at, admissible, max_epochs, 3, 1, seed, folder / "hyperband")
-    plan = tuner.oracle.plan()
+    oracle = LimitedOracle(admissible, seed, max_epochs=max_epochs, factor=3, hyperband_iterations=1)
+    tuner = Hyperband(declare, run_trial_at, oracle, folder / "hyperband")
+    plan = oracle.plan()
     tuner.search(verbose=0)
     return calls, plan
 

@@ -8,8 +8,7 @@ import pytest
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.models import build_model, dump_rows, macs, parameters, preset, preset_names, scale_rows
 from kerastrash.training.recipe import Recipe
-from tuners.config import Space, TuneConfig
-from tuners.space import declare, recipe_of, rows_of
+from tuners.config import Space, TuneConfig, declare, recipe_of, rows_of
 
 
 def draw(seed, space=Space(), sizes=(48, 64), net=None):  # noqa: B008

@@ -7,15 +7,14 @@ import pytest
 
 from kerastrash.data import Dataset, prepare
 from kerastrash.export.format import Format
-from kerastrash.files import read_csv, write_json
+from kerastrash.files import read_csv, read_json, write_json
 from kerastrash.jobs import LOG, ChildProcesses, run
 from kerastrash.models import macs, parameters
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.formula import score
 from kerastrash.training.recipe import Recipe
-from tuners import latency
-from tuners.trial import TrialSettings, trial_job
+from tuners.trial import Latency, TrialSettings, architecture_key, latency_of, trial_job
 
 ROWS = (Conv(8, kernel=3, stride=2), Pool())
 
@@ -49,7 +48,7 @@ def test_a_trial_gives_its_figures_and_reports_its_epochs(settings, dataset, tmp
     assert (value["f1"], value["best_epoch"]) == (max(f1s), 1 + f1s.index(max(f1s)))
     assert (value["parameters"], value["macs"]) == (parameters(ROWS, 3), macs(ROWS, 16, 3))
     (measured,) = (tmp_path / "latency").iterdir()
-    times = latency.Latency(**latency.read_json(measured))
+    times = Latency(**read_json(measured))
     images = len(dataset.split("test"))
     assert value["time_ms"] == times.median_ms > 0
     assert (value["time_s"], value["baseline_time_s"]) == pytest.approx(
@@ -72,7 +71,7 @@ def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monke
     clock = dataclasses.replace(settings.clock, baseline_net=str(net))
 
     def key(rows=ROWS, dtype_policy="float32", data=dataset, clock=clock):
-        return latency.architecture_key(rows, dtype_policy, data, clock)
+        return architecture_key(rows, dtype_policy, data, clock)
 
     keys = [
         key(),
@@ -92,9 +91,11 @@ def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monke
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "float32"])
 def test_the_baseline_is_timed_in_the_dtype_policy_of_the_net(settings, dataset, tmp_path, policy):
     clock = dataclasses.replace(settings.clock, runtime="keras")
+    recipe = dataclasses.replace(settings.recipe, dtype_policy=policy)
+    timed = dataclasses.replace(settings, clock=clock, recipe=recipe)
     keras.config.set_dtype_policy("mixed_bfloat16")  # as a training in this process leaves it
     try:
-        times = latency.latency_of(ROWS, policy, dataset, settings.data, clock, tmp_path / "latency")
+        times = latency_of(timed, dataset)
     finally:
         keras.config.set_dtype_policy("float32")
     assert ("px, mixed_bfloat16, keras-" in times.measured_as) is (policy == "mixed_bfloat16")
@@ -102,7 +103,7 @@ def test_the_baseline_is_timed_in_the_dtype_policy_of_the_net(settings, dataset,
 
 
 def test_a_time_that_was_stored_is_used(settings, dataset, tmp_path):
-    stored = latency.Latency(1.0, 2.0, 0.7, "published", "there")
-    key = latency.architecture_key(ROWS, "float32", dataset, settings.clock)
-    write_json(tmp_path / f"{key}.json", dataclasses.asdict(stored))
-    assert latency.latency_of(ROWS, "float32", dataset, settings.data, settings.clock, tmp_path) == stored
+    stored = Latency(1.0, 2.0, 0.7, "published", "there")
+    key = architecture_key(ROWS, "float32", dataset, settings.clock)
+    write_json(settings.latency_folder / f"{key}.json", dataclasses.asdict(stored))
+    assert latency_of(settings, dataset) == stored
