@@ -19,6 +19,7 @@ from kerastrash.export.writing import open_as
 from kerastrash.files import read_json, sha256, write_json
 from kerastrash.jobs import digest
 from kerastrash.models import Rows, build_model, dump_rows
+from kerastrash.scoring import Reference, reference_for
 from kerastrash.scoring.baseline import (
     BASELINE,
     INFERENCE,
@@ -28,7 +29,6 @@ from kerastrash.scoring.baseline import (
     opened_in_runtime,
 )
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.formula import Reference, reference_for
 
 
 @dataclass(frozen=True)
