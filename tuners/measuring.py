@@ -20,12 +20,11 @@ from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import open_as
 from kerastrash.jobs import JobResult
 from kerastrash.reports.comparison import SeedRow, SystemRow, ranked
+from kerastrash.scoring import MEASURED, Reference, measured_reference, reference_for
 from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.formula import MEASURED, Reference, measured_reference, reference_for
-from kerastrash.scoring.report import check_classes
+from kerastrash.scoring.evaluate import check_classes, evaluate
 from tuners.system_jobs import SystemJob
 from tuners.systems import System, Systems
 

@@ -21,9 +21,9 @@ from kerastrash.export.formats import FORMATS
 from kerastrash.files import copy_file, read_json, sha256, write_json
 from kerastrash.jobs import Job, digest, versions
 from kerastrash.models import Rows, build_model, dump_rows, layers, macs, parameters
+from kerastrash.scoring import reference_for
 from kerastrash.scoring.baseline import BASELINE, INFERENCE, MODEL, measure_beside_baseline, opened_in_runtime
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.formula import reference_for
 from kerastrash.training.checkpoint import BEST, LAST, METRICS
 from kerastrash.training.fit import train
 from kerastrash.training.recipe import Recipe

@@ -24,8 +24,7 @@ from kerastrash.reports.scoring import score_tables
 from kerastrash.runs import model_in, open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
-from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.report import check_saved_classes
+from kerastrash.scoring.evaluate import check_saved_classes, evaluate
 from kerastrash.training.fit import Training, train
 from tuners.config import TuneConfig
 from tuners.tune import score_run, tune

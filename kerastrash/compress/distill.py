@@ -22,7 +22,7 @@ from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.files import atomic_path, sha256
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.scoring.report import check_saved_classes
+from kerastrash.scoring.evaluate import check_saved_classes
 from kerastrash.training.batches import CropBatches
 from kerastrash.training.fit import Training, train
 from kerastrash.training.recipe import Recipe

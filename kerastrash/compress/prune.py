@@ -26,8 +26,7 @@ from kerastrash.files import copy_file, read_json, sha256, write_json
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.scoring.clocks import Timing
-from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.report import check_saved_classes
+from kerastrash.scoring.evaluate import check_saved_classes, evaluate
 from kerastrash.settings import to_dict
 from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import train

@@ -21,8 +21,7 @@ from kerastrash.export.writing import staged_model, write_model
 from kerastrash.files import copy_file, sha256
 from kerastrash.models.builder import gives_probabilities
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.report import check_saved_classes
+from kerastrash.scoring.evaluate import check_saved_classes, evaluate
 
 
 @dataclass(frozen=True)

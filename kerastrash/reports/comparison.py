@@ -13,7 +13,7 @@ from rich.text import Text
 from kerastrash.files import write_csv, write_json, write_text
 from kerastrash.reports.pictures import Dot, draw_dots
 from kerastrash.reports.tables import PlainTable, markdown_page, number
-from kerastrash.scoring.formula import Reference
+from kerastrash.scoring import Reference
 
 
 @dataclass(frozen=True)

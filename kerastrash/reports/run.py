@@ -11,7 +11,7 @@ from kerastrash.reports.scoring import accuracy_table, clock_table, confusion_ta
 from kerastrash.reports.sheets import draw_predictions
 from kerastrash.reports.tables import PlainTable, markdown_page
 from kerastrash.runs import environment
-from kerastrash.scoring.formula import MEASURED_ON
+from kerastrash.scoring import MEASURED_ON
 from kerastrash.scoring.report import ScoreReport
 from kerastrash.training.checkpoint import METRICS
 

@@ -13,10 +13,10 @@ from kerastrash.export.formats import FORMATS
 from kerastrash.export.open_net import conditions
 from kerastrash.reports.pictures import COLOURS, Dot, draw_dots, picture
 from kerastrash.reports.tables import PlainTable, number
+from kerastrash.scoring import MEASURED_ON, PUBLISHED_ROWS
 from kerastrash.scoring.adjustment import SHARES, Adjustment
 from kerastrash.scoring.benchmark import Benchmark, BenchmarkRow
 from kerastrash.scoring.evaluate import Evaluation
-from kerastrash.scoring.formula import MEASURED_ON, PUBLISHED_ROWS
 from kerastrash.scoring.report import ScoreReport
 
 

@@ -12,12 +12,12 @@ import keras
 import numpy as np
 
 from kerastrash.console import track
-from kerastrash.data import DataConfig, SplitData, prepare
+from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
+from kerastrash.export.keras_file import keras_runtime
 from kerastrash.metrics import class_counts
 from kerastrash.models.saved import image_size, open_model, save_model
-from kerastrash.scoring.evaluate import Evaluation, judge, logits_of
-from kerastrash.scoring.report import check_saved_classes
+from kerastrash.scoring.evaluate import Evaluation, check_saved_classes, judge, logits_of
 
 SHARES = tuple(tenth / 10 for tenth in range(-10, 11))
 """Shares of the log frequencies that are tried: -1 takes them all away, 0 changes nothing, 1 adds them once."""
@@ -61,42 +61,26 @@ def adjust(source: Path, data: DataConfig, path: Path) -> Adjustment:
     model = open_model(source)
     dataset = prepare(data, image_size(model), track)
     check_saved_classes(model, source, dataset)
-    classifier = _classifier(model, source)
-    counts = class_counts(dataset.split("train").labels, len(dataset.classes))
-    frequencies = counts / counts.sum()
-    val, test = (_judged(model, dataset.split(name), np.log(frequencies)) for name in ("val", "test"))
-    share = best_share([each.macro_f1 for each in val])
-    classifier.bias.assign_add(share * np.log(frequencies))
-    save_model(model, path, dataset.classes)
-    return Adjustment(
-        classes=tuple(dataset.classes),
-        frequencies=tuple(frequencies.tolist()),
-        share=share,
-        val_f1=tuple(each.macro_f1 for each in val),
-        test_f1=tuple(each.macro_f1 for each in test),
-        before=test[SHARES.index(0)],
-        after=test[SHARES.index(share)],
-    )
-
-
-def best_share(f1: list[float]) -> float:
-    """The one of `SHARES` with the highest F1; of equal ones that nearest to 0."""
-    return max(zip(f1, SHARES, strict=True), key=lambda pair: (pair[0], -abs(pair[1])))[1]
-
-
-def _judged(model: keras.Model, part: SplitData, logarithms: np.ndarray) -> list[Evaluation]:
-    """The split's evaluation at each of `SHARES`."""
-    logits = logits_of(model, part)
-    return [judge(part.labels, logits + share * logarithms) for share in SHARES]
-
-
-def _classifier(model: keras.Model, source: Path) -> keras.layers.Dense:
-    """The layer that gives the logits."""
     last = model.layers[-1]
-    linear = isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.linear
-    if not linear:
+    if not (isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.linear):
         raise ModelError(
             f"{source}: ends in {last.name} ({type(last).__name__}); to be adjusted it must end in a Dense layer of "
             "logits with a bias, without softmax"
         )
-    return last
+    counts = class_counts(dataset.split("train").labels, len(dataset.classes))
+    frequencies = counts / counts.sum()
+    judged = []
+    for part in (dataset.split("val"), dataset.split("test")):
+        logits = logits_of(keras_runtime(model), part)
+        judged.append([judge(part.labels, logits + share * np.log(frequencies)) for share in SHARES])
+    val_f1, test_f1 = (tuple(each.macro_f1 for each in evaluations) for evaluations in judged)
+    share = best_share(val_f1)
+    last.bias.assign_add(share * np.log(frequencies))
+    save_model(model, path, dataset.classes)
+    before, after = (judged[1][SHARES.index(each)] for each in (0, share))
+    return Adjustment(dataset.classes, tuple(frequencies.tolist()), share, val_f1, test_f1, before, after)
+
+
+def best_share(f1: tuple[float, ...]) -> float:
+    """The one of `SHARES` with the highest F1; of equal ones that nearest to 0."""
+    return max(zip(f1, SHARES, strict=True), key=lambda pair: (pair[0], -abs(pair[1])))[1]

@@ -3,7 +3,8 @@
 A net and the baseline are timed in turns in one runtime, with as many threads, in one dtype policy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,9 +13,9 @@ import keras
 import numpy as np
 
 from kerastrash.backends import device_description
-from kerastrash.console import console, track
+from kerastrash.console import say, track
 from kerastrash.data import DataConfig, SplitData, prepare, read_crop
-from kerastrash.errors import ModelError
+from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import FORMATS, FormatName, open_runtime
 from kerastrash.export.open_net import conditions
@@ -23,10 +24,11 @@ from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import image_size, open_model, save_model
 from kerastrash.runs import processor_name
+from kerastrash.scoring import BASELINE_F1, GIVEN, MEASURED, PUBLISHED
+from kerastrash.scoring.candidates import Candidate, Way
 from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
 from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.formula import BASELINE_F1, GIVEN, MEASURED, PUBLISHED, Reference, reference_for
 
 INFERENCE, TOTAL = "inference", "total"
 """The clocks: images in memory, or from the files on, with opening the net, decoding, padding and resizing."""
@@ -41,22 +43,16 @@ def resolve_runtime(clock: ClockConfig) -> ClockConfig:
     """
     if clock.runtime != "auto":
         return clock
-    obstacle = _obstacle_to_onnx()
-    runtime = "keras" if obstacle else "onnx"
-    reason = f": {obstacle}" if obstacle else ""
-    console.print(
-        f"nets are timed in {FORMATS[runtime].runtime}{reason}", soft_wrap=True, highlight=False, markup=False
-    )
-    return replace(clock, runtime=runtime)
-
-
-def _obstacle_to_onnx() -> str:
-    """Why nets are not timed in ONNX Runtime; empty where they are."""
-    device = device_description()
+    device, missing = device_description(), FORMATS["onnx"].missing()
+    runtime, reason = "keras", ""
     if device != processor_name():
-        return f"the device is {device}"
-    missing = FORMATS["onnx"].missing()
-    return f"ONNX Runtime is not installed, {missing} brings it" if missing else ""
+        reason = f": the device is {device}"
+    elif missing:
+        reason = f": ONNX Runtime is not installed, {missing} brings it"
+    else:
+        runtime = "onnx"
+    say(f"nets are timed in {FORMATS[runtime].runtime}{reason}")
+    return replace(clock, runtime=runtime)
 
 
 @dataclass(frozen=True)
@@ -104,12 +100,8 @@ def dtype_policy_of(model: keras.Model) -> str:
     return next((name for name in names if name != "float32"), "float32")
 
 
-def file_in_runtime(model: keras.Model, runtime: FormatName, path: Path, dtype_policy: str = "float32") -> Path:
-    """Writes a model as it is to be timed: for Keras in the dtype policy, for any other runtime in float32.
-
-    Args:
-        path: without the suffix, which the format adds.
-    """
+def _file_in_runtime(model: keras.Model, runtime: FormatName, path: Path, dtype_policy: str) -> Path:
+    """Writes a model as it is to be timed, at the path with the format's suffix: only Keras's has the dtype policy."""
     path = path.with_name(path.name + FORMATS[runtime].suffix)
     if runtime != "keras":
         return write_model(model, runtime, path)
@@ -128,8 +120,8 @@ class TimedFile:
 
 
 def opened_in_runtime(model: keras.Model, clock: ClockConfig, path: Path, dtype_policy: str) -> TimedFile:
-    """A model written by `file_in_runtime` and opened in the clock's runtime with its threads."""
-    file = file_in_runtime(model, clock.runtime, path, dtype_policy)
+    """A model written for the clock's runtime, at the path with a suffix, and opened there with the clock's threads."""
+    file = _file_in_runtime(model, clock.runtime, path, dtype_policy)
     return TimedFile(file, open_runtime(file, clock.threads), dtype_policy if clock.runtime == "keras" else "float32")
 
 
@@ -143,11 +135,6 @@ class BesideBaseline:
     """The baseline's."""
     f1_source: str
     measured_as: str
-
-    def reference(self, name: str, images: int, clock: ClockConfig) -> Reference:
-        """What the net is scored against on so many images by the clock of that name."""
-        seconds = self.times[name][BASELINE].seconds(images)
-        return reference_for(clock.reference, seconds, self.measured_as, self.f1, self.f1_source)
 
 
 def measure_beside_baseline(
@@ -175,16 +162,68 @@ def measure_beside_baseline(
     baseline = open_baseline(clock, data, split, timed.net.classes)
     beside = opened_in_runtime(baseline.model, clock, folder / BASELINE, timed.dtype_policy)
     pair = {MODEL: timed, BASELINE: beside}
-    nets = {name: each.net for name, each in pair.items()}
     chosen = spread(len(part), clock.timed_images)
     crops = [part.crops[index] for index in chosen]
     times = {}
     if INFERENCE in clocks:
-        pixels = np.stack([read_crop(crop, nets[BASELINE].input_size) for crop in crops])
+        pixels = np.stack([read_crop(crop, beside.net.input_size) for crop in crops])
         images = {MODEL: part.images[part.indices[chosen]], BASELINE: pixels}
-        times[INFERENCE] = inference_times(nets, images, clock.blocks)
+        times[INFERENCE] = inference_times({name: each.net for name, each in pair.items()}, images, clock.blocks)
     if TOTAL in clocks:
         openers = {name: partial(open_runtime, each.path, clock.threads) for name, each in pair.items()}
         times[TOTAL] = total_times(openers, crops, clock.blocks)
-    about = measured_as(clock, nets[BASELINE], timed.dtype_policy)
+    about = measured_as(clock, beside.net, timed.dtype_policy)
     return BesideBaseline(times, baseline.f1, baseline.f1_source, about)
+
+
+def open_baselines(
+    model: keras.Model, name: str, candidates: Iterable[Candidate], folder: Path, stack: ExitStack
+) -> dict[Way, Candidate]:
+    """The baseline net opened in every way in which files are timed, and in ONNX Runtime where that fails.
+
+    Args:
+        name: as which the net was given.
+        candidates: the open files that it is timed beside.
+        folder: where its files are written.
+        stack: ends its processes.
+    """
+    files: dict[tuple[FormatName, str], Candidate] = {}
+    opened: dict[Way, Candidate] = {}
+
+    def open_in(ways: Iterable[Way]) -> None:
+        for way in track([way for way in dict.fromkeys(ways) if way not in opened], "opening baselines", "processes"):
+            form, backend, threads, policy = way
+            if (form, policy) not in files:
+                files[form, policy] = _baseline_file(model, name, form, policy, folder)
+            opened[way] = replace(files[form, policy], threads=threads, backend=backend)
+            opened[way].open(stack)
+
+    open_in(candidate.way for candidate in candidates)
+    failed = [baseline for baseline in opened.values() if baseline.failure]
+    for each in failed:
+        runtime = FORMATS[each.format].runtime
+        say(f"{name} cannot be timed in {runtime} with {each.threads} threads: {each.failure}")
+    open_in(_fallback(each.threads) for each in failed)
+    return opened
+
+
+def _baseline_file(model: keras.Model, name: str, form: FormatName, policy: str, folder: Path) -> Candidate:
+    try:
+        path, failure = _file_in_runtime(model, form, folder / f"{form}-{policy}", policy), ""
+    except KerastrashError as error:
+        path, failure = None, str(error)
+    return Candidate(Path(name), form, path, policy, failure=failure)
+
+
+def _fallback(threads: int) -> Way:
+    return "onnx", None, threads, "float32"
+
+
+def baseline_of(candidate: Candidate, baselines: Mapping[Way, Candidate]) -> Candidate | None:
+    """The baseline that was timed in the candidate's runtime, else the one in ONNX Runtime; None without either, or
+    where the candidate was not timed."""
+    for way in (candidate.way, _fallback(candidate.threads)):
+        baseline = baselines.get(way)
+        if baseline and 1 in baseline.timings and 1 in candidate.timings:
+            return baseline
+    return None

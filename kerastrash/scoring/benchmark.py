@@ -2,30 +2,33 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastrash.console import console, progress_bar, track
+from kerastrash.console import console, progress_bar, say, track
 from kerastrash.data import Dataset, prepare, read_crop
 from kerastrash.data.records import count_reasons
-from kerastrash.export.formats import FormatName
-from kerastrash.models.saved import image_size
-from kerastrash.scoring.baseline import Baseline, open_baseline
-from kerastrash.scoring.candidates import Baselines, Candidate, model_files, open_all
+from kerastrash.errors import KerastrashError
+from kerastrash.export.format import Description
+from kerastrash.export.formats import FORMATS, FormatName, check_digests, format_of
+from kerastrash.export.writing import write_model
+from kerastrash.models.saved import image_size, open_model, read_description
+from kerastrash.scoring import score
+from kerastrash.scoring.baseline import baseline_of, dtype_policy_of, open_baseline, open_baselines
+from kerastrash.scoring.candidates import Candidate
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread
 from kerastrash.scoring.config import BenchmarkConfig
-from kerastrash.scoring.evaluate import evaluate
-from kerastrash.scoring.formula import score
-from kerastrash.scoring.net_process import NetProcess
-from kerastrash.scoring.report import check_classes
+from kerastrash.scoring.evaluate import check_classes, evaluate
 
 SPLIT = "test"
 WARMUP, BATCH_WARMUP = 10, 3
 """Untimed calls at first, at batch 1 and above."""
+PERCENTILES = ("median_ms", "p90_ms", "p99_ms")
 
 
 @dataclass(frozen=True)
@@ -60,21 +63,21 @@ class BenchmarkRow:
         """The row as plain values, under the names of its columns."""
         values = {name: value for name, value in vars(self).items() if name != "timings"}
         for batch, timing in self.timings.items():
-            end = "" if batch == 1 else f"_batch_{batch}"
-            values |= {f"{name}{end}": getattr(timing, name) for name in ("median_ms", "p90_ms", "p99_ms")}
-            values[f"images_per_s{end}"] = timing.images_per_second
+            figures = [*(getattr(timing, name) for name in PERCENTILES), timing.images_per_second]
+            values |= zip(_time_columns(batch), figures, strict=True)
         return values
 
 
 def benchmark_columns(batches: Sequence[int]) -> list[str]:
     """The columns of benchmark.csv in their order."""
-    times = []
-    for batch in sorted(batches):
-        end = "" if batch == 1 else f"_batch_{batch}"
-        times += [f"{name}{end}" for name in ("median_ms", "p90_ms", "p99_ms", "images_per_s")]
+    times = [name for batch in sorted(batches) for name in _time_columns(batch)]
     names = [name for name in BenchmarkRow.__dataclass_fields__ if name != "timings"]
     before = names.index("file_mb")
     return [*names[:before], *times, *names[before:]]
+
+
+def _time_columns(batch: int) -> list[str]:
+    return [name if batch == 1 else f"{name}_batch_{batch}" for name in (*PERCENTILES, "images_per_s")]
 
 
 @dataclass(frozen=True)
@@ -100,33 +103,65 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
         DataError: the data cannot be used.
         ModelError: the baseline cannot be opened, or was made for other classes.
     """
+    timing = config.timing
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as name, contextlib.ExitStack() as stack:
-        folder = Path(name)
-        candidates = _candidates(config, folder / "models")
-        open_all(candidates, "opening", stack)
+        candidates = candidates_of(config, Path(name) / "models")
+        for candidate in track(candidates, "opening", "processes"):
+            candidate.open(stack)
         datasets = _datasets(candidates, config)
         running = _running(candidates)
         if not running:
             rows = tuple(_row(candidate, None, None, 0) for candidate in candidates)
-            return Benchmark(rows, config.data.data, 0, 0, config.timing.blocks, config.timing.baseline_net)
+            return Benchmark(rows, config.data.data, 0, 0, timing.blocks, timing.baseline_net)
         dataset = next(iter(datasets.values()))
-        baseline = open_baseline(config.timing, config.data, SPLIT, len(dataset.classes))
-        baselines = Baselines(baseline.model, config.timing.baseline_net, running, folder / "baselines", stack)
-        timed = _time_all(running, baselines, image_size(baseline.model), datasets, config)
+        baseline = open_baseline(timing, config.data, SPLIT, len(dataset.classes))
+        beside = open_baselines(baseline.model, timing.baseline_net, running, Path(name) / "baselines", stack)
+        size = image_size(baseline.model)
+        timed = _time_all(running, _running(list(beside.values())), size, datasets, config)
         f1 = _classify(candidates, datasets)
-        rows = tuple(_row(each, f1.get(_answers(each)), baselines.of(each), baseline.f1) for each in candidates)
-        images, about = len(dataset.split(SPLIT)), _describe(config, baseline)
-        left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
-        return Benchmark(rows, dataset.name, images, timed, config.timing.blocks, about, left_out)
+        rows = tuple(_row(each, f1.get(_answers(each)), baseline_of(each, beside), baseline.f1) for each in candidates)
+    about = f"{timing.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
+    left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
+    return Benchmark(rows, dataset.name, len(dataset.split(SPLIT)), timed, timing.blocks, about, left_out)
 
 
-def _candidates(config: BenchmarkConfig, folder: Path) -> list[Candidate]:
+def candidates_of(config: BenchmarkConfig, folder: Path) -> list[Candidate]:
+    """The files of all models in all formats that the settings name, failures included; new ones go into `folder`."""
+    jobs = [(model, name) for model in config.models for name in _formats_of(model, config)]
+    files = [_file(*job, folder / str(number)) for number, job in enumerate(track(jobs, "preparing", "files"))]
     return [
-        Candidate(file, threads, backend)
-        for file in model_files(config, folder)
+        replace(file, threads=threads, backend=backend)
+        for file in files
         for backend in (config.backends if config.backends and file.format == "keras" else (None,))
         for threads in config.threads
     ]
+
+
+def _formats_of(model: Path, config: BenchmarkConfig) -> list[FormatName | None]:
+    """The formats that a model is timed in, None for its own; what is left out of `all` is said."""
+    if config.formats is None or model.suffix != FORMATS["keras"].suffix:
+        return [None]
+    if config.formats != "all":
+        return list(config.formats)
+    missing = {name: FORMATS[name].missing() for name in FORMATS}
+    for name, line in missing.items():
+        if line:
+            say(f"{model} is not timed as {name}: run {line}")
+    return [name for name, line in missing.items() if not line]
+
+
+def _file(model: Path, name: FormatName | None, folder: Path) -> Candidate:
+    try:
+        own = format_of(model).name
+        if own == "keras":
+            check_digests(model)
+        if name in (None, own):
+            return Candidate(model, own, model, dtype_policy_of(open_model(model)) if own == "keras" else "float32")
+        classes = Description.from_json(read_description(model), model).classes
+        path = folder / f"model{FORMATS[name].suffix}"
+        return Candidate(model, name, write_model(open_model(model), name, path, Description(classes)))
+    except KerastrashError as error:
+        return Candidate(model, name, None, failure=str(error))
 
 
 def _running(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -136,18 +171,16 @@ def _running(candidates: Sequence[Candidate]) -> list[Candidate]:
 def _datasets(candidates: Sequence[Candidate], config: BenchmarkConfig) -> dict[int, Dataset]:
     """The data at every size that a net takes; nets for other classes fail."""
     running = _running(candidates)
-    datasets = {
-        size: prepare(config.data, size, track) for size in dict.fromkeys(each.process.input_size for each in running)
-    }
+    sizes = dict.fromkeys(each.net.input_size for each in running)
+    datasets = {size: prepare(config.data, size, track) for size in sizes}
     for each in running:
-        facts = each.process.facts
-        each.attempt(check_classes, facts.classes, facts.description, datasets[facts.input_size], each.file.model)
+        each.attempt(check_classes, each.net.classes, each.net.description, datasets[each.net.input_size], each.model)
     return datasets
 
 
 def _time_all(
     running: Sequence[Candidate],
-    baselines: Baselines,
+    baselines: Sequence[Candidate],
     baseline_size: int,
     datasets: Mapping[int, Dataset],
     config: BenchmarkConfig,
@@ -155,36 +188,29 @@ def _time_all(
     """Times all nets at batch 1, the files at the other batches; returns the number of images."""
     parts = {size: dataset.split(SPLIT) for size, dataset in datasets.items()}
     part = next(iter(parts.values()))
-    chosen = spread(len(part), config.timing.timed_images)
-    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {config.timing.blocks} turns")
+    turns, chosen = config.timing.blocks, spread(len(part), config.timing.timed_images)
+    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {turns} turns")
     pixels = {size: part.images[part.indices[chosen]] for size, part in parts.items()}
     small = np.stack([read_crop(part.crops[index], baseline_size) for index in chosen])
-    images = {each: pixels[each.process.input_size] for each in running}
-    _time({**dict.fromkeys(baselines.running, small), **images}, 1, config.timing.blocks)
+    images = {each: pixels[each.net.input_size] for each in running}
+    _time({**dict.fromkeys(baselines, small), **images}, 1, turns)
     for batch in sorted(set(config.batches) - {1}):
-        remaining = {each: images[each] for each in _running(running)}
-        if remaining:
-            _time(remaining, batch, config.timing.blocks)
+        if remaining := _running(running):
+            _time({each: images[each] for each in remaining}, batch, turns)
     return len(chosen)
 
 
 def _time(images: Mapping[Candidate, np.ndarray], batch: int, turns: int) -> None:
     clocks = {candidate: candidate.time_block for candidate in images}
     warmup = WARMUP if batch == 1 else BATCH_WARMUP
-    with _still_bar(f"timing batch {batch}", len(images) * turns) as advance:
+    bar = progress_bar()
+    bar.live.auto_refresh = False  # drawn when it advances, and not by a thread of its own while a clock runs
+    with bar:
+        task = bar.add_task(f"timing batch {batch}", total=len(images) * turns, unit="blocks", note="")
+        advance = partial(bar.update, task, advance=1, refresh=True)
         seconds = seconds_in_turns(clocks, images, turns, warmup, batch, advance)
     for candidate, values in seconds.items():
         candidate.keep(batch, values)
-
-
-@contextlib.contextmanager
-def _still_bar(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar that is drawn when it advances, and not by a thread of its own while a clock runs."""
-    bar = progress_bar()
-    bar.live.auto_refresh = False
-    with bar:
-        task = bar.add_task(description, total=total, unit="blocks", note="")
-        yield lambda: bar.update(task, advance=1, refresh=True)
 
 
 def _classify(candidates: Sequence[Candidate], datasets: Mapping[int, Dataset]) -> dict[tuple, float]:
@@ -192,50 +218,35 @@ def _classify(candidates: Sequence[Candidate], datasets: Mapping[int, Dataset]) 
     found = {}
     for candidate in track(_running(candidates), "classifying", "files"):
         if _answers(candidate) not in found:
-            f1 = candidate.attempt(_macro_f1, candidate.process, datasets[candidate.process.input_size])
-            found |= {} if f1 is None else {_answers(candidate): f1}
+            part = datasets[candidate.net.input_size].split(SPLIT)
+            if evaluation := candidate.attempt(evaluate, candidate.net, part):
+                found[_answers(candidate)] = evaluation.macro_f1
     return found
-
-
-def _macro_f1(process: NetProcess, dataset: Dataset) -> float:
-    return evaluate(process, dataset.split(SPLIT)).macro_f1
 
 
 def _answers(candidate: Candidate) -> tuple:
     """What candidates with the same answers have in common."""
-    return candidate.file.path, candidate.backend
-
-
-def _describe(config: BenchmarkConfig, baseline: Baseline) -> str:
-    size = image_size(baseline.model)
-    return f"{config.timing.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
+    return candidate.path, candidate.backend
 
 
 def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, baseline_f1: float) -> BenchmarkRow:
-    facts = candidate.process.facts if candidate.process else None
+    net = candidate.net
     time = candidate.timings[1].median_ms if 1 in candidate.timings else None
     baseline_ms = baseline.timings[1].median_ms if baseline else None
-    known = None not in (f1, time, baseline_ms)
+    megabytes = {"file_mb": candidate.bytes, "start_mb": candidate.bytes_before, "peak_mb": candidate.peak_bytes}
     return BenchmarkRow(
-        model=str(candidate.file.model),
-        format=candidate.file.format,
+        model=str(candidate.model),
+        format=candidate.format,
         threads=candidate.threads,
-        runtime=facts.name if facts else "",
-        device=facts.device if facts else "",
-        weights=facts.description.precision if facts else "",
-        input_size=facts.input_size if facts else None,
+        runtime=net.name if net else "",
+        device=net.device if net else "",
+        weights=net.description.precision if net else "",
+        input_size=net.input_size if net else None,
         timings=dict(candidate.timings),
-        file_mb=_megabytes(candidate.file.bytes),
-        start_mb=_megabytes(facts.bytes_before) if facts else None,
-        peak_mb=_megabytes(candidate.peak_bytes),
+        **{name: None if count is None else count / 1e6 for name, count in megabytes.items()},
         macro_f1=f1,
-        baseline_runtime=baseline.process.name if baseline else "",
+        baseline_runtime=baseline.net.name if baseline else "",
         baseline_ms=baseline_ms,
-        score=score(f1, time, baseline_f1, baseline_ms) if known else None,
+        score=None if None in (f1, time, baseline_ms) else score(f1, time, baseline_f1, baseline_ms),
         reason=candidate.failure,
     )
-
-
-def _megabytes(count: int | None) -> float | None:
-    """Bytes in units of 10**6."""
-    return None if count is None else count / 1e6

@@ -7,7 +7,7 @@ from typing import Literal
 from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import require
 from kerastrash.export.formats import FormatName
-from kerastrash.scoring.formula import BASELINE_F1, ReferenceKind
+from kerastrash.scoring import BASELINE_F1, ReferenceKind
 
 RuntimeName = Literal["auto"] | FormatName
 

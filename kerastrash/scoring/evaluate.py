@@ -1,15 +1,18 @@
-"""How right a net is on a split of a data set."""
+"""How right a net is on a split of a data set, and whether it was made for its classes."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
 
-from kerastrash.data import SplitData
+from kerastrash.data import Dataset, SplitData
 from kerastrash.errors import ModelError
+from kerastrash.export.format import Description
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.open_net import Runtime, softmax
 from kerastrash.metrics import class_f1, confusion_matrix
+from kerastrash.models.saved import read_description
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,6 @@ def evaluate(model: keras.Model | Runtime, part: SplitData, batch: int = 64) -> 
 
     Args:
         model: a net for images of the split's size, as a model or already open in a runtime.
-        part: images and labels.
         batch: images at a time; changes the time this takes, not the answer.
 
     Raises:
@@ -69,17 +71,29 @@ def judge(labels: np.ndarray, logits: np.ndarray, probabilities: bool = False) -
     return Evaluation(np.asarray(labels, "int64"), predicted, certainty, confusion, class_f1(confusion))
 
 
-def logits_of(model: keras.Model | Runtime, part: SplitData, batch: int = 64) -> np.ndarray:
-    """The model's outputs, logits as a rule, for every image of a split, float32 (n, classes).
+def logits_of(net: Runtime, part: SplitData, batch: int = 64) -> np.ndarray:
+    """The net's outputs, logits as a rule, for every image of a split, float32 (n, classes).
 
     Raises:
         ModelError: they are not finite.
     """
-    run = keras_runtime(model) if isinstance(model, keras.Model) else model
-    indices = np.asarray(part.indices)
-    starts = range(0, len(indices), batch)
-    logits = np.concatenate([run(np.asarray(part.images[indices[start : start + batch]])) for start in starts])
-    if not np.isfinite(logits).all():
-        bad = int((~np.isfinite(logits).all(axis=1)).sum())
+    starts = range(0, len(part), batch)
+    logits = np.concatenate([net(np.asarray(part.images[part.indices[start : start + batch]])) for start in starts])
+    if bad := int((~np.isfinite(logits).all(axis=1)).sum()):
         raise ModelError(f"the model's logits are not finite on {bad} of {len(logits)} images: train it anew")
     return logits
+
+
+def check_classes(outputs: int, description: Description, dataset: Dataset, path: Path) -> None:
+    """Raises ModelError where the net of the file `path` was made for other classes than the data's."""
+    wanted = f"{dataset.name} has {len(dataset.classes)} classes ({', '.join(dataset.classes)})"
+    if outputs != len(dataset.classes):
+        raise ModelError(f"{path}: gives {outputs} outputs, but {wanted}: give a model trained for this data")
+    names = description.classes
+    if names and names != tuple(dataset.classes):
+        raise ModelError(f"{path}: knows {', '.join(names)}, but {wanted}: give a model trained for this data")
+
+
+def check_saved_classes(model: keras.Model, path: Path, dataset: Dataset) -> None:
+    """Raises ModelError where the model of the `.keras` file `path` was made for other classes than the data's."""
+    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)

@@ -5,16 +5,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerastrash.backends import set_threads
 from kerastrash.console import say, track
-from kerastrash.data import Dataset, LeftOut, SplitData, prepare
-from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.data import LeftOut, SplitData, prepare
+from kerastrash.errors import ConfigError
 from kerastrash.export.formats import check_digests, format_of, open_runtime
-from kerastrash.models.saved import open_model, read_description
+from kerastrash.models.saved import open_model
+from kerastrash.scoring import Reference, reference_for
 from kerastrash.scoring.baseline import (
     BASELINE,
     INFERENCE,
@@ -29,8 +28,7 @@ from kerastrash.scoring.baseline import (
 )
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.config import ScoreConfig
-from kerastrash.scoring.evaluate import Evaluation, evaluate
-from kerastrash.scoring.formula import Reference
+from kerastrash.scoring.evaluate import Evaluation, check_classes, evaluate
 
 
 @dataclass(frozen=True)
@@ -81,16 +79,16 @@ class ScoreReport:
 
     def settings(self) -> dict[str, Any]:
         """The report as plain JSON values, the images and predictions themselves left out."""
-        evaluation = {
+        others = ("evaluation", "clocks", "left_out", "examples")
+        return {
+            **{name: value for name, value in vars(self).items() if name not in others},
+            "score": self.score,
             "macro_f1": self.evaluation.macro_f1,
             "class_f1": dict(zip(self.classes, self.evaluation.class_f1.tolist(), strict=True)),
             "confusion": self.evaluation.confusion.tolist(),
+            "clocks": {clock.clock: asdict(clock) for clock in self.clocks},
+            "left_out": [asdict(item) for item in self.left_out],
         }
-        others = ("evaluation", "clocks", "left_out", "examples")
-        values = {name: value for name, value in vars(self).items() if name not in others}
-        clocks = {clock.clock: asdict(clock) for clock in self.clocks}
-        left_out = [asdict(item) for item in self.left_out]
-        return {**values, "score": self.score, **evaluation, "clocks": clocks, "left_out": left_out}
 
 
 def score_model(config: ScoreConfig) -> ScoreReport:
@@ -106,24 +104,22 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     if config.clock.runtime == "keras":  # the others set their own, and a training may have set Keras's for good
         set_threads(config.clock.threads)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
-        folder = Path(name)
-        timed, parameters = _opened(config, folder)
+        timed, parameters = _opened(config, Path(name))
         net = timed.net
         dataset = prepare(config.data, net.input_size, track)
         check_classes(net.classes, net.description, dataset, config.model)
         examples = dataset.split(config.split)
-        evaluation = evaluate(net, examples)
-        count = len(examples)
+        evaluation, count = evaluate(net, examples), len(examples)
         timed_images = min(config.clock.timed_images or count, count)
         say(f"timing {timed_images} of {count} images, the model and {config.clock.baseline_net} in turns")
         clocks = (INFERENCE, TOTAL)
-        beside = measure_beside_baseline(timed, examples, config.clock, config.data, config.split, folder, clocks)
+        beside = measure_beside_baseline(timed, examples, config.clock, config.data, config.split, Path(name), clocks)
     return ScoreReport(
         model=str(config.model),
         data=config.data.data,
         split=config.split,
         images=count,
-        classes=tuple(dataset.classes),
+        classes=dataset.classes,
         input_size=net.input_size,
         parameters=parameters,
         runtime=net.name,
@@ -131,25 +127,10 @@ def score_model(config: ScoreConfig) -> ScoreReport:
         threads=config.clock.threads,
         dtype_policy=timed.dtype_policy,
         evaluation=evaluation,
-        clocks=tuple(_clock_score(clock, beside, count, evaluation.macro_f1, config) for clock in beside.times),
+        clocks=tuple(_clock_score(clock, beside, count, evaluation.macro_f1, config) for clock in clocks),
         left_out=tuple(dataset.left_out),
         examples=examples,
     )
-
-
-def check_classes(outputs: int, description: Description, dataset: Dataset, path: Path) -> None:
-    """Raises ModelError where the net of the file `path` was made for other classes than the data's."""
-    wanted = f"{dataset.name} has {len(dataset.classes)} classes ({', '.join(dataset.classes)})"
-    if outputs != len(dataset.classes):
-        raise ModelError(f"{path}: gives {outputs} outputs, but {wanted}: give a model trained for this data")
-    names = description.classes
-    if names and names != tuple(dataset.classes):
-        raise ModelError(f"{path}: knows {', '.join(names)}, but {wanted}: give a model trained for this data")
-
-
-def check_saved_classes(model: keras.Model, path: Path, dataset: Dataset) -> None:
-    """Raises ModelError where the model of the `.keras` file `path` was made for other classes than the data's."""
-    check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
 
 
 def _with_runtime(config: ScoreConfig) -> ScoreConfig:
@@ -165,19 +146,21 @@ def _with_runtime(config: ScoreConfig) -> ScoreConfig:
 
 def _opened(config: ScoreConfig, folder: Path) -> tuple[TimedFile, int | None]:
     """The model open in the runtime, and its trainable parameters where they are known."""
-    path = config.model
-    if format_of(path).name != "keras":
-        return TimedFile(path, open_runtime(path, config.clock.threads)), None
-    check_digests(path)
-    model = open_model(path)
-    parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    if config.clock.runtime == "keras":
-        return TimedFile(path, open_runtime(path, config.clock.threads), dtype_policy_of(model)), parameters
-    return opened_in_runtime(model, config.clock, folder / MODEL, "float32"), parameters
+    path, clock = config.model, config.clock
+    policy, parameters = "float32", None
+    if format_of(path).name == "keras":
+        check_digests(path)
+        model = open_model(path)
+        parameters = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+        if clock.runtime != "keras":
+            return opened_in_runtime(model, clock, folder / MODEL, policy), parameters
+        policy = dtype_policy_of(model)
+    return TimedFile(path, open_runtime(path, clock.threads), policy), parameters
 
 
 def _clock_score(clock: str, beside: BesideBaseline, count: int, f1: float, config: ScoreConfig) -> ClockScore:
-    times, reference = beside.times[clock], beside.reference(clock, count, config.clock)
-    seconds, baseline_seconds = (times[name].seconds(count) for name in (MODEL, BASELINE))
-    score = reference.score(f1, seconds)
-    return ClockScore(clock, times[MODEL], times[BASELINE], seconds, baseline_seconds, reference, score)
+    model, baseline = (beside.times[clock][name] for name in (MODEL, BASELINE))
+    seconds, baseline_seconds = model.seconds(count), baseline.seconds(count)
+    kind = config.clock.reference
+    reference = reference_for(kind, baseline_seconds, beside.measured_as, beside.f1, beside.f1_source)
+    return ClockScore(clock, model, baseline, seconds, baseline_seconds, reference, reference.score(f1, seconds))

@@ -9,7 +9,8 @@ from sklearn.metrics import f1_score
 
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
-from kerastrash.models.saved import open_model, read_description, save_model
+from kerastrash.export.formats import open_runtime
+from kerastrash.models.saved import read_description, save_model
 from kerastrash.scoring.adjustment import SHARES, adjust, best_share
 from kerastrash.scoring.evaluate import logits_of
 
@@ -51,12 +52,12 @@ def test_a_classifier_that_names_the_rare_class_too_often_gets_the_frequencies_b
     val, before = adjustment.val_f1[adjustment.chosen], adjustment.val_f1[SHARES.index(0)]
     assert val == max(adjustment.val_f1) > before
     part = dataset.split("val")
-    logits = logits_of(open_model(tmp_path / "adjusted.keras"), part)
-    expected = logits_of(open_model(source), part) + adjustment.share * np.log(counts / counts.sum())
+    logits = logits_of(open_runtime(tmp_path / "adjusted.keras"), part)
+    expected = logits_of(open_runtime(source), part) + adjustment.share * np.log(counts / counts.sum())
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
     assert f1_score(part.labels, logits.argmax(1), average="macro") == pytest.approx(val)
     test = dataset.split("test")
-    found = f1_score(test.labels, logits_of(open_model(tmp_path / "adjusted.keras"), test).argmax(1), average="macro")
+    found = f1_score(test.labels, logits_of(open_runtime(tmp_path / "adjusted.keras"), test).argmax(1), average="macro")
     assert found == pytest.approx(adjustment.after.macro_f1) == pytest.approx(adjustment.test_f1[adjustment.chosen])
     assert read_description(tmp_path / "adjusted.keras") == read_description(source)
 

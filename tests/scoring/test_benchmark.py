@@ -21,9 +21,9 @@ from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.reports.scoring import benchmark_tables
 from kerastrash.scoring import score
-from kerastrash.scoring.baseline import dtype_policy_of
-from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark
-from kerastrash.scoring.candidates import Baselines, Candidate, ModelFile, model_files, open_all
+from kerastrash.scoring.baseline import baseline_of, dtype_policy_of, open_baselines
+from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, candidates_of, run_benchmark
+from kerastrash.scoring.candidates import Candidate
 from kerastrash.scoring.clocks import Timing, seconds_in_turns
 from kerastrash.scoring.config import BenchmarkConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
@@ -140,51 +140,51 @@ def test_a_net_for_other_classes_is_a_row_that_failed(config, tmp_path):
 
 
 def test_a_process_that_dies_while_it_is_timed_leaves_the_others_their_times(nets):
-    file = ModelFile(nets / "net.onnx", "onnx", nets / "net.onnx")
-    killed, other = Candidate(file, threads=1), Candidate(file, threads=2)
+    killed, other = (Candidate(nets / "net.onnx", "onnx", nets / "net.onnx", threads=threads) for threads in (1, 2))
     images = np.zeros((4, 32, 32, 3), "uint8")
     with ExitStack() as stack:
-        open_all([killed, other], "opening", stack)
-        os.kill(killed.process.child.pid, signal.SIGKILL)
+        killed.open(stack)
+        other.open(stack)
+        os.kill(killed.process.pid, signal.SIGKILL)
         seconds = seconds_in_turns({each: each.time_block for each in (killed, other)}, {killed: images, other: images})
         for candidate, values in seconds.items():
             candidate.keep(1, values)
-    assert "signal 9" in killed.failure
+    assert killed.failure == "its process ended with signal 9 (out of memory?): it said nothing"
     assert (killed.timings, other.failure) == ({}, "")
     assert other.timings[1].images == 4
 
 
 def test_a_baseline_that_the_runtime_does_not_take_is_timed_in_onnx_runtime(nets, tmp_path, capsys):
-    file = ModelFile(nets / "net.onnx", "onnx", nets / "net.onnx")
-    candidate = Candidate(replace(file, format="keras"), 1, backend="abacus")  # which no baseline can be opened on
+    # the backend is one on which no baseline can be opened
+    candidate = Candidate(nets / "net.onnx", "keras", nets / "net.onnx", backend="abacus")
     candidate.timings[1] = Timing.of([0.001])
     with ExitStack() as stack:
-        baselines = Baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", [candidate], tmp_path, stack)
-        (baseline,) = baselines.running
-        assert baselines.of(candidate) is None  # not timed yet
+        baselines = open_baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", [candidate], tmp_path, stack)
+        (baseline,) = (each for each in baselines.values() if not each.failure)
+        assert baseline_of(candidate, baselines) is None  # not timed yet
         baseline.keep(1, [0.002])
-        assert baselines.of(candidate) is baseline
-        assert baseline.process.name == "onnxruntime"
+        assert baseline_of(candidate, baselines) is baseline
+        assert baseline.net.name == "onnxruntime"
     assert "small cannot be timed in Keras" in capsys.readouterr().err.replace("\n", " ")
 
 
 def test_a_keras_file_of_another_dtype_policy_is_timed_beside_the_baseline_in_that_policy(config, nets, tmp_path):
     save_model(in_policy(open_model(nets / "net.keras"), "mixed_bfloat16"), tmp_path / "half.keras")
-    settings = replace(config, models=(tmp_path / "half.keras", nets / "net.keras"), formats=None)
-    candidates = [Candidate(file, 1) for file in model_files(settings, tmp_path)]
+    models = (tmp_path / "half.keras", nets / "net.keras")
+    candidates = candidates_of(replace(config, models=models, formats=None), tmp_path)
     with ExitStack() as stack:
-        baselines = Baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", candidates, tmp_path, stack)
-        opened = [dtype_policy_of(open_model(baseline.file.path)) for baseline in baselines.running]
-        for each in (*candidates, *baselines.running):
+        baselines = open_baselines(build_model("mobilenetv3_79", 32, 3, 0.25), "small", candidates, tmp_path, stack)
+        opened = [dtype_policy_of(open_model(baseline.path)) for baseline in baselines.values()]
+        for each in (*candidates, *baselines.values()):
             each.timings[1] = Timing.of([0.001])
-        assert [baselines.of(each) for each in candidates] == baselines.running
+        assert [baseline_of(each, baselines) for each in candidates] == list(baselines.values())
     assert opened == ["mixed_bfloat16", "float32"]
 
 
 def test_all_formats_are_those_that_are_installed_and_the_others_are_named(config, tmp_path, monkeypatch, capsys):
     for name in ("openvino", "ai_edge_litert", "tensorflow"):
         monkeypatch.setitem(sys.modules, name, None)
-    files = model_files(replace(config, models=config.models[:1], formats="all"), tmp_path)
+    files = candidates_of(replace(config, models=config.models[:1], formats="all"), tmp_path)
     assert [file.format for file in files] == ["keras", "onnx", "torch"]
     said = capsys.readouterr().err.replace("\n", " ")
     for name in ("openvino", "litert", "saved_model"):
@@ -197,9 +197,8 @@ def test_all_that_belongs_to_a_file_counts(tmp_path):
     (tmp_path / "saved" / "variables").mkdir(parents=True)
     (tmp_path / "saved" / "saved_model.pb").write_bytes(b"1" * 7)
     (tmp_path / "saved" / "variables" / "data").write_bytes(b"1" * 70)
-    assert ModelFile(tmp_path, "openvino", tmp_path / "net.xml").bytes == 110
-    assert ModelFile(tmp_path, "onnx", tmp_path / "net.xml").bytes == 10
-    assert ModelFile(tmp_path, "saved_model", tmp_path / "saved").bytes == 77
+    files = (("openvino", "net.xml"), ("onnx", "net.xml"), ("saved_model", "saved"))
+    assert [Candidate(tmp_path, name, tmp_path / file).bytes for name, file in files] == [110, 10, 77]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from kerastrash.files import read_csv, read_json, write_json
 from kerastrash.jobs import LOG, ChildProcesses, run
 from kerastrash.models import macs, parameters
 from kerastrash.models.layers import Conv, Pool
+from kerastrash.scoring import score
 from kerastrash.scoring.baseline import resolve_runtime
-from kerastrash.scoring.formula import score
 from kerastrash.training.recipe import Recipe
 from tuners.trial import Latency, TrialSettings, architecture_key, latency_of, trial_job
 
