@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import keras
 from keras import ops
-from rich.markup import escape
 from rich.progress import Progress
 
 from kerastrash.backends import weight_averager
@@ -41,7 +40,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar, self.description, self.batch_size, self.epochs = bar, description, batches.batch_size, epochs
         total, completed = (count * len(batches) * batches.batch_size for count in (epochs, finished_epochs))
         note = f"epoch {finished_epochs + 1}/{epochs}"
-        self.task = bar.add_task(escape(description), total=total, completed=completed, unit="images", note=note)
+        self.task = bar.add_task(description, total=total, completed=completed, unit="images", note=note)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.bar.advance(self.task, self.batch_size)
