@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from kerastrash.augment.augmentation import Augmentation, Draws, Worker
-from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
+from kerastrash.augment.mix import Mixing, mix_images, mix_labels
 from kerastrash.data.cache import MappedReader
 from kerastrash.errors import ConfigError
 from kerastrash.training.recipe import Sampler
@@ -30,22 +30,16 @@ def epoch_order(labels: np.ndarray, seed: int, epoch: int, sampler: Sampler | No
     if sampler is None:
         return np.arange(count)
     rng = np.random.default_rng((seed, epoch, 0, ORDER))
-    return rng.permutation(count) if sampler == "shuffle" else _balanced(labels, rng)
-
-
-def _balanced(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Every class gets its share of n, drawn by whole rounds: no crop comes twice more often than another of its class.
-
-    What does not divide evenly goes to classes drawn at random.
-    """
+    if sampler == "shuffle":
+        return rng.permutation(count)
     classes = np.unique(labels)
-    share, rest = divmod(len(labels), len(classes))
+    share, rest = divmod(count, len(classes))
     wanted = np.full(len(classes), share)
-    wanted[rng.permutation(len(classes))[:rest]] += 1
+    wanted[rng.permutation(len(classes))[:rest]] += 1  # what does not divide evenly goes to classes drawn at random
     drawn = []
     for label, number in zip(classes, wanted, strict=True):
         members = np.flatnonzero(labels == label)
-        rounds = -(-number // len(members))
+        rounds = -(-number // len(members))  # whole ones: no crop comes twice more often than another of its class
         drawn.append(np.concatenate([rng.permutation(members) for _ in range(rounds)])[:number])
     return rng.permutation(np.concatenate(drawn))
 
@@ -94,6 +88,8 @@ class CropBatches(keras.utils.PyDataset):
             `targets` of another shape, or beside `classes`.
     """
 
+    _mix_images = staticmethod(mix_images)
+
     def __init__(
         self,
         images: np.ndarray,
@@ -128,7 +124,9 @@ class CropBatches(keras.utils.PyDataset):
         self._pending: dict[int, Future] = {}
         self._augmenting: SimpleQueue[Worker] = SimpleQueue()
         for _ in range(workers if augmentation else 0):
-            self._start_worker()
+            worker = Worker(images, augmentation)
+            weakref.finalize(self, worker.child.close)  # it ends with the batches
+            self._augmenting.put(worker)
         self.set_epoch(epoch)
 
     def set_epoch(self, epoch: int) -> None:
@@ -139,7 +137,11 @@ class CropBatches(keras.utils.PyDataset):
         drawn_from = self.draws(epoch) if self.draws else (self.seed, epoch)
         draws = self.augmentation.draw(*drawn_from, len(self.images)) if self.augmentation else None
         order = epoch_order(self.labels, self.seed, epoch, self.sampler)
-        self.epoch = Epoch(epoch, order, draws, self._targets(epoch))
+        targets = self.targets(epoch) if self.targets else None
+        shape, crops = np.shape(targets), len(self.images)
+        fit = targets is None or (len(shape) == 2 and shape[0] == crops)
+        _require(fit, f"the targets of epoch {epoch} are {shape} for {crops} crops")
+        self.epoch = Epoch(epoch, order, draws, targets)
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.indices), self.batch_size)
@@ -159,19 +161,11 @@ class CropBatches(keras.utils.PyDataset):
         images, labels = self._augmented(number, epoch), self.labels[chosen]
         if self.mixing is not None:
             mix = self.mixing.draw(self.seed, epoch.number, number, len(chosen), self.images.shape[1])
-            return self._mixed(images, mix), mix_labels(labels, mix, self.classes)
+            return self._mix_images(images, mix), mix_labels(labels, mix, self.classes)
         if epoch.targets is not None:
             targets = epoch.targets[self.indices[chosen]]
             return images, np.concatenate([labels[:, None], targets], axis=1, dtype=np.float32)
         return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
-
-    def _targets(self, epoch: int) -> np.ndarray | None:
-        if self.targets is None:
-            return None
-        targets = self.targets(epoch)
-        shape, crops = targets.shape, len(self.images)
-        _require(len(shape) == 2 and shape[0] == crops, f"the targets of epoch {epoch} are {shape} for {crops} crops")
-        return targets
 
     def _chosen(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
         """Which of `indices` stand in `count` batches, from batch `number` on."""
@@ -189,15 +183,6 @@ class CropBatches(keras.utils.PyDataset):
         if epoch.draws is not None:
             self.augmentation.apply_each(images, epoch.draws[indices])
         return images
-
-    def _mixed(self, images: np.ndarray, mix: MixDraw) -> np.ndarray:
-        return mix_images(images, mix)
-
-    def _start_worker(self) -> None:
-        """Starts a process that augments, which ends with the batches."""
-        worker = Worker(self.images, self.augmentation)
-        weakref.finalize(self, worker.child.close)
-        self._augmenting.put(worker)
 
 
 class FollowEpochs(keras.callbacks.Callback):

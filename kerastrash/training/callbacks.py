@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import keras
 from keras import ops
-from rich.markup import escape
+from rich.progress import Progress
 
 from kerastrash.backends import weight_averager
-from kerastrash.console import console, progress_bar, say
+from kerastrash.console import console, say
 from kerastrash.training.batches import CropBatches
 
 
@@ -33,20 +33,14 @@ class EpochTimer(keras.callbacks.Callback):
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """A bar over all steps still to do, with images a second, time left and the last epoch's validation F1."""
+    """A task of `bar` over all steps still to do, with images a second, time left and the last epoch's F1."""
 
-    def __init__(self, description: str, batch_size: int, finished_epochs: int, epochs: int, steps_per_epoch: int):
+    def __init__(self, bar: Progress, description: str, batches: CropBatches, finished_epochs: int, epochs: int):
         super().__init__()
-        self.description, self.batch_size = description, batch_size
-        self.finished_epochs, self.epochs, self.steps = finished_epochs, epochs, steps_per_epoch
-
-    def on_train_begin(self, logs: dict | None = None) -> None:
-        total, completed = (epochs * self.steps * self.batch_size for epochs in (self.epochs, self.finished_epochs))
-        self.bar, note = progress_bar(), f"epoch {self.finished_epochs + 1}/{self.epochs}"
-        self.bar.start()
-        self.task = self.bar.add_task(
-            escape(self.description), total=total, completed=completed, unit="images", note=note
-        )
+        self.bar, self.description, self.batch_size, self.epochs = bar, description, batches.batch_size, epochs
+        total, completed = (count * len(batches) * batches.batch_size for count in (epochs, finished_epochs))
+        note = f"epoch {finished_epochs + 1}/{epochs}"
+        self.task = bar.add_task(description, total=total, completed=completed, unit="images", note=note)
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.bar.advance(self.task, self.batch_size)
@@ -57,16 +51,6 @@ class ProgressBar(keras.callbacks.Callback):
         if not console.is_terminal:
             say(f"{self.description}: {note}, {logs['images_per_second']:.0f} images/s")
 
-    def close(self) -> None:
-        """Stops drawing, also after an error, so that the terminal is left clean."""
-        if hasattr(self, "bar"):
-            self.bar.stop()
-
-
-def decay_at(step: int, decay: float) -> float:
-    """The decay after step 1, 2, ...: less at first, as in TensorFlow's ExponentialMovingAverage with `num_updates`."""
-    return min(decay, (1 + step) / (10 + step))
-
 
 class WeightAverage(keras.callbacks.Callback):
     """Keeps `average <- d average + (1 - d) weight` after each step, and validates the averages after each epoch.
@@ -76,7 +60,7 @@ class WeightAverage(keras.callbacks.Callback):
 
     Args:
         net: its weights are averaged; the model that is fitted holds the same variables.
-        decay: d, in (0, 1), once `decay_at` has risen to it.
+        decay: d, in (0, 1): less at first, as in TensorFlow's ExponentialMovingAverage with `num_updates`.
         validation: macro F1 of the averages is computed on these.
     """
 
@@ -94,7 +78,7 @@ class WeightAverage(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.step += 1
         self._move = self._move or weight_averager(self.model, self.averages, self.weights)
-        self._move(1 - decay_at(self.step, self.decay))
+        self._move(1 - min(self.decay, (1 + self.step) / (10 + self.step)))
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         with self.swapped_in():

@@ -88,9 +88,7 @@ class EpochRecorder(keras.callbacks.Callback):
         keep: Keep = "best",
     ):
         super().__init__()
-        self.keep = keep
-        self.folder, self.finished_epochs, self.classes = folder, finished_epochs, classes
-        self.net, self.average = net, average
+        self.folder, self.classes, self.net, self.average, self.keep = folder, classes, net, average, keep
         self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
 
     @property
@@ -105,22 +103,15 @@ class EpochRecorder(keras.callbacks.Callback):
                 f"{self.folder}: the loss of epoch {epoch + 1} is {row['loss']} (validation {row['val_loss']}); "
                 "lower the learning rate"
             )
-        row["weights"] = "averaged" if self._averaged(row) else "raw"
+        averaged = self.average and (self.keep == "last" or row["averaged_f1"] > row["val_macro_f1"])
+        row["weights"] = "averaged" if averaged else "raw"
         self.rows.append(row)
         write_csv(self.folder / METRICS, self.rows, COLUMNS)
         if self.kept is row:
-            self._save_net(row["weights"])
+            chosen = self.average.swapped_in() if averaged else contextlib.nullcontext()
+            with chosen, all_trainable(self.net):
+                save_model(self.net, self.folder / BEST, self.classes)
         save_state(self.model, epoch + 1, self.folder / LAST, self.average.averages if self.average else ())
-
-    def _averaged(self, row: dict) -> bool:
-        if self.average is None:
-            return False
-        return self.keep == "last" or row["averaged_f1"] > row["val_macro_f1"]
-
-    def _save_net(self, weights: str) -> None:
-        chosen = self.average.swapped_in() if weights == "averaged" else contextlib.nullcontext()
-        with chosen, all_trainable(self.net):
-            save_model(self.net, self.folder / BEST, self.classes)
 
 
 def f1_of(row: dict) -> float:

@@ -7,10 +7,8 @@ import numpy as np
 from keras import ops
 
 from kerastrash.augment.device import augment_batch, mix_batch
-from kerastrash.augment.mix import MixDraw
 from kerastrash.backends import free_accelerator_memory
 from kerastrash.console import say
-from kerastrash.data.cache import MappedReader
 from kerastrash.data.dataset import Dataset, SplitData
 from kerastrash.errors import ConfigError
 from kerastrash.training.batches import CropBatches, Epoch
@@ -32,10 +30,16 @@ class DeviceBatches(CropBatches):
     Pillow's within the tolerances stated there.
     """
 
+    _mix_images = staticmethod(mix_batch)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs | {"workers": 0})
-        self._resident = _on_device(self._reader, self.indices)
-        self._together = max(1, AT_ONCE // (self.batch_size * self.images[0].nbytes))
+        image_bytes = self.images[0].nbytes
+        rows = max(1, CHUNK // image_bytes)
+        chunks = [self.indices[start : start + rows] for start in range(0, len(self.indices), rows)]
+        parts = [ops.convert_to_tensor(self._reader.rows(chunk)) for chunk in chunks]
+        self._resident = ops.concatenate(parts) if len(parts) > 1 else parts[0]
+        self._together = max(1, AT_ONCE // (self.batch_size * image_bytes))
         self._made: tuple[tuple[int, int], Any] = ((-1, -1), None)
 
     def _augmented(self, number: int, epoch: Epoch) -> Any:
@@ -52,16 +56,6 @@ class DeviceBatches(CropBatches):
 
     def _drawn(self, chosen: np.ndarray) -> Any:
         return ops.take(self._resident, ops.convert_to_tensor(chosen, dtype="int32"), axis=0)
-
-    def _mixed(self, images: Any, mix: MixDraw) -> Any:
-        return mix_batch(images, mix)
-
-
-def _on_device(reader: MappedReader, indices: np.ndarray) -> Any:
-    rows = max(1, CHUNK // reader.images[0].nbytes)
-    starts = range(0, len(indices), rows)
-    parts = [ops.convert_to_tensor(reader.rows(indices[start : start + rows])) for start in starts]
-    return ops.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 MOST_WORKERS = 8

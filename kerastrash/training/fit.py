@@ -1,10 +1,8 @@
-"""Trains a net by a recipe in a folder; the same call after a kill goes on from the last finished epoch.
-
-Here too: which layers of a net that has learned before are trained, and how fast.
-"""
+"""Trains a net by a recipe in a folder; the same call after a kill goes on from the last finished epoch."""
 
 import contextlib
 import re
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +16,12 @@ from kerastrash.backends import (
     set_tf32,
     training_model,
 )
-from kerastrash.console import say
+from kerastrash.console import progress_bar, say
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import remove_temporaries
 from kerastrash.models.builder import CLASSIFIER
-from kerastrash.training.batches import CropBatches, FollowEpochs
+from kerastrash.training.batches import FollowEpochs
 from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
@@ -32,53 +30,6 @@ from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
 ROW = re.compile(r"row(\d+)_")
-
-
-def set_trainable(net: keras.Model, recipe: Recipe) -> None:
-    """Makes trainable what the recipe trains, and nothing else, whatever the net was before.
-
-    A frozen batch norm keeps its statistics and normalises by them in training too.
-
-    Raises:
-        ConfigError: the net has fewer rows than are to be frozen, or layers that are not named after rows.
-    """
-    for layer in net._flatten_layers():  # one by one: on tensorflow a net that is trainable does not pass it on
-        layer.trainable = True
-    frozen = range(1, recipe.freeze + 1)
-    rows = {number for layer in net.layers if (number := _row(layer)) is not None}
-    if not rows.issuperset(frozen):
-        raise ConfigError(
-            f"freeze={recipe.freeze}: {net.name} has {f'{len(rows)} rows' if rows else 'no layers named rowNN_...'}; "
-            f"freeze at most {len(rows)}"
-        )
-    for layer in net._flatten_layers(include_self=False):
-        norm = isinstance(layer, keras.layers.BatchNormalization)
-        if _row(layer) in frozen or (norm and recipe.norms == "frozen"):
-            layer.trainable = False
-
-
-def backbone_rates(net: keras.Model, recipe: Recipe) -> dict[str, float] | None:
-    """The share of the learning rate of each variable (by its path) outside the classifier; None where all have 1.
-
-    Raises:
-        ConfigError: the net's classifier cannot be told from the rest.
-    """
-    if recipe.backbone_rate == 1:
-        return None
-    classifier = next((layer for layer in net.layers if layer.name == CLASSIFIER), None)
-    if classifier is None:
-        raise ConfigError(
-            f"backbone_rate={recipe.backbone_rate}: {net.name} has no layer named {CLASSIFIER}, so the classifier "
-            "cannot be told from the rest; leave it at 1"
-        )
-    own = {variable.path for variable in classifier.variables}
-    return {variable.path: recipe.backbone_rate for variable in net.variables if variable.path not in own}
-
-
-def _row(layer: keras.Layer) -> int | None:
-    """The row, from 1, that a layer belongs to by its name."""
-    found = ROW.match(layer.name)
-    return int(found[1]) if found else None
 
 
 @dataclass(frozen=True)
@@ -146,9 +97,26 @@ def train(
     if finished < until:
         tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
         say(f"training on {device_description()}: {recipe.dtype_policy}{tf32}")
-        with _memory_explained(folder, dataset, recipe):
-            _fit(model, batches, validation, recorder, until, description, callbacks)
-    return _training(recorder, folder)
+        with _memory_explained(folder, dataset, recipe), progress_bar() as bar:
+            timer = EpochTimer(len(batches) * batches.batch_size)
+            progress = ProgressBar(bar, description, batches, finished, until)
+            told = [FollowEpochs(batches), average, timer, recorder, progress, *callbacks]
+            model.fit(
+                batches,
+                validation_data=validation,
+                epochs=until,
+                initial_epoch=finished,
+                callbacks=[callback for callback in told if callback],
+                shuffle=False,
+                verbose=0,
+            )
+    return Training(
+        f1=f1_of(recorder.kept),
+        best_epoch=int(recorder.kept["epoch"]),
+        epochs=len(recorder.rows),
+        model=folder / BEST,
+        images_per_second=statistics.median_high(float(row["images_per_second"]) for row in recorder.rows),
+    )
 
 
 @contextlib.contextmanager
@@ -166,43 +134,6 @@ def _memory_explained(folder: Path, dataset: Dataset, recipe: Recipe) -> Iterato
         ) from error
 
 
-def _fit(
-    model: keras.Model,
-    batches: CropBatches,
-    validation: CropBatches,
-    recorder: EpochRecorder,
-    until: int,
-    description: str,
-    callbacks: Sequence[keras.callbacks.Callback],
-) -> None:
-    bar = ProgressBar(description, batches.batch_size, recorder.finished_epochs, until, len(batches))
-    average = [recorder.average] if recorder.average else []
-    timer = EpochTimer(len(batches) * batches.batch_size)
-    try:
-        model.fit(
-            batches,
-            validation_data=validation,
-            epochs=until,
-            initial_epoch=recorder.finished_epochs,
-            callbacks=[FollowEpochs(batches), *average, timer, recorder, bar, *callbacks],
-            shuffle=False,
-            verbose=0,
-        )
-    finally:
-        bar.close()
-
-
-def _training(recorder: EpochRecorder, folder: Path) -> Training:
-    rates = sorted(float(row["images_per_second"]) for row in recorder.rows)
-    return Training(
-        f1=f1_of(recorder.kept),
-        best_epoch=int(recorder.kept["epoch"]),
-        epochs=len(recorder.rows),
-        model=folder / BEST,
-        images_per_second=rates[len(rates) // 2],
-    )
-
-
 def compile_by_recipe(
     model: keras.Model,
     dataset: Dataset,
@@ -217,14 +148,48 @@ def compile_by_recipe(
     Whether the loss is scaled follows from the model's own layers: Keras would ask the global dtype policy, which says
     float32 when a saved 16-bit model is opened again.
     """
-    classes = len(dataset.classes)
     optimizer = recipe_optimizer(recipe, steps, rates)
     if any(layer.compute_dtype == "float16" for layer in model.layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    loss = recipe_loss(recipe, dataset.split("train").labels, classes)
-    model.compile(
-        optimizer=optimizer,
-        loss=supervision.loss(loss) if supervision else loss,
-        metrics=[MacroF1(classes)],
-        auto_scale_loss=False,
-    )
+    loss = recipe_loss(recipe, dataset.split("train").labels, len(dataset.classes))
+    loss = supervision.loss(loss) if supervision else loss
+    model.compile(optimizer, loss, metrics=[MacroF1(len(dataset.classes))], auto_scale_loss=False)
+
+
+def set_trainable(net: keras.Model, recipe: Recipe) -> None:
+    """Makes trainable what the recipe trains, and nothing else, whatever the net was before.
+
+    A frozen batch norm keeps its statistics and normalises by them in training too.
+
+    Raises:
+        ConfigError: the net has fewer rows than are to be frozen, or layers that are not named after rows.
+    """
+    rows = {int(found[1]) for layer in net.layers if (found := ROW.match(layer.name))}
+    if not rows.issuperset(range(1, recipe.freeze + 1)):
+        raise ConfigError(
+            f"freeze={recipe.freeze}: {net.name} has {f'{len(rows)} rows' if rows else 'no layers named rowNN_...'}; "
+            f"freeze at most {len(rows)}"
+        )
+    for layer in net._flatten_layers():  # one by one: on tensorflow a net that is trainable does not pass it on
+        layer.trainable = True
+    for layer in net._flatten_layers(include_self=False):
+        row, norm = ROW.match(layer.name), isinstance(layer, keras.layers.BatchNormalization)
+        if (row and int(row[1]) <= recipe.freeze) or (norm and recipe.norms == "frozen"):
+            layer.trainable = False
+
+
+def backbone_rates(net: keras.Model, recipe: Recipe) -> dict[str, float] | None:
+    """The share of the learning rate of each variable (by its path) outside the classifier; None where all have 1.
+
+    Raises:
+        ConfigError: the net's classifier cannot be told from the rest.
+    """
+    if recipe.backbone_rate == 1:
+        return None
+    own = {variable.path for layer in net.layers if layer.name == CLASSIFIER for variable in layer.variables}
+    if not own:
+        raise ConfigError(
+            f"backbone_rate={recipe.backbone_rate}: {net.name} has no layer named {CLASSIFIER}, so the classifier "
+            "cannot be told from the rest; leave it at 1"
+        )
+    return {variable.path: recipe.backbone_rate for variable in net.variables if variable.path not in own}

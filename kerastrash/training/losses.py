@@ -87,23 +87,20 @@ class CrossEntropy(keras.losses.Loss):
         self._closest = self._constant(CLOSEST)
 
     def call(self, y_true, y_pred):
+        if len(y_true.shape) != 2 or y_true.shape[-1] != len(self.priors):
+            y_true = ops.equal(ops.cast(ops.reshape(y_true, (-1, 1)), self.dtype), self._classes)
+        shares = ops.cast(y_true, self.dtype)
+        if self.smoothing:
+            shares = shares * (1 - self.smoothing) + self.smoothing / len(self.priors)
         if self.tau:
             y_pred = ops.add(y_pred, self._adjustment)
         logarithms = ops.log_softmax(y_pred, axis=-1)
-        terms = ops.multiply(self._shares(y_true), logarithms)
+        terms = ops.multiply(shares, logarithms)
         if self._weights is not None:
             terms = ops.multiply(terms, self._weights)
         if self.gamma:
             terms = terms * ops.maximum(-ops.expm1(logarithms), self._closest) ** self.gamma
         return -ops.sum(terms, axis=-1)
-
-    def _shares(self, y_true):
-        """What of each image belongs to each class: (batch, classes), summing to 1."""
-        soft = len(y_true.shape) == 2 and y_true.shape[-1] == len(self.priors)
-        if not soft:
-            y_true = ops.equal(ops.cast(ops.reshape(y_true, (-1, 1)), self.dtype), self._classes)
-        shares = ops.cast(y_true, self.dtype)
-        return shares * (1 - self.smoothing) + self.smoothing / len(self.priors) if self.smoothing else shares
 
     def _constant(self, value):
         return ops.convert_to_tensor(np.asarray(value, "float64"), dtype=self.dtype)

@@ -28,7 +28,7 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         warmup: share of the steps until the peak.
     """
 
-    def __init__(self, initial: float, peak: float, final: float, total_steps: int, warmup: float = 0.05):
+    def __init__(self, initial: float, peak: float, final: float, total_steps: int, warmup: float):
         super().__init__()
         self.initial, self.peak, self.final = initial, peak, final
         self.total_steps, self.warmup = total_steps, warmup
@@ -45,16 +45,6 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self) -> dict:
         names = ("initial", "peak", "final", "total_steps", "warmup")
         return {name: getattr(self, name) for name in names}
-
-
-def learning_rate_cycle(peak: float, total_steps: int, warmup: float = 0.05) -> OneCycle:
-    """The learning rate: from peak / 25 to the peak to peak / 25 / 10,000, PyTorch's defaults."""
-    return OneCycle(peak / 25, peak, peak / 25 / 1e4, total_steps, warmup)
-
-
-def momentum_cycle(low: float, high: float, total_steps: int, warmup: float = 0.05) -> OneCycle:
-    """The momentum, which runs against the learning rate: high, low at the peak, high."""
-    return OneCycle(high, low, high, total_steps, warmup)
 
 
 @keras.saving.register_keras_serializable("kerastrash")
@@ -80,9 +70,7 @@ class OneCycleSGD(keras.optimizers.Optimizer):
         **kwargs,
     ):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
-        self.momentum = momentum
-        self.l2 = l2
-        self.rates = rates
+        self.momentum, self.l2, self.rates = momentum, l2, rates
 
     def build(self, variables) -> None:
         """Creates a velocity, initially zero, for each trainable variable, and looks up its share of the rate."""
@@ -124,10 +112,11 @@ class OneCycleSGD(keras.optimizers.Optimizer):
 
 
 def recipe_optimizer(recipe: Recipe, total_steps: int, rates: dict[str, float] | None = None) -> OneCycleSGD:
-    """The optimizer of a recipe for a training of `total_steps` steps; `rates` as in `OneCycleSGD`."""
-    return OneCycleSGD(
-        learning_rate_cycle(recipe.learning_rate, total_steps, recipe.warmup),
-        momentum_cycle(recipe.momentum_low, recipe.momentum_high, total_steps, recipe.warmup),
-        l2=recipe.weight_decay,
-        rates=rates,
-    )
+    """The optimizer of a recipe for a training of `total_steps` steps; `rates` as in `OneCycleSGD`.
+
+    The rate goes from peak / 25 to the peak to peak / 25 / 10,000, PyTorch's defaults; the momentum runs against it.
+    """
+    peak, low, high = recipe.learning_rate, recipe.momentum_low, recipe.momentum_high
+    rate = OneCycle(peak / 25, peak, peak / 25 / 1e4, total_steps, recipe.warmup)
+    momentum = OneCycle(high, low, high, total_steps, recipe.warmup)
+    return OneCycleSGD(rate, momentum, recipe.weight_decay, rates)

@@ -11,25 +11,22 @@ included, and compared with `train` from the second epoch on.
 
 import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
-import yaml
 from keras import ops
-from rich.table import Table
+from turns import answer, in_turns, show
 
 from kerastrash.backends import device_description, limited_threads, set_tf32, synchronise, training_model
 from kerastrash.cli import script
@@ -39,7 +36,8 @@ from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import atomic_path, read_csv
 from kerastrash.models import build_model
-from kerastrash.settings import to_dict
+from kerastrash.processes import Child
+from kerastrash.settings import from_dict, to_dict
 from kerastrash.training.fit import compile_by_recipe, train
 from kerastrash.training.recipe import Recipe
 
@@ -76,12 +74,15 @@ class TrainingBenchmark:
     """Those crops: nine tenths of the contest's 20,851."""
     validation_crops: int = 2085
     """Crops to validate on after each epoch of the recipe."""
-    measure: Way | None = None
-    """What a process of this script is started for; not for you."""
     data: DataConfig = field(default_factory=DataConfig)
     """The data of both, end to end."""
     recipe: Recipe = field(default_factory=Recipe)
     """Of a step, its batch size, loss and precision; with a 16-bit dtype policy the peer is run with --amp."""
+
+    @property
+    def conditions(self) -> str:
+        """Net, size, batch and precision."""
+        return f"{self.net}, {self.input_size} px, batch {self.recipe.batch_size}, {self.recipe.dtype_policy}"
 
 
 def main(config: TrainingBenchmark) -> None:
@@ -89,22 +90,20 @@ def main(config: TrainingBenchmark) -> None:
     if keras.backend.backend() != "torch":
         raise ConfigError("KERAS_BACKEND is not torch: only there does the fast path differ from stock Keras")
     set_tf32(True)
-    if config.measure:
-        print(images_a_second(config, config.measure))
-        return
     if config.until:
         full_recipe(config)
         return
     if config.compared_steps:
         compare(config)
-    ways = {"stock Keras": lambda: measured(config, "stock"), "kerastrash": lambda: measured(config, "fast")}
+    ways = {"stock Keras": partial(measured, config, "stock"), "kerastrash": partial(measured, config, "fast")}
     if config.peer:
-        ways["peer"] = lambda: peer(config, "--compute-only")
-    show("training step", in_turns(ways, config.turns), config)
+        ways["peer"] = partial(peer, config, "--compute-only")
+    against = "peer" if config.peer else "stock Keras"
+    show(f"training step: {config.conditions}", in_turns(ways, config.turns), against)
     if config.end_to_end and config.peer:
         with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
-            ways = {"kerastrash": lambda: end_to_end(config, Path(folder)), "peer": lambda: peer(config, "--epochs=2")}
-            show("end to end, second epoch", in_turns(ways, config.turns), config)
+            ways = {"kerastrash": partial(end_to_end, config, folder), "peer": partial(peer, config, "--epochs=2")}
+            show(f"end to end, second epoch: {config.conditions}", in_turns(ways, config.turns), against)
 
 
 def made(config: TrainingBenchmark, way: Way) -> tuple[keras.Model, Dataset]:
@@ -115,10 +114,11 @@ def made(config: TrainingBenchmark, way: Way) -> tuple[keras.Model, Dataset]:
     net = build_model(config.net, config.input_size)
     model = training_model(net) if way == "fast" else net
     compile_by_recipe(model, dataset, config.recipe, steps=1000)
+    model.reset_metrics()
     return model, dataset
 
 
-def batch(config: TrainingBenchmark, dataset: Dataset, number: int) -> tuple[np.ndarray, np.ndarray]:
+def batch(config: TrainingBenchmark, dataset: Dataset, number: int) -> tuple[Any, Any]:
     """Images and labels, another of eight batches each time."""
     rows = np.arange(config.recipe.batch_size) + number % 8 * config.recipe.batch_size
     return ops.convert_to_tensor(dataset.images[rows]), ops.convert_to_tensor(dataset.labels[rows])
@@ -130,11 +130,10 @@ def compare(config: TrainingBenchmark) -> None:
     Rounding grows from step to step in any training, so stock Keras is also compared with itself on one thread, which
     adds in another order.
     """
-    stock = losses(config, "stock")
-    fast = losses(config, "fast")
+    stock, fast = losses(config, "stock"), losses(config, "fast")
     with limited_threads(1):
-        again = losses(config, "stock")
-    for name, values in (("kerastrash", fast), ("stock Keras on one thread", again)):
+        others = {"stock Keras on one thread": losses(config, "stock"), "kerastrash": fast}
+    for name, values in others.items():
         apart = np.abs(values - stock)
         results().print(
             f"{name}: losses of {len(stock)} steps, {stock[0]:.3f} to {stock[-1]:.3f}, differ from stock Keras's by at "
@@ -142,7 +141,7 @@ def compare(config: TrainingBenchmark) -> None:
             soft_wrap=True,
         )
     if config.picture:
-        draw(stock, fast, again, config)
+        draw(config, stock, others)
 
 
 def losses(config: TrainingBenchmark, way: Way) -> np.ndarray:
@@ -156,15 +155,15 @@ def losses(config: TrainingBenchmark, way: Way) -> np.ndarray:
     return np.array(values)
 
 
-def draw(stock: np.ndarray, fast: np.ndarray, again: np.ndarray, config: TrainingBenchmark) -> None:
+def draw(config: TrainingBenchmark, stock: np.ndarray, others: Mapping[str, np.ndarray]) -> None:
     """The curves above, their differences below."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5.5), sharex=True, layout="constrained")
     steps = np.arange(1, len(stock) + 1)
     above.plot(steps, stock, color="#bbbbbb", linewidth=5, label="stock Keras")
-    above.plot(steps, fast, color="#0f6fb8", linewidth=1.5, label="kerastrash")
-    above.set(ylabel="loss", title=conditions(config))
-    below.semilogy(steps, np.maximum(np.abs(again - stock), 1e-9), color="#bbbbbb", label="stock Keras on one thread")
-    below.semilogy(steps, np.maximum(np.abs(fast - stock), 1e-9), color="#0f6fb8", label="kerastrash")
+    above.plot(steps, others["kerastrash"], color="#0f6fb8", linewidth=1.5, label="kerastrash")
+    above.set(ylabel="loss", title=config.conditions)
+    for (name, values), colour in zip(others.items(), ("#bbbbbb", "#0f6fb8"), strict=True):
+        below.semilogy(steps, np.maximum(np.abs(values - stock), 1e-9), color=colour, label=name)
     below.set(xlabel="step", ylabel="apart from stock Keras")
     for axes in (above, below):
         axes.legend(frameon=False)
@@ -173,15 +172,17 @@ def draw(stock: np.ndarray, fast: np.ndarray, again: np.ndarray, config: Trainin
         figure.savefig(temporary, dpi=120)
 
 
-def conditions(config: TrainingBenchmark) -> str:
-    """Net, size, batch and precision."""
-    return f"{config.net}, {config.input_size} px, batch {config.recipe.batch_size}, {config.recipe.dtype_policy}"
+def measured(config: TrainingBenchmark, way: Way) -> float:
+    """Images a second, in a process of its own: what it does to its memory must not help the other way."""
+    with Child() as child:
+        return child.call(f"{Path(__file__).stem}:images_a_second", to_dict(config), way)
 
 
-def images_a_second(config: TrainingBenchmark, way: Way) -> float:
+def images_a_second(settings: Mapping[str, Any], way: Way) -> float:
     """Of the median step, the first two left out."""
+    config = from_dict(TrainingBenchmark, settings)
+    set_tf32(True)
     model, dataset = made(config, way)
-    model.reset_metrics()
     seconds = []
     for number in range(config.steps):
         started = time.perf_counter()
@@ -191,36 +192,25 @@ def images_a_second(config: TrainingBenchmark, way: Way) -> float:
     return config.recipe.batch_size / median(seconds[2:])
 
 
-def measured(config: TrainingBenchmark, way: Way) -> float:
-    """The same in a process of its own: what it does to its memory must not help the other way."""
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as settings:
-        yaml.safe_dump(to_dict(config), settings)
-        settings.flush()
-        command = [sys.executable, __file__, "--config", settings.name, "--measure", way]
-        return float(answer(command, Path.cwd()).split()[-1])
-
-
 def peer(config: TrainingBenchmark, *options: str) -> float:
     """Images a second as the peer's program prints them last."""
     if config.peer_python is None:
         raise ConfigError("peer_python is missing: give the Python of the peer's environment")
-    amp = () if config.recipe.dtype_policy == "float32" else ("--amp",)
-    sizes = (
-        f"--size={config.input_size}",
-        f"--batch={config.recipe.batch_size}",
-        f"--model={config.peer_net or config.net}",
-    )
     data = Path(config.data.data).resolve() if Path(config.data.data).is_dir() else config.peer
-    command = [config.peer_python.absolute(), "train_peer.py", f"--data={data}", *sizes, *amp, *options]
-    return float(re.findall(r"([\d.]+) images/s", answer(command, config.peer))[-1])
+    settings = {"data": data, "size": config.input_size, "batch": config.recipe.batch_size}
+    settings["model"] = config.peer_net or config.net
+    words = [f"--{name}={value}" for name, value in settings.items()]
+    words += [] if config.recipe.dtype_policy == "float32" else ["--amp"]
+    printed = answer([config.peer_python.absolute(), "train_peer.py", *words, *options], config.peer)
+    return float(re.findall(r"([\d.]+) images/s", printed)[-1])
 
 
-def end_to_end(config: TrainingBenchmark, folder: Path) -> float:
+def end_to_end(config: TrainingBenchmark, folder: str) -> float:
     """Images a second of the second epoch of `train`, from the photographs on, with the recipe's augmentation."""
     runs = Path(tempfile.mkdtemp(dir=folder))
-    dataset = prepare(replace(config.data, cache=folder), config.input_size)
-    recipe = replace(config.recipe, epochs=2)
-    train(lambda: build_model(config.net, config.input_size, len(dataset.classes)), dataset, recipe, runs)
+    dataset = prepare(replace(config.data, cache=Path(folder)), config.input_size)
+    build = partial(build_model, config.net, config.input_size, len(dataset.classes))
+    train(build, dataset, replace(config.recipe, epochs=2), runs)
     return float(read_csv(runs / "metrics.csv")[-1]["images_per_second"])
 
 
@@ -236,42 +226,11 @@ def full_recipe(config: TrainingBenchmark) -> None:
     later = slice(1, None) if len(rows) > 1 else slice(None)  # the first epoch also warms up
     hours = (seconds[0] + median(seconds[later]) * (config.recipe.epochs - 1)) / 3600
     results().print(
-        f"{conditions(config)}, {device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} "
+        f"{config.conditions}, {device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} "
         f"epochs in {sum(seconds) / 60:.1f} minutes, {config.recipe.epochs} epochs (projected, validation and saving "
         f"included): {hours:.2f} hours",
         soft_wrap=True,
     )
-
-
-def answer(command: list, folder: Path) -> str:
-    """What a command prints."""
-    done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ConfigError(f"{command[0]}: {(done.stderr or done.stdout).strip()[-300:]}; mend that first")
-    return done.stdout
-
-
-def in_turns(ways: dict[str, Callable[[], float]], turns: int) -> dict[str, list[float]]:
-    """Images a second of each way in each turn."""
-    rates = {name: [] for name in ways}
-    for name in track(list(ways) * turns, "turns", "measurements"):
-        rates[name].append(ways[name]())
-    return rates
-
-
-def show(title: str, rates: dict[str, list[float]], config: TrainingBenchmark) -> None:
-    """A table of medians and of ratios to the peer, or to stock Keras where there is none."""
-    against = "peer" if "peer" in rates else "stock Keras"
-    table = Table(
-        title=f"{title}: {conditions(config)}",
-        caption=f"{device_description()}, {len(rates[against])} turns, medians",
-    )
-    for column in ("", "images/s", "lowest", "highest", f"of {against}"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, values in rates.items():
-        ratio = median(values) / median(rates[against])
-        table.add_row(name, *(f"{value:.1f}" for value in (median(values), min(values), max(values))), f"{ratio:.2f}")
-    results().print(table)
 
 
 if __name__ == "__main__":

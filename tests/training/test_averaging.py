@@ -12,7 +12,7 @@ from kerastrash.errors import ModelError
 from kerastrash.files import read_csv
 from kerastrash.models.saved import open_model
 from kerastrash.training.batches import CropBatches
-from kerastrash.training.callbacks import WeightAverage, decay_at
+from kerastrash.training.callbacks import WeightAverage
 from kerastrash.training.checkpoint import BEST, LAST, METRICS, EpochRecorder
 from kerastrash.training.losses import CrossEntropy
 from kerastrash.training.optimizer import recipe_optimizer
@@ -73,10 +73,6 @@ def test_the_average_follows_its_formula_for_weights_and_statistics(coloured_squ
     assert any("moving" in variable.path for variable in net.weights)
     pairs = zip(steps.averages, copies(net.weights), strict=True)
     assert any(np.abs(average - weight).max() > 1e-3 for average, weight in pairs)
-
-
-def test_the_decay_rises_to_its_bound():
-    assert [decay_at(step, 0.5) for step in (1, 5, 8, 9)] == [2 / 11, 6 / 15, 0.5, 0.5]
 
 
 @pytest.mark.backends

@@ -6,13 +6,16 @@ import keras
 import numpy as np
 import pytest
 
+from kerastrash.console import console, progress_bar
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
 from kerastrash.files import TEMPORARY, read_csv
 from kerastrash.models import build_model
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.models.saved import open_model, read_description
+from kerastrash.training.callbacks import ProgressBar
 from kerastrash.training.checkpoint import BEST, LAST, METRICS, TrainingDiverged
+from kerastrash.training.feeding import evaluation_batches
 from kerastrash.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=5, batch_size=6, learning_rate=0.05, n_select=1, weight_decay=1e-4)
@@ -128,9 +131,13 @@ def test_an_epoch_is_saved_before_callbacks_see_it_and_one_of_them_may_end_the_t
     assert seen == [(0, True, True)]
 
 
-def test_brackets_in_the_description_are_shown_as_they_are(trained, tmp_path, capsys):
+def test_brackets_in_the_description_are_shown_as_they_are(trained, coloured_squares, tmp_path, capsys):
     trained(RECIPE, tmp_path, until=1, description="trial [/a] [b]")
     assert "trial [/a] [b]: epoch 1/1" in capsys.readouterr().err
+    bar, batches = progress_bar(), evaluation_batches(coloured_squares, "val", RECIPE)
+    ProgressBar(bar, "trial [/a] [b]", batches, 0, 1)
+    console.print(bar.get_renderable())
+    assert "trial [/a] [b] " in capsys.readouterr().err
 
 
 def test_a_loss_that_is_not_finite_says_to_lower_the_rate(trained, tmp_path):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerastrash.training.optimizer import learning_rate_cycle, momentum_cycle, recipe_optimizer
+from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
 pytestmark = pytest.mark.backends
@@ -21,19 +21,20 @@ def torch_cycle():
 
 def test_rate_and_momentum_follow_pytorchs_one_cycle():
     _, _, optimizer, schedule = torch_cycle()
-    rate, momentum = learning_rate_cycle(0.1, STEPS), momentum_cycle(0.85, 0.95, STEPS)
-    for step in range(STEPS):
+    for step, (rate, momentum) in enumerate(recipe_optimizer(Recipe(), STEPS).settings_at(np.arange(STEPS))):
         group = optimizer.param_groups[0]
-        assert float(rate(step)) == pytest.approx(group["lr"], rel=1e-4, abs=1e-8)
-        assert float(momentum(step)) == pytest.approx(group["momentum"], rel=1e-5)
+        assert rate == pytest.approx(group["lr"], rel=1e-4, abs=1e-8)
+        assert momentum == pytest.approx(group["momentum"], rel=1e-5)
         optimizer.step()
         if step < STEPS - 1:
             schedule.step()
 
 
 def test_the_schedule_stays_at_its_end_and_is_finite_for_a_single_step():
-    assert float(learning_rate_cycle(0.1, STEPS)(10 * STEPS)) == pytest.approx(0.1 / 25 / 1e4)
-    assert np.isfinite(float(learning_rate_cycle(0.1, 1)(0)))
+    (later,) = recipe_optimizer(Recipe(), STEPS).settings_at(np.array([10 * STEPS]))
+    assert later == pytest.approx((0.1 / 25 / 1e4, 0.95))
+    (only,) = recipe_optimizer(Recipe(), 1).settings_at(np.array([0]))
+    assert np.isfinite(only).all()
 
 
 def test_the_weights_follow_pytorchs_sgd_under_one_cycle_with_l2():
