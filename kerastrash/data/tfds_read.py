@@ -7,7 +7,7 @@ set is built; crops: split -> column -> values; left_out: [what, reason].
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +65,14 @@ def read_tfds(name: str, folder: Path) -> Source:
     """
     version = _version_folder(name, folder)
     table, classes = open_table(version)
-    crops = tuple(crop for split in SPLITS for crop in _crops(name, version, split, table["crops"][split]))
+    crops: list[Crop] = []
+    for split in SPLITS:
+        columns = [table["crops"][split][column] for column in COLUMNS]
+        for index, row in enumerate(zip(*columns, strict=True)):
+            stated = dict(zip(COLUMNS, row, strict=True))
+            crops.append(Crop(image=CropRecord(name, version, split, index), box=None, split=split, **stated))
     left_out = tuple(LeftOut(*item) for item in table["left_out"])
-    return Source(name.replace(":", "-"), classes, crops, left_out, table["fingerprint"])
+    return Source(name.replace(":", "-"), classes, tuple(crops), left_out, table["fingerprint"])
 
 
 def open_table(version: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -120,12 +125,6 @@ def _check(version: Path, table: Mapping[str, Any], info: tfds.core.DatasetInfo)
         for path in info.splits[split].filepaths:
             if not Path(path).is_file():
                 raise DataError(f"{path}: no such file; copy the set again, or {REBUILD}")
-
-
-def _crops(name: str, version: Path, split: str, columns: Mapping[str, list[Any]]) -> Iterator[Crop]:
-    for index, row in enumerate(zip(*(columns[column] for column in COLUMNS), strict=True)):
-        record = CropRecord(name, version, split, index)
-        yield Crop(image=record, box=None, split=split, **dict(zip(COLUMNS, row, strict=True)))
 
 
 @functools.lru_cache(maxsize=8)

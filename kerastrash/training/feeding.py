@@ -10,8 +10,7 @@ from kerastrash.augment.device import augment_batch, mix_batch
 from kerastrash.augment.mix import MixDraw
 from kerastrash.backends import free_accelerator_memory
 from kerastrash.console import say
-from kerastrash.data.cache import MappedReader
-from kerastrash.data.dataset import Dataset, SplitData
+from kerastrash.data.dataset import Dataset, MappedReader, SplitData
 from kerastrash.errors import ConfigError
 from kerastrash.training.batches import CropBatches, Epoch
 from kerastrash.training.losses import Supervision
