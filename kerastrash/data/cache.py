@@ -141,7 +141,7 @@ def alone_at(target: Path) -> Iterator[None]:
 
 
 def _build(source: Source, target: Path, size: int, track: Track) -> None:
-    """Decodes every crop into `target`, going on with what an earlier call has left."""
+    """Decodes every crop into `target`, going on with what an earlier call has left; a damaged cache gives way."""
     work = target.with_name(f".{target.name}.part")
     try:
         work.mkdir(exist_ok=True)
@@ -153,7 +153,14 @@ def _build(source: Source, target: Path, size: int, track: Track) -> None:
                 f"{source.name}: not one of {len(source.crops)} crops can be used: {reasons}; "
                 "check the image folder (--images) and the files"
             )
-        _replace(work, target)
+        damaged = target.with_name(f".{target.name}.damaged")
+        if target.exists():
+            target.rename(damaged)
+        work.rename(target)
+        if damaged.is_dir():
+            shutil.rmtree(damaged, ignore_errors=True)
+        else:
+            damaged.unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(target, error) from error
 
@@ -231,15 +238,3 @@ def _check_space(folder: Path, needed: int) -> None:
             f"{folder}: the crops need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
             "free the disk, give another folder with --cache, or choose a smaller input size"
         )
-
-
-def _replace(work: Path, target: Path) -> None:
-    """Renames the finished work to its place; what stood there, damaged, is removed."""
-    damaged = target.with_name(f".{target.name}.damaged")
-    if target.exists():
-        target.rename(damaged)
-    work.rename(target)
-    if damaged.is_dir():
-        shutil.rmtree(damaged, ignore_errors=True)
-    else:
-        damaged.unlink(missing_ok=True)

@@ -177,11 +177,7 @@ NOISES = 64
 
 
 def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, seed: int = 0) -> Dataset:
-    """A data set in memory whose classes differ in their mean colour; a net can learn it.
-
-    Args:
-        train, val: numbers of crops to train and to validate on; the latter are the test split too.
-        input_size: side of the crops in pixels.
+    """A data set in memory whose classes differ in their mean colour; its `val` crops are the test split too.
 
     Raises:
         ConfigError: a number below 1.

@@ -72,12 +72,8 @@ def decode(path: Path | EncodedImage | str, data: bytes, frame: Frame | None = N
     TACO's official boxes are drawn on the photograph as displayed. Grey, palette, CMYK and 16-bit images become
     8-bit RGB; transparent pixels are laid on black.
 
-    Args:
-        path: what messages name.
-        frame: width and height that the annotation file states; None skips the comparison.
-
     Raises:
-        ImageError: not an image, damaged, over 89,478,485 pixels, or of another size than `frame`.
+        ImageError: not an image, damaged, over 89,478,485 pixels, or of another size than `frame`, where that is given.
     """
     if not data:
         raise ImageError(path, "file is empty", "replace it")

@@ -169,11 +169,9 @@ def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def account_for(source: Source, dataset: Dataset, missing: Collection[Path], total: int) -> dict[str, int]:
-    """The whereabouts of every annotation: cut, mapped to no class, photograph missing, then every other reason.
+    """The whereabouts of every annotation, of which the file holds `total`: see `PreparedTaco.account`.
 
-    Args:
-        missing: paths of the photographs that could not be had.
-        total: annotations in the file, with which the counts must agree.
+    `missing` are the paths of the photographs that could not be had.
     """
     kept = {crop.key for crop in dataset.crops}
     reasons = {item.what: item.reason for item in dataset.left_out}
