@@ -1,50 +1,33 @@
-"""Opens the cache of a source: every crop decoded once into a memory-mapped array on disk.
+"""The cache of a source: every crop decoded once into a memory-mapped array on disk.
 
 A cache is a folder, NAME-FINGERPRINT-SIZE/, of `images.npy` (uint8, (n, size, size, 3)) and `crops.jsonl` (what its
-rows are, and what could not be decoded). It is built beside its place and renamed into it: it is whole or absent.
+rows are, and what could not be decoded). It is written photograph by photograph in a hidden folder beside its place and
+renamed into it: it is whole or absent, and a killed preparation goes on where it stopped. `images.npy` grows by the
+rows of one photograph, then `crops.jsonl` by the line that names them and holds their checksum. At a restart every line
+is checked against its rows, and what follows the last good one is cut off.
 """
 
-import mmap
+import contextlib
+import json
+import logging
+import os
 import re
+import shutil
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import filelock
 import numpy as np
 
-from kerastrash.data.cache_writer import CROPS, IMAGES, VERSION, alone_at, build, read_lines
-from kerastrash.data.images import Track, untracked
-from kerastrash.data.records import Crop, LeftOut, Source
-from kerastrash.errors import FileError
+from kerastrash.data.images import Photograph, Track, by_photograph, decode_photographs, untracked
+from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
+from kerastrash.errors import DataError, FileError
 
-MOST_MAPPED = 2**26
-"""Bytes read before the pages are given back: about so much of the cache counts to the process."""
-
-
-class MappedReader:
-    """Reads rows of an array; where it is memory-mapped, gives back the memory that its pages have taken meanwhile.
-
-    Without this, a process that reads a whole cache grows by the size of the cache. The system keeps the pages as long
-    as it likes, so that reading them again is quick.
-    """
-
-    def __init__(self, images: np.ndarray) -> None:
-        self.images = images
-        self._read = 0
-
-    def rows(self, indices: np.ndarray) -> np.ndarray:
-        """A copy of the rows at `indices`."""
-        rows = np.array(self.images[indices])
-        self._read += rows.nbytes
-        if self._read > MOST_MAPPED:
-            self._read = 0
-            self.forget()
-        return rows
-
-    def forget(self) -> None:
-        """Gives the pages back; does nothing to other arrays, and where the system has no `madvise`."""
-        mapping = getattr(self.images, "_mmap", None)
-        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapping.madvise(mmap.MADV_DONTNEED)
+VERSION = 2
+IMAGES, CROPS = "images.npy", "crops.jsonl"
 
 
 @dataclass(frozen=True)
@@ -74,7 +57,7 @@ def cached_crops(source: Source, folder: Path, size: int, track: Track = untrack
         with alone_at(target):
             cached = _open(target, source, size)  # another process may have built it meanwhile
             if cached is None:
-                build(source, target, size, track)
+                _build(source, target, size, track)
                 cached = _open(target, source, size)
     if cached is None:
         raise FileError(f"{target}: the cache changed while it was written; remove the folder and try again")
@@ -83,7 +66,7 @@ def cached_crops(source: Source, folder: Path, size: int, track: Track = untrack
 
 def _open(target: Path, source: Source, size: int) -> CachedCrops | None:
     try:
-        header, photographs = read_lines(target / CROPS)
+        header, photographs = _read_lines(target / CROPS)
         images = np.load(target / IMAGES, mmap_mode="r")
         rows = [(*crop, photograph["photograph"]) for photograph in photographs for crop in photograph["crops"]]
         if (header["version"], header["fingerprint"], header["size"]) != (VERSION, source.fingerprint, size):
@@ -106,3 +89,152 @@ def _open(target: Path, source: Source, size: int) -> CachedCrops | None:
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _photograph_line(photograph: Photograph) -> bytes:
+    """The line of one photograph: its digest, a checksum of its rows, its crops, and what could not be cut."""
+    checksum = 0
+    for piece in photograph.pieces:
+        checksum = zlib.crc32(piece.pixels.data, checksum)
+    return _encoded(
+        {
+            "photograph": photograph.digest,
+            "checksum": checksum,
+            "crops": [(piece.crop.key, piece.crop.label, *piece.sides) for piece in photograph.pieces],
+            "left_out": [(item.what, item.reason) for item in photograph.left_out],
+        }
+    )
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
+def _read_lines(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Header and photographs of the file; anything that is not of its form raises OSError, ValueError or TypeError."""
+    with path.open("rb") as stream:
+        header, *photographs = [json.loads(line) for line in stream]
+    return dict(header), photographs
+
+
+@contextlib.contextmanager
+def alone_at(target: Path) -> Iterator[None]:
+    """Keeps other processes from building `target` at the same time; waits, and says so, while one does.
+
+    Raises:
+        FileError: the folder of `target` cannot be written.
+    """
+    lock = filelock.FileLock(target.parent / f".{target.name}.lock")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            logging.getLogger(__name__).warning("%s: another process is preparing it; waiting", target)
+            lock.acquire()
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(source: Source, target: Path, size: int, track: Track) -> None:
+    """Decodes every crop into `target`, going on with what an earlier call has left; a damaged cache gives way."""
+    work = target.with_name(f".{target.name}.part")
+    try:
+        work.mkdir(exist_ok=True)
+        if not _write(source, work, size, track):
+            _, photographs = _read_lines(work / CROPS)
+            reasons = count_reasons(LeftOut(*item) for photograph in photographs for item in photograph["left_out"])
+            shutil.rmtree(work)
+            raise DataError(
+                f"{source.name}: not one of {len(source.crops)} crops can be used: {reasons}; "
+                "check the image folder (--images) and the files"
+            )
+        damaged = target.with_name(f".{target.name}.damaged")
+        if target.exists():
+            target.rename(damaged)
+        work.rename(target)
+        if damaged.is_dir():
+            shutil.rmtree(damaged, ignore_errors=True)
+        else:
+            damaged.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> FileError:
+    reason = error.strerror or error
+    return FileError(f"{path}: cache cannot be written ({reason}); free the disk or give another folder with --cache")
+
+
+def _write(source: Source, work: Path, size: int, track: Track) -> int:
+    """Writes what is missing of the rows and lines; returns how many rows stand in the end."""
+    photographs = by_photograph(source.crops)
+    header = {"version": VERSION, "fingerprint": source.fingerprint, "source": source.name, "size": size}
+    header_line = _encoded(header | {"photographs": len(photographs)})
+    with _opened(work / IMAGES) as images, _opened(work / CROPS) as lines:
+        first = _write_array_header(images, len(source.crops), size)
+        done, rows = _resume(images, lines, header_line, size * size * 3)
+        images.seek(first + rows * size * size * 3)
+        images.truncate()
+        _check_space(work, (len(source.crops) - rows) * size * size * 3)
+        decoded = decode_photographs(photographs[done:], size)
+        with contextlib.closing(decoded):  # an error in this block then stops the decoders too
+            for photograph in track(decoded, "Decoding", "photographs", len(photographs), done):
+                for piece in photograph.pieces:
+                    images.write(piece.pixels.data)
+                images.flush()
+                lines.write(_photograph_line(photograph))
+                lines.flush()
+                rows += len(photograph.pieces)
+        images.seek(0)
+        _write_array_header(images, rows, size)  # as long as the first: the format pads the row count
+        for stream in (images, lines):
+            stream.flush()
+            os.fsync(stream.fileno())
+    return rows
+
+
+def _opened(path: Path) -> BinaryIO:
+    return path.open("r+b" if path.exists() else "w+b")  # written, not mapped: a full disk then raises, not kills
+
+
+def _write_array_header(stream: BinaryIO, rows: int, size: int) -> int:
+    """Writes the header of a .npy file at the stream's position; returns where the rows begin."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": (rows, size, size, 3)}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.tell()
+
+
+def _resume(images: BinaryIO, lines: BinaryIO, header: bytes, row_bytes: int) -> tuple[int, int]:
+    """Photographs and rows that stand whole from an earlier call; `lines` is cut to them, ready to grow."""
+    done = rows = 0
+    kept = len(header)
+    if lines.readline() == header:
+        for line in lines:
+            try:
+                record = json.loads(line)
+                count, checksum = len(record["crops"]), int(record["checksum"])
+            except (ValueError, KeyError, TypeError):  # cut short
+                break
+            if not line.endswith(b"\n") or zlib.crc32(images.read(count * row_bytes)) != checksum:
+                break
+            done, rows, kept = done + 1, rows + count, kept + len(line)
+    else:
+        lines.seek(0)
+        lines.write(header)
+    lines.truncate(kept)
+    lines.seek(kept)
+    return done, rows
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise FileError(
+            f"{folder}: the crops need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
+            "free the disk, give another folder with --cache, or choose a smaller input size"
+        )

@@ -1,19 +1,18 @@
-"""Reads a COCO annotation file: every annotation becomes a crop or is left out with a reason.
-
-The category map says which class a category becomes, or that it becomes none.
+"""Reads a COCO annotation file: every annotation becomes a crop of the class that the category map gives its category,
+or is left out with a reason.
 
 The JSON is read as it is. `pycocotools.coco.COCO` indexes annotations by id and silently drops all but the last
 of equal ids; TACO's official file has two such pairs on different photographs, and all 4,784 must be kept.
 Source of the format: https://cocodataset.org/#format-data (object detection).
 """
 
+import itertools
 import math
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, fingerprint
+from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, fingerprint, path_inside
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, read_yaml
 
@@ -28,32 +27,22 @@ class CategoryMap:
     classes: tuple[str, ...]
     label_of: dict[str, int | None]
 
-    def check_knows(self, names: Collection[str], annotations: Path) -> None:
-        """Raises DataError naming every category of the file that the map lacks."""
-        unknown = sorted(set(names) - set(self.label_of))
-        if unknown:
-            raise DataError(
-                f"{annotations}: category {', '.join(map(repr, unknown))} is not in the category map {self.origin}; "
-                "add it under one of the classes or under left_out, or give another map with --categories"
-            )
 
-
-def choose_category_map(names: Sequence[str], used: Collection[str], given: Path | None) -> CategoryMap:
+def category_map_of(document: dict[str, Any], given: Path | None) -> CategoryMap:
     """The given map; else TACO's where most names are TACO's; else every category that has annotations is a class.
 
-    Args:
-        names: every category name of the file, in the order of its ids.
-        used: the names that at least one annotation carries.
-        given: a YAML file, or None.
+    A category that only regions of many objects carry counts as one without annotations.
     """
     if given is not None:
         return read_category_map(given)
     taco = read_category_map(TACO_MAP)
+    names = {entry["id"]: entry["name"] for entry in document["categories"]}
     # Most, not all: TACO plus one category of the user's own should name that category, not become 61 classes.
-    if 2 * sum(name in taco.label_of for name in names) > len(names):
+    if 2 * sum(name in taco.label_of for name in names.values()) > len(names):
         return taco
-    classes = tuple(dict.fromkeys(name for name in names if name in used))
-    label_of: dict[str, int | None] = dict.fromkeys(names)
+    used = {names.get(entry["category_id"]) for entry in document["annotations"] if entry.get("iscrowd") in (None, 0)}
+    classes = tuple(dict.fromkeys(name for name in names.values() if name in used))
+    label_of: dict[str, int | None] = dict.fromkeys(names.values())
     label_of.update({name: label for label, name in enumerate(classes)})
     return CategoryMap("(a class for every category)", classes, label_of)
 
@@ -71,29 +60,23 @@ def read_category_map(path: Path) -> CategoryMap:
         raise DataError(f"{path}: unknown entry {extra[0]!r}; a category map holds 'classes' and 'left_out' only")
     classes = tuple(content["classes"])
     label_of: dict[str, int | None] = {}
-    for label, (name, members) in enumerate(content["classes"].items()):
-        _add(path, label_of, name, members, label)
-    _add(path, label_of, "left_out", content.get("left_out") or [], None)
+    left_out = ("left_out", content.get("left_out") or [])
+    for label, (name, members) in (*enumerate(content["classes"].items()), (None, left_out)):
+        if not isinstance(name, str):
+            raise DataError(f"{path}: class name {name!r} is no text; put it in quotes")
+        if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+            raise DataError(f"{path}: {name!r} must hold a list of category names; quote names that are no plain text")
+        for member in members:
+            if member in label_of:
+                raise DataError(f"{path}: category {member!r} stands twice; keep it under one entry only")
+            label_of[member] = label
     return CategoryMap(str(path), classes, label_of)
 
 
-def _add(path: Path, label_of: dict[str, int | None], name: Any, members: Any, label: int | None) -> None:
-    if not isinstance(name, str):
-        raise DataError(f"{path}: class name {name!r} is no text; put it in quotes")
-    if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
-        raise DataError(f"{path}: {name!r} must hold a list of category names; quote names that are no plain text")
-    for member in members:
-        if member in label_of:
-            raise DataError(f"{path}: category {member!r} stands twice; keep it under one entry only")
-        label_of[member] = label
-
-
 CROWD = "region of many objects (iscrowd), not one to be classified"
-"""Reason why such an annotation is left out."""
-LicenceTable = dict[int | str, str]
 
 
-def licence_table(document: dict[str, Any]) -> LicenceTable:
+def licence_table(document: dict[str, Any]) -> dict[int | str, str]:
     """The name of each licence of the file by its id; empty where the file describes none."""
     for section in ("licenses", "info"):
         entries = document.get(section)
@@ -103,10 +86,10 @@ def licence_table(document: dict[str, Any]) -> LicenceTable:
     return {}
 
 
-def licence_of(image: dict[str, Any], table: LicenceTable) -> str:
+def licence_of(image: dict[str, Any], table: dict[int | str, str]) -> str:
     """The licence that an entry of `images` states, as text; empty where it states none."""
     stated = image.get("license")
-    if stated is None or stated == "":
+    if stated in (None, ""):
         return ""
     if isinstance(stated, int | str) and stated in table:
         return table[stated]
@@ -118,15 +101,14 @@ REQUIRED: dict[str, dict[str, tuple[type, ...]]] = {
     "categories": {"id": (int, str), "name": (str,)},
     "annotations": {"id": (int, str), "image_id": (int, str), "category_id": (int, str), "bbox": (list,)},
 }
+LISTS = ", ".join(REQUIRED)
 
 
 def read_coco(annotations: Path, images: Path | None = None, categories: Path | None = None) -> Source:
     """Reads the annotation file; no image is opened, and none needs to be there.
 
-    A box that begins or ends outside the image is kept and clipped when it is cut. One that holds no pixel of the
-    image, a region of many objects (`iscrowd`), an annotation of an unknown image or category, a category mapped to no
-    class, and a `file_name` that leaves the image folder are left out. Crops and left-out annotations together are the
-    annotations of the file.
+    A box that begins or ends outside the image is kept and clipped when it is cut. Crops and what is left out (see
+    `_fault`) together are the annotations of the file.
 
     Raises:
         DataError: the file is missing or malformed, or the category map lacks one of its categories.
@@ -136,8 +118,12 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     photographs = _by_id(annotations, "images", document["images"])
     names = {key: entry["name"] for key, entry in _by_id(annotations, "categories", document["categories"]).items()}
     category_map = category_map_of(document, categories)
-    category_map.check_knows(names.values(), annotations)
-
+    if unknown := sorted(set(names.values()) - set(category_map.label_of)):
+        raise DataError(
+            f"{annotations}: category {', '.join(map(repr, unknown))} is not in the category map "
+            f"{category_map.origin}; add it under one of the classes or under left_out, "
+            "or give another map with --categories"
+        )
     paths = {key: path_inside(folder, entry["file_name"]) for key, entry in photographs.items()}
     licences = licence_table(document)
     crops, left_out = [], []
@@ -145,9 +131,10 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     for entry in document["annotations"]:
         photograph, name = photographs.get(entry["image_id"]), names.get(entry["category_id"])
         key = _unique_key(photograph, entry["id"], keys)
-        box, frame = tuple(map(float, entry["bbox"])), _frame(photograph)
+        box, frame = tuple(map(float, entry["bbox"])), frame_of(photograph)
         label, path = category_map.label_of.get(name), paths.get(entry["image_id"])
-        if reason := CROWD if _is_crowd(entry) else _fault(photograph, name, label, path, box, frame):
+        crowd = entry.get("iscrowd") not in (None, 0)
+        if reason := CROWD if crowd else _fault(photograph, name, label, path, box, frame):
             left_out.append(LeftOut(key, reason))
         else:
             stated = {"area": _area(entry), "licence": licence_of(photograph, licences)}
@@ -155,17 +142,6 @@ def read_coco(annotations: Path, images: Path | None = None, categories: Path | 
     classes = category_map.classes
     name = f"{annotations.resolve().parent.name}-{annotations.stem}"
     return Source(name, classes, tuple(crops), tuple(left_out), fingerprint(classes, crops))
-
-
-def category_map_of(document: dict[str, Any], given: Path | None) -> CategoryMap:
-    """The category map of a document; a category that only regions of many objects carry counts as unused."""
-    names = {entry["id"]: entry["name"] for entry in document["categories"]}
-    used = {entry["category_id"] for entry in document["annotations"] if not _is_crowd(entry)}
-    return choose_category_map(list(names.values()), {names[key] for key in used if key in names}, given)
-
-
-def _is_crowd(annotation: dict[str, Any]) -> bool:
-    return annotation.get("iscrowd") not in (None, 0)
 
 
 def _fault(
@@ -193,24 +169,24 @@ def _fault(
 def _read_document(path: Path) -> dict[str, Any]:
     document = read_json(path, DataError)
     if not isinstance(document, dict):
-        raise DataError(f"{path}: no COCO file: holds a {type(document).__name__}; give an object with {_lists()}")
+        raise DataError(f"{path}: no COCO file: holds a {type(document).__name__}; give an object with {LISTS}")
     for section, fields in REQUIRED.items():
         entries = document.get(section)
         if not isinstance(entries, list):
-            raise DataError(f"{path}: no COCO file: has no list {section!r}; give a file with the lists {_lists()}")
+            raise DataError(f"{path}: no COCO file: has no list {section!r}; give a file with the lists {LISTS}")
         for index, entry in enumerate(entries):
             _check_entry(f"{path}: {section}[{index}]", entry, fields)
     for index, entry in enumerate(document["images"]):
-        _check_sides(f"{path}: images[{index}]", entry)
+        for side in ("width", "height"):
+            value = entry.get(side)
+            if value is not None and not (_is_number(value) and value == math.floor(value) and value > 0):
+                message = f"{side} is {value!r}; write the image's {side} in whole pixels"
+                raise DataError(f"{path}: images[{index}]: {message}")
     for index, entry in enumerate(document["annotations"]):
         if len(entry["bbox"]) != 4 or not all(_is_number(value) for value in entry["bbox"]):
             raise DataError(f"{path}: annotations[{index}] (id {entry['id']}): bbox is {entry['bbox']}; "
                             "write four numbers: x, y, width, height in pixels")  # fmt: skip
     return document
-
-
-def _lists() -> str:
-    return ", ".join(REQUIRED)
 
 
 def _check_entry(where: str, entry: Any, fields: dict[str, tuple[type, ...]]) -> None:
@@ -224,20 +200,13 @@ def _check_entry(where: str, entry: Any, fields: dict[str, tuple[type, ...]]) ->
             raise DataError(f"{where}: {field} is {entry[field]!r}; make it of type {wanted}")
 
 
-def _check_sides(where: str, entry: dict[str, Any]) -> None:
-    for field in ("width", "height"):
-        value = entry.get(field)
-        if value is not None and not (_is_number(value) and value == math.floor(value) and value > 0):
-            raise DataError(f"{where}: {field} is {value!r}; write the image's {field} in whole pixels")
-
-
 def _is_number(value: Any) -> bool:
     # Whole numbers beyond float's range would overflow later; floats may be NaN or infinite, which is left out by name.
     return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63)
 
 
 def _by_id(path: Path, section: str, entries: list[dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
-    table: dict[int | str, dict[str, Any]] = {}
+    table = {}
     for index, entry in enumerate(entries):
         if entry["id"] in table:
             raise DataError(f"{path}: {section}[{index}]: id {entry['id']!r} stands twice; give each entry its own id")
@@ -245,10 +214,10 @@ def _by_id(path: Path, section: str, entries: list[dict[str, Any]]) -> dict[int 
     return table
 
 
-def _frame(photograph: dict[str, Any] | None) -> Frame | None:
-    if not photograph or photograph.get("width") is None or photograph.get("height") is None:
-        return None
-    return int(photograph["width"]), int(photograph["height"])
+def frame_of(photograph: dict[str, Any] | None) -> Frame | None:
+    """Width and height that an entry of `images` states."""
+    width, height = (photograph or {}).get("width"), (photograph or {}).get("height")
+    return None if width is None or height is None else (int(width), int(height))
 
 
 def _area(annotation: dict[str, Any]) -> float | None:
@@ -260,10 +229,9 @@ def _area(annotation: dict[str, Any]) -> float | None:
 def _unique_key(photograph: dict[str, Any] | None, annotation_id: int | str, keys: set[str]) -> str:
     """`file_name#id`; equal ids on one photograph are told apart by their order in the file."""
     base = key = f"{photograph['file_name'] if photograph else '?'}#{annotation_id}"
-    repeat = 1
+    repeats = itertools.count(2)
     while key in keys:
-        repeat += 1
-        key = f"{base}({repeat})"
+        key = f"{base}({next(repeats)})"
     keys.add(key)
     return key
 
@@ -273,20 +241,10 @@ def _image_folder(annotations: Path, given: Path | None, entries: list[dict[str,
         if not given.is_dir():
             raise DataError(f"{given}: no such image folder; check the path given with --images")
         return given
-    own, inner = annotations.parent, annotations.parent / "images"
-    present = {folder: sum(_is_file(folder, entry["file_name"]) for entry in entries) for folder in (own, inner)}
-    return inner if present[inner] > present[own] else own
 
 
-def _is_file(folder: Path, file_name: str) -> bool:
-    path = path_inside(folder, file_name)
-    return path is not None and path.is_file()
+    def images_in(folder: Path) -> int:
+        paths = [path_inside(folder, entry["file_name"]) for entry in entries]
+        return sum(path is not None and path.is_file() for path in paths)
 
-
-def path_inside(folder: Path, file_name: str) -> Path | None:
-    """The path of an image, or None where it is absolute or leads out of the folder, symbolic links followed."""
-    try:
-        inside = (folder / file_name).resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):  # a NUL byte, a name too long, a loop of links
-        return None
-    return folder / file_name if inside and not Path(file_name).is_absolute() else None
+    return max(annotations.parent, annotations.parent / "images", key=images_in)

@@ -1,5 +1,6 @@
 """How many crops there are by class and split, how large they are, and of what shape."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -104,28 +105,17 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
 
 
 def _class_summary(counted: Counted, name: str, mine: np.ndarray) -> dict[str, Any]:
-    count, (widths, heights) = _class_count(counted, name, mine), counted.sizes[mine].T
-    return {
-        **count.splits,
-        "crops": count.crops,
-        "photographs": count.photographs,
-        "width": _spread(widths),
-        "height": _spread(heights),
-        "tiny": count.tiny,
-    }
-
-
-def _spread(values: np.ndarray) -> dict[str, float]:
-    return {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
+    count, summary = _class_count(counted, name, mine), {}
+    for side, values in zip(("width", "height"), counted.sizes[mine].T, strict=True):
+        summary[side] = {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
+    return {**count.splits, "crops": count.crops, "photographs": count.photographs, **summary, "tiny": count.tiny}
 
 
 def histograms(counted: Counted) -> tuple[Histogram, ...]:
     """Histograms of the longer side and of width : height; crops of unknown size are left out."""
     sizes = counted.sizes[counted.sizes.min(axis=1) > 0]
-    first, *middle = (
-        f"{low} to {high - 1}" for low, high in zip((0, *LONG_SIDES), (*LONG_SIDES, 0), strict=True) if high
-    )
-    long_names = (first, *middle, f"{LONG_SIDES[-1]} and more")
+    ranges = (f"{low} to {high - 1}" for low, high in itertools.pairwise((0, *LONG_SIDES)))
+    long_names = (*ranges, f"{LONG_SIDES[-1]} and more")
     return (
         Histogram("longer side of the crops, px", _bars(sizes.max(axis=1, initial=0), LONG_SIDES, long_names)),
         Histogram("width : height of the crops", _bars(sizes[:, 0] / sizes[:, 1], ASPECTS, ASPECT_NAMES)),

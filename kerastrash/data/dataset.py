@@ -1,19 +1,51 @@
 """A data set prepared from the settings, every crop decoded, each in its split; or made up in seconds, of any size, to
 measure training where none is at hand."""
 
+import functools
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from kerastrash.data.cache import CachedCrops, cached_crops
+from kerastrash.data.cache import cached_crops
 from kerastrash.data.config import DataConfig, check_config
 from kerastrash.data.images import ImageError, Track, by_photograph, digest, in_threads, read_bytes, untracked
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
 from kerastrash.data.sources import open_source
-from kerastrash.data.split import Split, kept_split, split_crops
+from kerastrash.data.split import kept_split, split_crops
 from kerastrash.errors import DataError, require
+
+MOST_MAPPED = 2**26
+"""Bytes read before the pages are given back: about so much of the cache counts to the process."""
+
+
+class MappedReader:
+    """Reads rows of an array; where it is memory-mapped, gives back the memory that its pages have taken meanwhile.
+
+    Without this, a process that reads a whole cache grows by the size of the cache. The system keeps the pages as long
+    as it likes, so that reading them again is quick.
+    """
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+        self._read = 0
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """A copy of the rows at `indices`."""
+        rows = np.array(self.images[indices])
+        self._read += rows.nbytes
+        if self._read > MOST_MAPPED:
+            self._read = 0
+            self.forget()
+        return rows
+
+    def forget(self) -> None:
+        """Gives the pages back; does nothing to other arrays, and where the system has no `madvise`."""
+        mapping = getattr(self.images, "_mmap", None)
+        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)
@@ -77,7 +109,11 @@ def prepare(config: DataConfig, input_size: int, track: Track = untracked) -> Da
 def prepare_source(source: Source, config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:
     """`prepare` for a source that is open already, with settings that `check_config` accepts."""
     cached = cached_crops(source, config.cache, input_size, track)
-    splits, leaks = _split(config, source, cached)
+    shares = _shares(config)
+    path = cached.folder / f"split-{'-'.join(map(str, shares.values()))}.json"
+    crops = (cached.crops, cached.labels, cached.groups)
+    compute = functools.partial(split_crops, config.data, source.classes, *crops, **shares)
+    splits, leaks = kept_split(path, len(cached.crops), compute)
     return Dataset(
         name=source.name,
         classes=source.classes,
@@ -91,13 +127,6 @@ def prepare_source(source: Source, config: DataConfig, input_size: int, track: T
         fingerprint=source.fingerprint,
         input_size=input_size,
     )
-
-
-def _split(config: DataConfig, source: Source, cached: CachedCrops) -> Split:
-    shares = _shares(config)
-    path = cached.folder / f"split-{'-'.join(map(str, shares.values()))}.json"
-    crops = (cached.crops, cached.labels, cached.groups)
-    return kept_split(path, len(cached.crops), lambda: split_crops(config.data, source.classes, *crops, **shares))
 
 
 def _shares(config: DataConfig) -> dict[str, float]:
@@ -148,11 +177,7 @@ NOISES = 64
 
 
 def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, seed: int = 0) -> Dataset:
-    """A data set in memory whose classes differ in their mean colour; a net can learn it.
-
-    Args:
-        train, val: numbers of crops to train and to validate on; the latter are the test split too.
-        input_size: side of the crops in pixels.
+    """A data set in memory whose classes differ in their mean colour; its `val` crops are the test split too.
 
     Raises:
         ConfigError: a number below 1.

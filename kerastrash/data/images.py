@@ -1,5 +1,4 @@
-"""The pixels of a crop, made from its file: decode, orient, cut, pad to a square, resize; several photographs at a time
-and never far ahead of whoever takes them."""
+"""The pixels of a crop, made from its file: decode, orient, cut, pad, resize; several photographs at a time."""
 
 import contextlib
 import hashlib
@@ -17,7 +16,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Box, Crop, EncodedImage, Frame, LeftOut
+from kerastrash.data.records import Crop, EncodedImage, Frame, LeftOut
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -73,12 +72,8 @@ def decode(path: Path | EncodedImage | str, data: bytes, frame: Frame | None = N
     TACO's official boxes are drawn on the photograph as displayed. Grey, palette, CMYK and 16-bit images become
     8-bit RGB; transparent pixels are laid on black.
 
-    Args:
-        path: what messages name.
-        frame: width and height that the annotation file states; None skips the comparison.
-
     Raises:
-        ImageError: not an image, damaged, over 89,478,485 pixels, or of another size than `frame`.
+        ImageError: not an image, damaged, over 89,478,485 pixels, or of another size than `frame`, where that is given.
     """
     if not data:
         raise ImageError(path, "file is empty", "replace it")
@@ -122,20 +117,23 @@ def cut(image: Image.Image, crop: Crop) -> Image.Image:
     """The crop's box, clipped to the image and widened to whole pixels."""
     if crop.box is None:
         return image
-    left, top, right, bottom = _clip(crop.box, image.size)
+    x, y, width, height = crop.box
+    left, right = max(0, math.floor(x)), min(image.width, math.ceil(x + width))
+    top, bottom = max(0, math.floor(y)), min(image.height, math.ceil(y + height))
     if left >= right or top >= bottom:
         raise ImageError(crop.image, "box lies outside the image", f"correct the box {crop.box} of {crop.key}")
     return image.crop((left, top, right, bottom))
 
 
-def _clip(box: Box, size: Frame) -> tuple[int, int, int, int]:
-    x, y, width, height = box
-    return (
-        max(0, math.floor(x)),
-        max(0, math.floor(y)),
-        min(size[0], math.ceil(x + width)),
-        min(size[1], math.ceil(y + height)),
-    )
+def cut_all(image: Image.Image, crops: Sequence[Crop]) -> list[Image.Image | str]:
+    """What is cut for each of the crops, or the reason why it cannot be cut."""
+    pieces: list[Image.Image | str] = []
+    for crop in crops:
+        try:
+            pieces.append(cut(image, crop))
+        except ImageError as error:
+            pieces.append(error.reason)
+    return pieces
 
 
 def square(image: Image.Image, size: int) -> np.ndarray:
@@ -174,7 +172,7 @@ def untracked(items: Iterable[Item], description: str, unit: str, total: int, be
 
 @dataclass(frozen=True)
 class Piece:
-    """One crop that could be cut."""
+    """One crop that was cut."""
 
     crop: Crop
     pixels: np.ndarray
@@ -230,23 +228,21 @@ def _tasks(photographs: Sequence[tuple[Crop, ...]]) -> Iterator[list[tuple[Crop,
         if sum(map(len, task)) >= AT_ONCE:
             yield task
             task = []
-    if task:
-        yield task
+    yield task
 
 
 def decode_photograph(crops: Sequence[Crop], size: int) -> Photograph:
     """Decodes one photograph and cuts its crops; what cannot be had is left out with a reason."""
-    path, frame = crops[0].image, crops[0].frame
+    first = crops[0]
     try:
-        data = read_bytes(path)
-        image, identity = decode(path, data, frame), crops[0].photograph or digest(data)
+        data = read_bytes(first.image)
+        image, identity = decode(first.image, data, first.frame), first.photograph or digest(data)
     except ImageError as error:
         return Photograph("", (), tuple(LeftOut(crop.key, error.reason) for crop in crops))
     pieces, left_out = [], []
-    for crop in crops:
-        try:
-            piece = cut(image, crop)
+    for crop, piece in zip(crops, cut_all(image, crops), strict=True):
+        if isinstance(piece, str):
+            left_out.append(LeftOut(crop.key, piece))
+        else:
             pieces.append(Piece(crop, square(piece, size), piece.size))
-        except ImageError as error:
-            left_out.append(LeftOut(crop.key, error.reason))
     return Photograph(identity, tuple(pieces), tuple(left_out))

@@ -1,5 +1,6 @@
 """What a source of data is: crops to cut, what was left out of it and why, and a fingerprint of both."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable
@@ -67,22 +68,29 @@ class Source:
 
 def fingerprint(classes: Iterable[str], crops: Iterable[Crop]) -> str:
     """SHA-256 (hex) that changes with every change of the crops or of the files they are cut from."""
-    files: dict[Path, tuple[int, int]] = {}
+
+    @functools.cache
+    def size_and_time(path: Path) -> tuple[int, int]:
+        try:
+            status = path.stat()
+        except (OSError, ValueError):
+            return (-1, -1)  # an absent file counts too: the fingerprint changes once it is there
+        return (status.st_size, status.st_mtime_ns)
+
     digest = hashlib.sha256(json.dumps(list(classes)).encode())
     for crop in crops:
-        if crop.image not in files:
-            files[crop.image] = _size_and_time(crop.image)
-        row = [crop.key, crop.box, crop.label, crop.split, crop.frame, files[crop.image]]
+        row = [crop.key, crop.box, crop.label, crop.split, crop.frame, size_and_time(crop.image)]
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 
 
-def _size_and_time(path: Path) -> tuple[int, int]:
+def path_inside(folder: Path, file_name: str) -> Path | None:
+    """The path of an image, or None where it is absolute or leads out of the folder, symbolic links followed."""
     try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return (-1, -1)  # an absent file counts too: the fingerprint changes once it is there
-    return (status.st_size, status.st_mtime_ns)
+        inside = (folder / file_name).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a NUL byte, a name too long, a loop of links
+        return None
+    return folder / file_name if inside and not Path(file_name).is_absolute() else None
 
 
 def by_reason(left_out: Iterable[LeftOut]) -> dict[str, list[str]]:

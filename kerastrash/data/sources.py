@@ -39,40 +39,33 @@ def read_folder(folder: Path) -> Source:
     crops: list[Crop] = []
     left_out: list[LeftOut] = []
     for top, split in tops.items():
-        _read_classes(folder, top, split, classes, crops, left_out)
+        left_out += _stray_images(folder, top)
+        for class_folder in _folders(top):
+            _read_class(folder, class_folder, split, classes.index(class_folder.name), crops, left_out)
     if splits:
-        _leave_out_stray_images(folder, folder, left_out)
-    _check_every_class_has_images(folder, classes, crops)
+        left_out += _stray_images(folder, folder)
+    labels = {crop.label for crop in crops}
+    if empty := [name for label, name in enumerate(classes) if label not in labels]:
+        raise DataError(f"{folder}: class folder {', '.join(empty)} holds no image; add images or remove the folder")
     return Source(folder.resolve().name, classes, tuple(crops), tuple(left_out), fingerprint(classes, crops))
 
 
-def _read_classes(
-    folder: Path, top: Path, split: str | None, classes: tuple[str, ...], crops: list[Crop], left_out: list[LeftOut]
+def _read_class(
+    folder: Path, class_folder: Path, split: str | None, label: int, crops: list[Crop], left_out: list[LeftOut]
 ) -> None:
-    _leave_out_stray_images(folder, top, left_out)
-    for class_folder in _folders(top):
-        label = classes.index(class_folder.name)
-        for path in _visible(class_folder):
-            key = path.relative_to(folder).as_posix()
-            if path.is_dir():
-                left_out.append(LeftOut(key, "folder inside a class folder"))
-            elif path.suffix.lower() not in IMAGE_SUFFIXES:
-                left_out.append(LeftOut(key, "file name has no image suffix"))
-            else:
-                crops.append(Crop(path, None, label, key, split))
+    for path in _visible(class_folder):
+        key = path.relative_to(folder).as_posix()
+        if path.is_dir():
+            left_out.append(LeftOut(key, "folder inside a class folder"))
+        elif path.suffix.lower() not in IMAGE_SUFFIXES:
+            left_out.append(LeftOut(key, "file name has no image suffix"))
+        else:
+            crops.append(Crop(path, None, label, key, split))
 
 
-def _leave_out_stray_images(folder: Path, top: Path, left_out: list[LeftOut]) -> None:
-    for path in _visible(top):
-        if not path.is_dir() and path.suffix.lower() in IMAGE_SUFFIXES:
-            left_out.append(LeftOut(path.relative_to(folder).as_posix(), "image outside a class folder"))
-
-
-def _check_every_class_has_images(folder: Path, classes: tuple[str, ...], crops: list[Crop]) -> None:
-    seen = {crop.label for crop in crops}
-    empty = [name for label, name in enumerate(classes) if label not in seen]
-    if empty:
-        raise DataError(f"{folder}: class folder {', '.join(empty)} holds no image; add images or remove the folder")
+def _stray_images(folder: Path, top: Path) -> list[LeftOut]:
+    files = [path for path in _visible(top) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+    return [LeftOut(path.relative_to(folder).as_posix(), "image outside a class folder") for path in files]
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -147,7 +140,11 @@ def open_source(config: DataConfig) -> Source:
         DataError: it is missing, malformed, or offers not one crop or fewer than two classes.
         ConfigError: `images` or `categories` is given with something else than a COCO file.
     """
-    scheme = _scheme_of(config.data)
+    scheme = next((scheme for scheme in SCHEMES if scheme.names(config.data)), None)
+    if scheme is None:
+        *most, last = (scheme.title for scheme in SCHEMES)
+        problem = "no kind of data that can be read" if Path(config.data).exists() else "no such file or folder"
+        raise DataError(f"{config.data}: {problem}; give {', '.join(most)} or {last}")
     if scheme is not COCO and (config.images or config.categories):
         raise ConfigError(f"{config.data}: images and categories belong to a COCO file; take them out")
     source = scheme.read(config)
@@ -159,12 +156,3 @@ def open_source(config: DataConfig) -> Source:
     if len(source.classes) < 2:
         raise DataError(f"{config.data}: has one class, {source.classes[0]!r}; a classifier needs two or more")
     return source
-
-
-def _scheme_of(data: str) -> Scheme:
-    for scheme in SCHEMES:
-        if scheme.names(data):
-            return scheme
-    *most, last = (scheme.title for scheme in SCHEMES)
-    problem = "no kind of data that can be read" if Path(data).exists() else "no such file or folder"
-    raise DataError(f"{data}: {problem}; give {', '.join(most)} or {last}")

@@ -152,12 +152,7 @@ def _spare_photograph(
 
 
 def _check_photographs(
-    name: str,
-    classes: Sequence[str],
-    labels: np.ndarray,
-    groups: np.ndarray,
-    split_of: np.ndarray,
-    carved: Sequence[str],
+    name: str, classes: Sequence[str], labels: np.ndarray, groups: np.ndarray, split_of: np.ndarray, carved: list[str]
 ) -> None:
     """A class needs a photograph of its own for each split that is still to be filled."""
     for label, class_name in enumerate(classes):

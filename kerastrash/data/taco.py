@@ -4,6 +4,7 @@ Source: P. F. Proença, P. Simões, "TACO: Trash Annotations in Context for Litt
 https://github.com/pedropro/TACO.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -14,20 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.coco import licence_of, licence_table, path_inside, read_coco
+from kerastrash.data.coco import frame_of, licence_of, licence_table, read_coco
 from kerastrash.data.config import DataConfig, FetchConfig, TacoConfig, check_config
 from kerastrash.data.dataset import Dataset, prepare_source
-from kerastrash.data.download import PARTS, STATE, Client, Unavailable, WantedPhotograph, claim, fetch_all
+from kerastrash.data.download import PARTS, STATE, WantedPhotograph, claim, fetch_all
 from kerastrash.data.images import Track, untracked
-from kerastrash.data.records import LeftOut, Source, count_reasons
+from kerastrash.data.records import LeftOut, Source, count_reasons, path_inside
 from kerastrash.data.sources import ANNOTATIONS, open_source
+from kerastrash.data.web import Client, Unavailable
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, write_json, write_text
 
 MISSING = "missing.json"
 ADDRESSES = ("flickr_url", "coco_url")
 """Fields of an image, in the order in which they are tried. `flickr_640_url` is not: its size fits no box."""
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -91,19 +92,17 @@ def plan_downloads(images: Iterable[Mapping[str, Any]], folder: Path) -> tuple[W
     """
     downloads: dict[str, WantedPhotograph] = {}
     for entry in images:
-        name, width, height = entry["file_name"], entry.get("width"), entry.get("height")
+        name = entry["file_name"]
         addresses = tuple(entry[field] for field in ADDRESSES if entry.get(field) and isinstance(entry[field], str))
         fault = _name_fault(folder, name)
         reason = fault or ("" if addresses else f"the file gives no address ({' or '.join(ADDRESSES)})")
-        frame = None if width is None or height is None else (int(width), int(height))
-        download = WantedPhotograph(name, folder / name, addresses, frame, reason)
+        download = WantedPhotograph(name, folder / name, addresses, frame_of(entry), reason)
         if downloads.setdefault(name if fault else os.path.normpath(name), download) != download and not fault:
             raise DataError(f"file_name {name!r} stands twice, with another address or size; name each photograph once")
     return tuple(downloads.values())
 
 
 def _name_fault(folder: Path, name: str) -> str:
-    """Why no file may have this name, or an empty text."""
     if not name.isprintable():
         return "file_name holds characters that cannot be printed"
     path = path_inside(folder, name)
@@ -113,7 +112,7 @@ def _name_fault(folder: Path, name: str) -> str:
     return "file_name is one of the folder's own" if first in [(), (ANNOTATIONS,), (MISSING,), (STATE,)] else ""
 
 
-def _read_documents(config: TacoConfig, state: Path) -> Document:
+def _read_documents(config: TacoConfig, state: Path) -> dict[str, Any]:
     """The annotation file or both merged, checked as `read_coco` does before a single photograph is asked for."""
     origins = {"official": config.annotations, "unofficial": config.unofficial_annotations}
     documents = {}
@@ -126,28 +125,26 @@ def _read_documents(config: TacoConfig, state: Path) -> Document:
 
 
 def _fetch_annotations(address: str, state: Path, config: FetchConfig) -> Path:
-    """The file from an address, which is asked for once."""
+    """The file from an address, asked for once."""
     path = state / f"annotations-{hashlib.sha256(address.encode()).hexdigest()[:16]}.json"
+    check = functools.partial(read_json, error=lambda _: Unavailable("is no JSON"))
     if not path.exists():
         try:
-            Client(config, threading.Event()).fetch([address], state / PARTS / path.stem, _check_json, path)
+            Client(config, threading.Event()).fetch([address], state / PARTS / path.stem, check, path)
         except Unavailable as fault:
             raise DataError(f"{address}: {fault}; fetch it by hand and give the file with --annotations") from fault
     return path
 
 
-def _check_json(path: Path) -> None:
-    read_json(path, lambda _: Unavailable("is no JSON"))
-
-
-def merge(documents: Mapping[str, Document]) -> Document:
+def merge(documents: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     """One COCO document of several: images and annotations numbered anew, categories joined by name, licences as text.
 
     Every annotation stays, also those of equal ids (309 and 4040 stand twice in TACO's official file): `origin` of
     each image and annotation holds the document's name and the id there. A reference to an image or category that the
     document lacks stays one, to a name that no entry has.
     """
-    merged: Document = {"info": {"description": "+".join(documents)}, "images": [], "annotations": [], "categories": []}
+    merged: dict[str, Any] = {"info": {"description": "+".join(documents)}}
+    merged |= {"images": [], "annotations": [], "categories": []}
     numbers: dict[str, int] = {}
     for name, document in documents.items():
         category_ids = {}
@@ -172,11 +169,9 @@ def merge(documents: Mapping[str, Document]) -> Document:
 
 
 def account_for(source: Source, dataset: Dataset, missing: Collection[Path], total: int) -> dict[str, int]:
-    """The whereabouts of every annotation: cut, mapped to no class, photograph missing, then every other reason.
+    """The whereabouts of every annotation, of which the file holds `total`: see `PreparedTaco.account`.
 
-    Args:
-        missing: paths of the photographs that could not be had.
-        total: annotations in the file, with which the counts must agree.
+    `missing` are the paths of the photographs that could not be had.
     """
     kept = {crop.key for crop in dataset.crops}
     reasons = {item.what: item.reason for item in dataset.left_out}

@@ -23,7 +23,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 from PIL import Image
 
-from kerastrash.data.cache_writer import alone_at
+from kerastrash.data.cache import alone_at
 from kerastrash.data.coco import TACO_MAP, read_category_map
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
 from kerastrash.data.dataset import settle_source
@@ -31,7 +31,7 @@ from kerastrash.data.images import (
     ImageError,
     Track,
     by_photograph,
-    cut,
+    cut_all,
     decode,
     digest,
     in_threads,
@@ -77,24 +77,33 @@ def build_set(config: DataConfig, name: str | None = None, track: Track = untrac
     with _writing(target), alone_at(target.parent):
         if new := not target.exists():
             _build(target, CropsConfig(name=name, data=config), track)
-        elif open_table(target)[0]["source"] != built_from(source, config):
-            raise ConfigError(
-                f"{target}: was built from other data or split otherwise; remove it or give another --name"
-            )
+        elif open_table(target)[0]["source"] != _built_from(source, config):
+            message = "was built from other data or split otherwise; remove it or give another --name"
+            raise ConfigError(f"{target}: {message}")
     return name, new
 
 
 def _build(target: Path, config: "CropsConfig", track: Track) -> None:
-    """Builds the set in a folder beside `target`, which TFDS renames when all is written.
+    """Builds the set in a folder beside `target`, which TFDS renames when all is written, and keeps TFDS quiet.
 
     TFDS asks for a folder of downloads too, and makes one of its own beside the sets where it is given none.
     """
     for killed in target.parent.glob(f"{INCOMPLETE}*"):
         shutil.rmtree(killed)
     target.parent.mkdir(exist_ok=True)
-    with _quiet_tfds(), tempfile.TemporaryDirectory(prefix=INCOMPLETE, dir=target.parent) as downloads:
-        builder = KerastrashCrops(config=config, data_dir=target.parents[2], track=track)
-        builder.download_and_prepare(download_dir=downloads)
+    verbosity = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    tfds.disable_progress_bar()
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            tempfile.TemporaryDirectory(prefix=INCOMPLETE, dir=target.parent) as downloads,
+        ):
+            builder = KerastrashCrops(config=config, data_dir=target.parents[2], track=track)
+            builder.download_and_prepare(download_dir=downloads)
+    finally:
+        absl.logging.set_verbosity(verbosity)
+        tfds.enable_progress_bar()
 
 
 @contextlib.contextmanager
@@ -108,23 +117,8 @@ def _writing(target: Path) -> Iterator[None]:
         if isinstance(cause, RuntimeError) and not failed:
             raise
         reason = failed[1] if failed else cause.strerror or cause
-        raise FileError(
-            f"{target}: cannot be written ({reason}); free the disk or give another one with --tfds-folder"
-        ) from cause
-
-
-@contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS's own messages and bars from the terminal."""
-    verbosity = absl.logging.get_verbosity()
-    absl.logging.set_verbosity(absl.logging.ERROR)
-    tfds.disable_progress_bar()
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        absl.logging.set_verbosity(verbosity)
-        tfds.enable_progress_bar()
+        remedy = "free the disk or give another one with --tfds-folder"
+        raise FileError(f"{target}: cannot be written ({reason}); {remedy}") from cause
 
 
 @dataclasses.dataclass(eq=False)
@@ -178,11 +172,10 @@ class KerastrashCrops(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         photographs = by_photograph([crop for crop in self.settled.crops if crop.split == split])
-        cut_all = in_threads(functools.partial(_cut_all, classes=self.settled.classes), photographs)
+        decoded = in_threads(functools.partial(_cut_all, classes=self.settled.classes), photographs)
+        tracked = self._track(decoded, f"Cutting {split}", "photographs", len(photographs))
         written = 0
-        for record in itertools.chain.from_iterable(
-            self._track(cut_all, f"Cutting {split}", "photographs", len(photographs))
-        ):
+        for record in itertools.chain.from_iterable(tracked):
             if isinstance(record, LeftOut):
                 self.left_out.append(record)
             else:
@@ -213,7 +206,7 @@ class CropTable(tfds.core.MetadataDict):
                     columns[column].append(value)
         content = hashlib.sha256("\n".join([*settled.classes, *sorted(digests)]).encode())
         left_out = [[item.what, item.reason] for item in (*settled.left_out, *self._builder.left_out)]
-        self.update(format=FORMAT, source=built_from(settled, config), fingerprint=content.hexdigest())
+        self.update(format=FORMAT, source=_built_from(settled, config), fingerprint=content.hexdigest())
         self.update(left_out=left_out, crops=crops)
         super().save_metadata(data_dir)
 
@@ -223,7 +216,7 @@ def _plain(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else np.asarray(value).item()
 
 
-def built_from(source: Source, config: DataConfig) -> dict[str, Any]:
+def _built_from(source: Source, config: DataConfig) -> dict[str, Any]:
     """The source and the split settings, to tell whether a set is the one that would be built."""
     shares = {name: getattr(config, name) for name in ("split_seed", "validation", "test")}
     return {"name": source.name, "fingerprint": source.fingerprint} | shares
@@ -239,14 +232,13 @@ def _cut_all(photograph: Sequence[Crop], classes: Sequence[str]) -> list[dict[st
         image = decode(first.image, data, first.frame)
     except ImageError as error:
         return [LeftOut(crop.key, error.reason) for crop in photograph]
-    return [_record(image, crop, classes) for crop in photograph]
+    return [
+        LeftOut(crop.key, piece) if isinstance(piece, str) else _record(piece, crop, classes)
+        for crop, piece in zip(photograph, cut_all(image, photograph), strict=True)
+    ]
 
 
-def _record(image: Image.Image, crop: Crop, classes: Sequence[str]) -> dict[str, Any] | LeftOut:
-    try:
-        piece = cut(image, crop)
-    except ImageError as error:
-        return LeftOut(crop.key, error.reason)
+def _record(piece: Image.Image, crop: Crop, classes: Sequence[str]) -> dict[str, Any]:
     stream = io.BytesIO()
     piece.save(stream, format="PNG")  # encoded here: TFDS itself encodes arrays with tensorflow
     box = crop.box or (0.0, 0.0, *map(float, piece.size))

@@ -7,7 +7,7 @@ set is built; crops: split -> column -> values; left_out: [what, reason].
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,23 +65,39 @@ def read_tfds(name: str, folder: Path) -> Source:
     """
     version = _version_folder(name, folder)
     table, classes = open_table(version)
-    crops = tuple(crop for split in SPLITS for crop in _crops(name, version, split, table["crops"][split]))
+    crops: list[Crop] = []
+    for split in SPLITS:
+        columns = [table["crops"][split][column] for column in COLUMNS]
+        for index, row in enumerate(zip(*columns, strict=True)):
+            stated = dict(zip(COLUMNS, row, strict=True))
+            crops.append(Crop(image=CropRecord(name, version, split, index), box=None, split=split, **stated))
     left_out = tuple(LeftOut(*item) for item in table["left_out"])
-    return Source(name.replace(":", "-"), classes, crops, left_out, table["fingerprint"])
+    return Source(name.replace(":", "-"), classes, tuple(crops), left_out, table["fingerprint"])
 
 
 def open_table(version: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Reads `metadata.json` and the classes of the set in a version's folder.
 
     Raises:
-        DataError: the set is damaged, or was not built by kerastrash.
+        DataError: the set is damaged, lacks a part, or was not built by kerastrash.
     """
     try:
         info = tfds.builder_from_directory(version).info
         table = dict(info.metadata or {})
     except Exception as cause:  # whatever TFDS trips over in files that are damaged or another program's
         raise DataError(f"{version}: TFDS cannot open it ({cause}); {REBUILD}") from cause
-    _check(version, table, info)
+    if missing := [name for name in FEATURES if name not in info.features]:
+        raise DataError(f"{version}: records lack {', '.join(missing)}; open a set built by kerastrash prepare tfds")
+    if table.get("format") != FORMAT:
+        raise DataError(f"{version}: metadata.json has format {table.get('format')}, not {FORMAT}; {REBUILD}")
+    for split in SPLITS:
+        columns = table["crops"].get(split, {})
+        lengths = {len(columns.get(column, ())) for column in COLUMNS}
+        if split not in info.splits or lengths != {info.splits[split].num_examples}:
+            raise DataError(f"{version}: metadata.json and the records of {split} do not agree; {REBUILD}")
+        for path in info.splits[split].filepaths:
+            if not Path(path).is_file():
+                raise DataError(f"{path}: no such file; copy the set again, or {REBUILD}")
     return table, tuple(info.features["label"].names)
 
 
@@ -104,28 +120,6 @@ def _versions(folder: Path) -> list[str]:
     """The versions of a set, oldest first."""
     names = [path.name for path in folder.glob("*") if VERSION.fullmatch(path.name)]
     return sorted(names, key=lambda name: tuple(map(int, name.split("."))))
-
-
-def _check(version: Path, table: Mapping[str, Any], info: tfds.core.DatasetInfo) -> None:
-    """Raises DataError where another program wrote the set, or a part of it is missing."""
-    if missing := [name for name in FEATURES if name not in info.features]:
-        raise DataError(f"{version}: records lack {', '.join(missing)}; open a set built by kerastrash prepare tfds")
-    if table.get("format") != FORMAT:
-        raise DataError(f"{version}: metadata.json has format {table.get('format')}, not {FORMAT}; {REBUILD}")
-    for split in SPLITS:
-        columns = table["crops"].get(split, {})
-        lengths = {len(columns.get(column, ())) for column in COLUMNS}
-        if split not in info.splits or lengths != {info.splits[split].num_examples}:
-            raise DataError(f"{version}: metadata.json and the records of {split} do not agree; {REBUILD}")
-        for path in info.splits[split].filepaths:
-            if not Path(path).is_file():
-                raise DataError(f"{path}: no such file; copy the set again, or {REBUILD}")
-
-
-def _crops(name: str, version: Path, split: str, columns: Mapping[str, list[Any]]) -> Iterator[Crop]:
-    for index, row in enumerate(zip(*(columns[column] for column in COLUMNS), strict=True)):
-        record = CropRecord(name, version, split, index)
-        yield Crop(image=record, box=None, split=split, **dict(zip(COLUMNS, row, strict=True)))
 
 
 @functools.lru_cache(maxsize=8)

@@ -80,11 +80,8 @@ def class_folders(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Pa
         folder = tmp_path / "photographs"
         for name, count in counts.items():
             for index in range(count):
-                draw(folder / name / f"{index}.png", seed=hash_free_seed(name, index))
+                draw(folder / name / f"{index}.png", seed=sum(map(ord, name)) * 1000 + index)
         return folder
-
-    def hash_free_seed(name: str, index: int) -> int:
-        return sum(map(ord, name)) * 1000 + index
 
     return write
 
@@ -169,11 +166,9 @@ class SiteHandler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         answer = self.site.answer(self.path, dict(self.headers))
-        headers = dict(answer.headers)
+        stated = {"Content-Length": str(len(answer.body))} if answer.length else {}
         self.send_response(answer.status)
-        if answer.length:
-            headers["Content-Length"] = str(len(answer.body))
-        for name, value in headers.items():
+        for name, value in {**answer.headers, **stated}.items():
             self.send_header(name, value)
         self.end_headers()
         self.close_connection = answer.cut is not None or not answer.length
@@ -190,28 +185,19 @@ class SiteHandler(BaseHTTPRequestHandler):
         pass
 
 
-class SiteServer(ThreadingHTTPServer):
-    """Leaves no thread behind it, and says nothing of clients that go away."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def site() -> Iterator[Site]:
     """A site at http://127.0.0.1:PORT that answers as it is told, well or badly."""
     site = Site()
-    server = SiteServer(("127.0.0.1", 0), type("Handler", (SiteHandler,), {"site": site}))
-    site.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield site
-    site.closing.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (SiteHandler,), {"site": site})) as server:
+        server.handle_error = lambda request, client_address: None  # a client that has gone away
+        site.address = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield site
+        site.closing.set()
+        server.shutdown()
+        thread.join()
 
 
 @pytest.fixture

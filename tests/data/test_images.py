@@ -2,6 +2,7 @@
 
 import resource
 import struct
+import time
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.data.images import MAX_PIXELS, ImageError, read_crop
+from kerastrash.data import images
+from kerastrash.data.images import AHEAD, AT_ONCE, MAX_PIXELS, ImageError, by_photograph, decode_photographs, read_crop
 from kerastrash.data.records import Crop
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
@@ -62,10 +64,6 @@ def test_a_box_smaller_than_a_pixel_is_widened_to_whole_pixels(tmp_path):
     assert (read_crop(crop(two_colours(tmp_path / "a.png"), (3.2, 3.2, 0.1, 0.1)), 4) == RED).all()
 
 
-def test_a_box_outside_the_image_is_an_error(tmp_path):
-    assert reason(crop(two_colours(tmp_path / "a.png"), (40, 0, 5, 5))) == "box lies outside the image"
-
-
 def test_a_very_long_crop_needs_no_canvas_of_its_length_squared(tmp_path, memory_limit):
     Image.new("RGB", (200_000, 2), RED).save(tmp_path / "long.png")
     memory_limit(gigabytes=4)  # the canvas would take 120
@@ -107,8 +105,9 @@ def test_boxes_are_cut_from_the_photograph_as_displayed_unless_only_the_stored_s
     assert (read_crop(crop(path, box, frame=frame), 8) == colour).all()
 
 
-def test_an_image_of_another_size_than_annotated_is_an_error(tmp_path):
+def test_a_box_outside_the_image_and_an_image_of_another_size_than_annotated_are_errors(tmp_path):
     path = two_colours(tmp_path / "a.png")
+    assert reason(crop(path, (40, 0, 5, 5))) == "box lies outside the image"
     assert reason(crop(path, (0, 0, 5, 5), frame=(80, 40))) == "size differs from the one annotated"
 
 
@@ -144,16 +143,12 @@ def test_a_cmyk_photograph_becomes_rgb(tmp_path):
     assert np.abs(read_crop(crop(tmp_path / "a.jpg"), 8).astype(int) - RED).max() < 8
 
 
-def test_a_floating_point_image_is_an_error(tmp_path):
+def test_truncated_images_and_those_of_floating_point_are_errors(tmp_path, draw):
     Image.new("F", (8, 8), 0.5).save(tmp_path / "a.tiff")
-    assert reason(crop(tmp_path / "a.tiff")) == "image is damaged or cut short"
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
-def test_a_truncated_image_is_an_error(tmp_path, draw, suffix):
-    path = draw(tmp_path / f"a{suffix}")
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert reason(crop(path)) == "image is damaged or cut short"
+    for suffix in ("png", "jpg", "webp"):
+        path = draw(tmp_path / f"a.{suffix}")
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert {reason(crop(path)) for path in tmp_path.iterdir()} == {"image is damaged or cut short"}
 
 
 @pytest.mark.parametrize(
@@ -191,3 +186,34 @@ def png_header_of(width: int, height: int) -> bytes:
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def photographs(draw, tmp_path):
+    """30 photographs of 1, 2, 3, 1, 2, 3, ... crops."""
+    crops = []
+    for number in range(30):
+        path = draw(tmp_path / f"{number}.png", seed=number)
+        crops += [Crop(path, (box, 0, 9, 9), 0, f"{number}#{box}") for box in range(number % 3 + 1)]
+    return by_photograph(crops)
+
+
+def test_the_crops_come_in_the_order_of_their_photographs(photographs):
+    decoded = list(decode_photographs(photographs, 8))
+    keys = [[piece.crop.key for piece in photograph.pieces] for photograph in decoded]
+    assert keys == [[crop.key for crop in crops] for crops in photographs]
+
+
+@pytest.mark.parametrize("crops_each", [1, 100])
+def test_no_more_is_decoded_ahead_than_some_tasks_of_few_crops(draw, tmp_path, monkeypatch, crops_each):
+    path = draw(tmp_path / "a.png")
+    many = [(tuple(Crop(path, None, 0, f"{n}#{k}") for k in range(crops_each))) for n in range(400)]
+    begun = []
+    decode = images.decode_photograph
+    monkeypatch.setattr(images, "decode_photograph", lambda crops, size: begun.append(len(crops)) or decode(crops, 4))
+    stream = decode_photographs(many, 4)
+    next(stream)
+    time.sleep(0.3)
+    assert sum(begun) <= AHEAD * max(AT_ONCE, crops_each)
+    stream.close()
+    assert len(begun) < 400

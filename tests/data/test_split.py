@@ -1,13 +1,12 @@
 """Splits: stratified, deterministic, no photograph in two, every class in each; a kept one is the one computed."""
 
-import io
+import functools
 import json
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import prepare
@@ -144,21 +143,13 @@ def test_a_photograph_in_two_given_splits_is_kept_in_test_and_left_out_of_the_ot
     assert_sound(splits, labels, groups, dropped=2)
 
 
-def photograph_all(annotations: Path, folder: Path) -> None:
-    """Writes a file of its own for every image of a COCO file, of one colour and the stated size."""
-    drawn: dict[tuple[int, int], bytes] = {}
-    for image in json.loads(annotations.read_text())["images"]:
-        size = image["width"], image["height"]
-        if size not in drawn:
-            Image.new("RGB", size).save(stream := io.BytesIO(), "JPEG")
-            drawn[size] = stream.getvalue()
-        path = folder / image["file_name"]
+def test_no_photograph_of_taco_is_in_two_splits(photographed_taco, picture, tmp_path):
+    drawn = functools.cache(lambda *size: picture(size, kind="JPEG"))
+    for image in json.loads(photographed_taco.read_text())["images"]:
+        path = tmp_path / "images" / image["file_name"]
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(drawn[size] + image["file_name"].encode())  # bytes after the end change no pixel
-
-
-def test_no_photograph_of_taco_is_in_two_splits(photographed_taco, tmp_path):
-    photograph_all(photographed_taco, tmp_path / "images")
+        # bytes after the end change no pixel, and make each file one of its own
+        path.write_bytes(drawn(image["width"], image["height"]) + image["file_name"].encode())
     config = DataConfig(data=str(photographed_taco), images=tmp_path / "images", cache=tmp_path / "cache")
     dataset = prepare(config, 32)
     files = {name: {dataset.crops[index].image for index in dataset.splits[name]} for name in dataset.splits}

@@ -1,5 +1,6 @@
 """The command `prepare.py taco` against a site on loopback: every annotation is accounted for."""
 
+import functools
 import io
 import json
 import math
@@ -358,24 +359,17 @@ def on_site(site, official_taco, tmp_path):
     return path, document
 
 
-def flat(answer, picture, gone):
-    """Photographs of one colour and exactly the annotated size, drawn once for each size; `gone` ones answer 404."""
-    drawn = {}
-
-    def reply(path):
-        width, height = map(int, re.match(r"/(\d+)x(\d+)/", path).groups())
-        if path.endswith(gone):
-            return answer(status=404)
-        if (width, height) not in drawn:
-            drawn[width, height] = picture((width, height), kind="JPEG")
-        return answer(drawn[width, height] + path.encode())  # bytes after the end make each file one of its own
-
-    return reply
-
-
 def test_all_annotations_of_the_official_file_are_accounted_for(site, answer, picture, official_taco, tmp_path):
     path, document = on_site(site, official_taco, tmp_path)
-    site.otherwise = flat(answer, picture, gone=("00.jpg", "00.JPG"))
+    drawn = functools.cache(lambda *size: picture(size, kind="JPEG"))
+
+    def reply(path):
+        if path.lower().endswith("00.jpg"):
+            return answer(status=404)
+        size = map(int, re.match(r"/(\d+)x(\d+)/", path).groups())
+        return answer(drawn(*size) + path.encode())  # bytes after the end make each file one of its own
+
+    site.otherwise = reply
     prepared = prepare(tmp_path / "taco", path)
     assert prepared.account == {"cut": 3255, "mapped to no class": 1495, GONE: 34}
     assert sum(prepared.account.values()) == len(document["annotations"]) == 4784

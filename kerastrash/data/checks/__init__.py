@@ -1,6 +1,130 @@
 """Checks a data set: duplicates, conflicting labels, leaks between splits, faulty boxes and files. Pure data out."""
 
-from kerastrash.data.checks.check import CheckReport, check
-from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, Severity
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kerastrash.data.checks.duplicates import duplicate_findings
+from kerastrash.data.checks.faults import NOT_STATED, AnnotationFacts, Category, annotation_facts, file_findings
+from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, Severity, present
+from kerastrash.data.checks.scan import ScannedImage, scan, sight
+from kerastrash.data.config import CheckConfig, check_config
+from kerastrash.data.counts import ClassCount, Histogram, class_counts, counted_dataset, counted_source, histograms
+from kerastrash.data.dataset import Dataset, prepare_source
+from kerastrash.data.images import Track, untracked
+from kerastrash.data.records import LeftOut
+from kerastrash.data.sources import annotation_file, open_source
+from kerastrash.errors import DataError
 
 __all__ = ["CheckReport", "Finding", "Item", "Kind", "Picture", "Severity", "check"]
+STRICT = frozenset({Kind.NEAR_CONFLICT, Kind.NEAR_LEAK})
+"""Warnings that a strict check treats as errors."""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Counts, histograms and findings of a data set."""
+
+    name: str
+    data: str
+    """What was checked, as the command line names it."""
+    photographs: int
+    crops: int
+    """Crops that the source offers, before any is left out."""
+    counts: tuple[ClassCount, ...]
+    """A row for each class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
+    histograms: tuple[Histogram, ...]
+    licences: tuple[tuple[str, int], ...]
+    """Licence and number of images; empty where the source has none to state."""
+    categories: tuple[Category, ...]
+    """Which class each category of a COCO file becomes."""
+    findings: tuple[Finding, ...]
+    """What was found, the gravest kind first."""
+    strict: bool
+    unusable: str = ""
+    """Why the set cannot be prepared; empty where it can."""
+    dataset: Dataset | None = None
+    """The prepared set, for its pictures."""
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        """The findings for which the set does not pass."""
+        grave = STRICT if self.strict else ()
+        return tuple(one for one in self.findings if one.severity is Severity.ERROR or one.kind in grave)
+
+    @property
+    def verdict(self) -> str:
+        """The result in one sentence."""
+        if self.unusable:
+            return f"Cannot be prepared: {self.unusable}"
+        if self.failed:
+            return "Failed: " + ", ".join(f"{one.title.lower()} ({len(one.items)})" for one in self.failed) + "."
+        warnings = sum(finding.severity is Severity.WARNING for finding in self.findings)
+        rest = f"{warnings} kind{'s' * (warnings != 1)} of warning" if warnings else "no warnings"
+        return f"Passed: no conflicting label, no leak; {rest}."
+
+    def plain(self) -> dict[str, Any]:
+        """All of it but the pictures, ready for JSON."""
+        return {
+            "name": self.name,
+            "data": self.data,
+            "verdict": self.verdict,
+            "photographs": self.photographs,
+            "crops": self.crops,
+            "classes": [asdict(row) for row in self.counts],
+            "histograms": {one.title: dict(one.bars) for one in self.histograms},
+            "licences": dict(self.licences),
+            "categories": [asdict(row) for row in self.categories],
+            "findings": [finding.plain() for finding in self.findings],
+        }
+
+
+def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
+    """Reads every photograph of the source once, prepares the set, and reports what was found.
+
+    A set that cannot be prepared (no image is there, a class is too small to split) is checked all the same: the
+    report says why in `unusable`.
+
+    Raises:
+        DataError: the source cannot be read.
+        ConfigError: a setting is out of range.
+        FileError: the cache cannot be written.
+    """
+    check_config(config.data, config.input_size)
+    source = open_source(config.data)
+    scanned = scan(source, track)
+    try:
+        dataset, unusable = prepare_source(source, config.data, config.input_size, track), ""
+        own = {dataset.crops[index].key: split for split, indices in dataset.splits.items() for index in indices}
+        counted, left_out = counted_dataset(dataset), dataset.left_out
+    except DataError as error:
+        dataset, unusable, own, counted = None, str(error), {}, counted_source(source)
+        unread = [(crop, one.reason) for one in scanned if one.look is None for crop in one.crops]
+        left_out = (*source.left_out, *(LeftOut(crop.key, reason) for crop, reason in unread))
+    categories, licences, stated = _stated(config, scanned)
+    duplicates = duplicate_findings(*sight(source, scanned, own), config.near)
+    return CheckReport(
+        name=source.name,
+        data=config.data.data,
+        photographs=len(scanned),
+        crops=len(source.crops),
+        counts=class_counts(counted),
+        histograms=histograms(counted),
+        licences=licences,
+        categories=categories,
+        findings=present([*duplicates, *file_findings(source, scanned, left_out), *stated]),
+        strict=config.strict,
+        unusable=unusable,
+        dataset=dataset,
+    )
+
+
+def _stated(config: CheckConfig, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
+    """What the annotation file states; without one, the licences that the source knows."""
+    path = annotation_file(config.data.data)
+    if path is not None:
+        sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}
+        return annotation_facts(path, config.data.categories, sizes)
+    licences = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
+    return (), tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), []

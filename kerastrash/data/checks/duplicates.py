@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class NearPair:
 def duplicate_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], near: int) -> list[Finding]:
     """Every finding on equal and nearly equal pictures; `near` is the number of differing bits of 64 that passes."""
     exact = [*grouped(photographs, _pixels), *grouped(crops, _pixels)]
-    conflicts = [group for group in exact if len(_labels(group)) > 1]
+    conflicts = [group for group in exact if len(_union(group, "labels")) > 1]
     leaks = _leaks(photographs, crops)
     pixels = {sighting.index: sighting.look.pixels for sighting in photographs}
     graver = {id(sighting) for group in (*conflicts, *leaks) for sighting in group}
@@ -55,7 +56,7 @@ def duplicate_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting
         Finding(Kind.SAME_PIXELS, tuple(map(_item, same_pixels))),
         Finding(Kind.SAME_CROP, tuple(map(_item, same_crop))),
         *_near_findings(photographs, crops, near),
-        _flat((*photographs, *crops)),
+        Finding(Kind.FLAT, tuple(_item([one]) for one in (*photographs, *crops) if one.look.flat)),
     ]
 
 
@@ -67,10 +68,6 @@ def _pixels(sighting: Sighting) -> Hashable:
     return sighting.look.pixels
 
 
-def _labels(group: Sequence[Sighting]) -> set[int]:
-    return {label for sighting in group for label in sighting.labels}
-
-
 def _leaks(photographs: Sequence[Sighting], crops: Sequence[Sighting]) -> list[list[Sighting]]:
     """Groups of equal pictures in several splits, each picture in one group: photographs first."""
     leaks: list[list[Sighting]] = []
@@ -78,15 +75,20 @@ def _leaks(photographs: Sequence[Sighting], crops: Sequence[Sighting]) -> list[l
     by_photograph = grouped(photographs, lambda sighting: sighting.group)
     for group in (*grouped(photographs, _pixels), *by_photograph, *grouped(crops, _pixels)):
         indices = {sighting.index for sighting in group}
-        if len(_union(group, "given")) > 1 or len(_union(group, "own")) > 1:
+        if _is_leak(group):
             if not indices <= leaking:
                 leaks.append(group)
             leaking |= indices
     return leaks
 
 
-def _union(group: Sequence[Sighting], which: str) -> set[str]:
-    return {split for sighting in group for split in getattr(sighting, which)}
+def _union(group: Sequence[Sighting], which: str) -> set[Any]:
+    """All `labels`, `given` or `own` splits of the group."""
+    return set().union(*(getattr(sighting, which) for sighting in group))
+
+
+def _is_leak(group: Sequence[Sighting]) -> bool:
+    return len(_union(group, "given")) > 1 or len(_union(group, "own")) > 1
 
 
 def _where(group: Sequence[Sighting]) -> str:
@@ -119,8 +121,13 @@ def _near_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], n
     found: dict[Kind, list[Item]] = {Kind.NEAR_CONFLICT: [], Kind.NEAR_LEAK: [], Kind.NEAR_DUPLICATE: []}
     for pair, measured in pairs:
         item = _item(pair, f"{measured.bits} bits, correlation {measured.correlation:.2f}")
-        for kind in _near_kinds(pair):
-            found[kind].append(item)
+        conflict, leak = len(_union(pair, "labels")) > 1, _is_leak(pair)
+        if conflict:
+            found[Kind.NEAR_CONFLICT].append(item)
+        if leak:
+            found[Kind.NEAR_LEAK].append(item)
+        if not (conflict or leak):
+            found[Kind.NEAR_DUPLICATE].append(item)
     detail = (
         f"Perceptual hashes (phash) that differ in at most {near} of 64 bits, and 16 x 16 thumbnails with a "
         f"correlation of at least {CORRELATION}."
@@ -135,19 +142,6 @@ def _verified(sightings: Sequence[Sighting], near: int) -> tuple[list[tuple[Pair
     different = [group[0] for group in grouped(sightings, _pixels, least=1) if group[0].look.comparable]
     pairs = near_pairs([sighting.look for sighting in different], near)
     return [((different[pair.first], different[pair.second]), pair) for pair in pairs], len(pairs) == MOST_PAIRS
-
-
-def _near_kinds(pair: Pair) -> list[Kind]:
-    kinds = []
-    if len(_labels(pair)) > 1:
-        kinds.append(Kind.NEAR_CONFLICT)
-    if len(_union(pair, "given")) > 1 or len(_union(pair, "own")) > 1:
-        kinds.append(Kind.NEAR_LEAK)
-    return kinds or [Kind.NEAR_DUPLICATE]
-
-
-def _flat(sightings: Sequence[Sighting]) -> Finding:
-    return Finding(Kind.FLAT, tuple(_item([sighting]) for sighting in sightings if sighting.look.flat))
 
 
 def _item(group: Sequence[Sighting], note: str = "") -> Item:
@@ -191,11 +185,7 @@ def _candidates(hashes: np.ndarray, near: int) -> Iterator[tuple[np.ndarray, np.
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pearson correlation of uint8 (n, ...) arrays, pair by pair; all channels share one mean."""
-    one, other = (_centred(array) for array in (first, second))
+    one, other = (array.reshape(len(array), -1).astype(np.float32) for array in (first, second))
+    one, other = (flat - flat.mean(axis=1, keepdims=True) for flat in (one, other))
     norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
     return np.sum(one * other, axis=1) / np.maximum(norms, 1e-6)
-
-
-def _centred(thumbnails: np.ndarray) -> np.ndarray:
-    flat = thumbnails.reshape(len(thumbnails), -1).astype(np.float32)
-    return flat - flat.mean(axis=1, keepdims=True)

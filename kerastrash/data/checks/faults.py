@@ -3,15 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
-from kerastrash.data.checks.scan import Look, ScannedImage
+from kerastrash.data.checks.scan import Look, ScannedImage, grouped
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
 from kerastrash.data.counts import TINY
 from kerastrash.data.images import QUARTER_TURNED
-from kerastrash.data.records import Crop, Frame, LeftOut, Source
+from kerastrash.data.records import Frame, LeftOut, Source
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
@@ -28,18 +29,15 @@ class Category:
     annotations: int
 
 
-@dataclass(frozen=True)
-class AnnotationFacts:
-    """What a COCO document says, apart from its crops."""
-
-    categories: tuple[Category, ...]
-    licences: tuple[tuple[str, int], ...]
-    """Licence and number of images, the most frequent first."""
-    findings: tuple[Finding, ...]
+AnnotationFacts = tuple[tuple[Category, ...], tuple[tuple[str, int], ...], list[Finding]]
+"""Categories; licences with their numbers of images, the most frequent first; findings."""
 
 
 def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
-    """Reads a COCO file that `read_coco` accepts; `sizes` are those of decoded images by id, for images without one."""
+    """Reads a COCO file that `read_coco` accepts.
+
+    `sizes` are those of decoded images by id, for images of which the file states none.
+    """
     document = read_json(path, DataError)
     images = {entry["id"]: entry for entry in document["images"]}
     annotations = document["annotations"]
@@ -48,17 +46,16 @@ def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Fr
     counts = Counter(licence_of(entry, table) or NOT_STATED for entry in document["images"])
     annotated = {entry["image_id"] for entry in annotations}
     unannotated = (entry["file_name"] for number, entry in images.items() if number not in annotated)
-    return AnnotationFacts(
-        categories=_categories(document, categories),
-        licences=tuple(counts.most_common()),
-        findings=(
-            *_boxes(annotations, images, sizes),
-            _repeated_ids(annotations, images),
-            _shared_files(document["images"]),
-            Finding(Kind.UNANNOTATED, tuple(Item((name,)) for name in unannotated)),
-            Finding(Kind.NO_LICENCE, tuple(Item((name,)) for name, licence in licences.items() if not licence)),
-        ),
-    )
+    repeated = grouped(annotations, itemgetter("id"))
+    shared = grouped(document["images"], itemgetter("file_name"))
+    findings = [
+        *_boxes(annotations, images, sizes),
+        Finding(Kind.ANNOTATION_ID, tuple(Item(_names(group, images), f"id {group[0]['id']}") for group in repeated)),
+        Finding(Kind.SHARED_FILE, tuple(Item((group[0]["file_name"],), _image_ids(group)) for group in shared)),
+        Finding(Kind.UNANNOTATED, tuple(Item((name,)) for name in unannotated)),
+        Finding(Kind.NO_LICENCE, tuple(Item((name,)) for name, licence in licences.items() if not licence)),
+    ]
+    return _categories(document, categories), tuple(counts.most_common()), findings
 
 
 def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> tuple[Category, ...]:
@@ -86,7 +83,7 @@ def _boxes(
         kind = _box_fault(entry["bbox"], size)
         if kind is not None:
             box = ", ".join(f"{value:g}" for value in entry["bbox"])
-            found[kind].append(Item((_name(entry, images),), f"box ({box}) on {size[0]} x {size[1]}"))
+            found[kind].append(Item(_names([entry], images), f"box ({box}) on {size[0]} x {size[1]}"))
     return tuple(Finding(kind, tuple(items)) for kind, items in found.items())
 
 
@@ -101,24 +98,13 @@ def _box_fault(box: Sequence[float], size: tuple[float, float]) -> Kind | None:
     return Kind.BOX_CLIPPED if off else None
 
 
-def _repeated_ids(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> Finding:
-    by_id: dict[Any, list[str]] = defaultdict(list)
-    for entry in annotations:
-        by_id[entry["id"]].append(_name(entry, images))
-    items = (Item(tuple(names), f"id {number}") for number, names in by_id.items() if len(names) > 1)
-    return Finding(Kind.ANNOTATION_ID, tuple(items))
+def _names(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> tuple[str, ...]:
+    unknown = {"file_name": "?"}
+    return tuple(f"{images.get(entry['image_id'], unknown)['file_name']}#{entry['id']}" for entry in annotations)
 
 
-def _shared_files(images: Sequence[Entry]) -> Finding:
-    by_file: dict[str, list[Any]] = defaultdict(list)
-    for entry in images:
-        by_file[entry["file_name"]].append(entry["id"])
-    items = (Item((name,), f"image ids {', '.join(map(str, ids))}") for name, ids in by_file.items() if len(ids) > 1)
-    return Finding(Kind.SHARED_FILE, tuple(items))
-
-
-def _name(entry: Entry, images: Mapping[Any, Entry]) -> str:
-    return f"{images[entry['image_id']]['file_name'] if entry['image_id'] in images else '?'}#{entry['id']}"
+def _image_ids(images: Sequence[Entry]) -> str:
+    return f"image ids {', '.join(str(entry['id']) for entry in images)}"
 
 
 def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
@@ -126,8 +112,9 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
     missing, bad = [], []
     for photograph in scanned:
         if photograph.look is None:
-            item = Item((photograph.name,), photograph.reason)
-            (missing if _is_missing(photograph.crops[0]) else bad).append(item)
+            image = photograph.crops[0].image
+            absent = isinstance(image, Path) and not image.exists()
+            (missing if absent else bad).append(Item((photograph.name,), photograph.reason))
     return [
         Finding(Kind.MISSING_IMAGE, tuple(missing)),
         Finding(Kind.BAD_IMAGE, tuple(bad)),
@@ -135,21 +122,6 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
         _orientations(scanned),
         Finding(Kind.TINY, tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
     ]
-
-
-def left_out_of(source: Source, scanned: Sequence[ScannedImage]) -> list[LeftOut]:
-    """What a source that cannot be prepared leaves out: as it says itself, and what the scan could not use."""
-    unusable = [
-        LeftOut(crop.key, photograph.reason)
-        for photograph in scanned
-        if photograph.look is None
-        for crop in photograph.crops
-    ]
-    return [*source.left_out, *unusable]
-
-
-def _is_missing(crop: Crop) -> bool:
-    return isinstance(crop.image, Path) and not crop.image.exists()
 
 
 def _orientations(scanned: Sequence[ScannedImage]) -> Finding:

@@ -16,60 +16,54 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-class Kind(StrEnum):
-    """What was found; the gravest first."""
-
-    CONFLICT = "conflict"
-    LEAK = "leak"
-    NEAR_CONFLICT = "near_conflict"
-    NEAR_LEAK = "near_leak"
-    SAME_FILE = "same_file"
-    SAME_PIXELS = "same_pixels"
-    SAME_CROP = "same_crop"
-    MISSING_IMAGE = "missing_image"
-    BAD_IMAGE = "bad_image"
-    BOX_OUTSIDE = "box_outside"
-    BOX_WITHOUT_AREA = "box_without_area"
-    ANNOTATION_ID = "annotation_id"
-    SHARED_FILE = "shared_file"
-    NEAR_DUPLICATE = "near_duplicate"
-    LEFT_OUT = "left_out"
-    BOX_CLIPPED = "box_clipped"
-    ORIENTATION = "orientation"
-    TINY = "tiny"
-    FLAT = "flat"
-    UNANNOTATED = "unannotated"
-    NO_LICENCE = "no_licence"
-
-
 ERROR, WARNING, NOTE = Severity
-KINDS: dict[Kind, tuple[Severity, str, str]] = {
-    Kind.CONFLICT: (ERROR, "Same pixels under two labels", "A net cannot learn both: keep the right label."),
-    Kind.LEAK: (ERROR, "Leak between splits", "The same picture is trained on and measured on: keep it in one split."),
-    Kind.NEAR_CONFLICT: (WARNING, "Near-duplicates under two labels", "Look at each pair: one label may be wrong."),
-    Kind.NEAR_LEAK: (WARNING, "Near-duplicates across splits", "They make measured accuracy look better than it is."),
-    Kind.SAME_FILE: (WARNING, "Same file more than once", "Equal bytes (SHA-256); they count twice in training."),
-    Kind.SAME_PIXELS: (WARNING, "Same pixels in different files", "Saved anew: other bytes, the same picture."),
-    Kind.SAME_CROP: (WARNING, "Identical crops", "One object annotated twice, or one picture inside another."),
-    Kind.MISSING_IMAGE: (WARNING, "Annotated images that are missing", "Their annotations are left out."),
-    Kind.BAD_IMAGE: (WARNING, "Images that cannot be used", "They are left out."),
-    Kind.BOX_OUTSIDE: (WARNING, "Boxes outside the image", "They are left out."),
-    Kind.BOX_WITHOUT_AREA: (WARNING, "Boxes without area", "They are left out."),
-    Kind.ANNOTATION_ID: (WARNING, "Annotation ids that stand twice", "All are kept here; readers that index by id keep "
-                         "the last of equal ids only."),
-    Kind.SHARED_FILE: (WARNING, "One file under several image ids", "Its annotations are spread over several entries."),
-    Kind.NEAR_DUPLICATE: (NOTE, "Near-duplicates", "Under one label and in one split: harmless, but fewer "
-                          "different pictures than it seems."),
-    Kind.LEFT_OUT: (NOTE, "Left out", "Everything that is not used, by reason; including what is named elsewhere."),
-    Kind.BOX_CLIPPED: (NOTE, "Boxes partly off the image", "They are clipped to it."),
-    Kind.ORIENTATION: (NOTE, "Images turned by EXIF", "Boxes apply to the picture as displayed, unless only the stored "
-                       "size agrees with the annotated one."),
-    Kind.TINY: (NOTE, "Tiny crops", "Little is left to see in them; they are not searched for near-duplicates."),
-    Kind.FLAT: (NOTE, "Pictures of almost one colour", "A perceptual hash says nothing about them: they are not "
-                "searched for near-duplicates. Identical copies of whole photographs are found all the same."),
-    Kind.UNANNOTATED: (NOTE, "Images without annotation", "No crop comes from them."),
-    Kind.NO_LICENCE: (NOTE, "Images without a licence", "The annotation file states none for them."),
-}  # fmt: skip
+
+
+class Kind(StrEnum):
+    """What was found, the gravest first: its name, how grave it is, its title, and what it means."""
+
+    severity: Severity
+    heading: str
+    meaning: str
+
+    def __new__(cls, name: str, severity: Severity, heading: str, meaning: str) -> "Kind":
+        kind = str.__new__(cls, name)
+        kind._value_, kind.severity, kind.heading, kind.meaning = name, severity, heading, meaning
+        return kind
+
+    CONFLICT = ("conflict", ERROR, "Same pixels under two labels", "A net cannot learn both: keep the right label.")
+    LEAK = ("leak", ERROR, "Leak between splits",
+        "The same picture is trained on and measured on: keep it in one split.")
+    NEAR_CONFLICT = ("near_conflict", WARNING, "Near-duplicates under two labels",
+        "Look at each pair: one label may be wrong.")
+    NEAR_LEAK = ("near_leak", WARNING, "Near-duplicates across splits",
+        "They make measured accuracy look better than it is.")
+    SAME_FILE = ("same_file", WARNING, "Same file more than once",
+        "Equal bytes (SHA-256); they count twice in training.")
+    SAME_PIXELS = ("same_pixels", WARNING, "Same pixels in different files",
+        "Saved anew: other bytes, the same picture.")
+    SAME_CROP = ("same_crop", WARNING, "Identical crops", "One object annotated twice, or one picture inside another.")
+    MISSING_IMAGE = ("missing_image", WARNING, "Annotated images that are missing", "Their annotations are left out.")
+    BAD_IMAGE = ("bad_image", WARNING, "Images that cannot be used", "They are left out.")
+    BOX_OUTSIDE = ("box_outside", WARNING, "Boxes outside the image", "They are left out.")
+    BOX_WITHOUT_AREA = ("box_without_area", WARNING, "Boxes without area", "They are left out.")
+    ANNOTATION_ID = ("annotation_id", WARNING, "Annotation ids that stand twice",
+        "All are kept here; readers that index by id keep the last of equal ids only.")
+    SHARED_FILE = ("shared_file", WARNING, "One file under several image ids",
+        "Its annotations are spread over several entries.")
+    NEAR_DUPLICATE = ("near_duplicate", NOTE, "Near-duplicates",
+        "Under one label and in one split: harmless, but fewer different pictures than it seems.")
+    LEFT_OUT = ("left_out", NOTE, "Left out",
+        "Everything that is not used, by reason; including what is named elsewhere.")
+    BOX_CLIPPED = ("box_clipped", NOTE, "Boxes partly off the image", "They are clipped to it.")
+    ORIENTATION = ("orientation", NOTE, "Images turned by EXIF",
+        "Boxes apply to the picture as displayed, unless only the stored size agrees with the annotated one.")
+    TINY = ("tiny", NOTE, "Tiny crops", "Little is left to see in them; they are not searched for near-duplicates.")
+    FLAT = ("flat", NOTE, "Pictures of almost one colour",
+        "A perceptual hash says nothing about them: they are not "
+        "searched for near-duplicates. Identical copies of whole photographs are found all the same.")
+    UNANNOTATED = ("unannotated", NOTE, "Images without annotation", "No crop comes from them.")
+    NO_LICENCE = ("no_licence", NOTE, "Images without a licence", "The annotation file states none for them.")
 
 
 @dataclass(frozen=True)
@@ -110,15 +104,15 @@ class Finding:
 
     @property
     def severity(self) -> Severity:
-        return KINDS[self.kind][0]
+        return self.kind.severity
 
     @property
     def title(self) -> str:
-        return KINDS[self.kind][1]
+        return self.kind.heading
 
     @property
     def meaning(self) -> str:
-        return f"{KINDS[self.kind][2]} {self.detail}".strip()
+        return f"{self.kind.meaning} {self.detail}".strip()
 
     def by_note(self) -> list[tuple[str, list[str]]]:
         """The lines under each note, the most frequent note first; all under one empty note where few share theirs."""

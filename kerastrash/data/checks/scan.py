@@ -1,10 +1,11 @@
 """One pass over the photographs of a source: each is read and decoded once, and its look is kept to be compared."""
 
+import functools
 import hashlib
 import io
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import imagehash
 import numpy as np
@@ -18,7 +19,7 @@ from kerastrash.data.images import (
     ImageError,
     Track,
     by_photograph,
-    cut,
+    cut_all,
     decode,
     digest,
     in_threads,
@@ -27,6 +28,7 @@ from kerastrash.data.images import (
 )
 from kerastrash.data.records import Crop, Frame, Source
 
+Thing = TypeVar("Thing")
 THUMBNAIL = 16
 FLAT = 4.0
 """A picture whose thumbnail's grey levels (0 to 255) have a lower standard deviation is of almost one colour."""
@@ -99,17 +101,8 @@ def _scan_one(crops: tuple[Crop, ...]) -> ScannedImage:
         image = decode(first.image, data, first.frame)
     except ImageError as error:
         return ScannedImage(**facts, reason=error.reason)
-    look = look_at(image)
-    return ScannedImage(**facts, look=look, cuts=tuple(_cut(image, crop, look) for crop in crops))
-
-
-def _cut(image: Image.Image, crop: Crop, look: Look) -> Look | str:
-    if crop.box is None:
-        return look
-    try:
-        return look_at(cut(image, crop))
-    except ImageError as error:
-        return error.reason
+    cuts = tuple(piece if isinstance(piece, str) else look_at(piece) for piece in cut_all(image, crops))
+    return ScannedImage(**facts, look=cuts[0] if first.box is None else look_at(image), cuts=cuts)
 
 
 def _header(data: bytes) -> dict[str, Any]:
@@ -141,32 +134,32 @@ class Sighting:
     """Splits in which the prepared data hold it."""
 
 
-def sight_photographs(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
-    """One sighting for each photograph; `own` gives the split of each crop by its key."""
-    return [
-        _sighting(source, index, photograph, photograph.look, photograph.crops, own)
-        for index, photograph in enumerate(scanned)
-        if photograph.look is not None
-    ]
+def sight(
+    source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]
+) -> tuple[list[Sighting], list[Sighting]]:
+    """A sighting for each photograph and for each crop with a box; a crop without one is its photograph.
 
-
-def sight_crops(source: Source, scanned: Sequence[ScannedImage], own: Mapping[str, str]) -> list[Sighting]:
-    """One sighting for each crop with a box; a crop without one is its photograph."""
-    return [
-        _sighting(source, index, photograph, look, [crop], own, boxed=True)
-        for index, photograph in enumerate(scanned)
-        for crop, look in zip(photograph.crops, photograph.cuts, strict=False)
-        if crop.box is not None and isinstance(look, Look)
-    ]
+    Args:
+        own: the split of each crop by its key.
+    """
+    photographs, crops = [], []
+    for index, photograph in enumerate(scanned):
+        see = functools.partial(_sighting, source, index, photograph, own)
+        if photograph.look is not None:
+            photographs.append(see(photograph.look, photograph.crops))
+        for crop, look in zip(photograph.crops, photograph.cuts, strict=False):
+            if crop.box is not None and isinstance(look, Look):
+                crops.append(see(look, [crop], boxed=True))
+    return photographs, crops
 
 
 def _sighting(
     source: Source,
     index: int,
     photograph: ScannedImage,
+    own: Mapping[str, str],
     look: Look,
     crops: Sequence[Crop],
-    own: Mapping[str, str],
     boxed: bool = False,
 ) -> Sighting:
     """The sighting of one crop with a box, or of the photograph of all its crops."""
@@ -189,9 +182,9 @@ def _sighting(
     )
 
 
-def grouped(sightings: Iterable[Sighting], key: Callable[[Sighting], Hashable], least: int = 2) -> list[list[Sighting]]:
-    """The groups of at least `least` sightings that share a key, in the order of their first members."""
-    groups: dict[Hashable, list[Sighting]] = {}
-    for sighting in sightings:
-        groups.setdefault(key(sighting), []).append(sighting)
+def grouped(things: Iterable[Thing], key: Callable[[Thing], Hashable], least: int = 2) -> list[list[Thing]]:
+    """The groups of at least `least` things that share a key, in the order of their first members."""
+    groups: dict[Hashable, list[Thing]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
     return [group for group in groups.values() if len(group) >= least]

@@ -1,4 +1,4 @@
-"""The sample: photographs in the package, read in place through the door that every COCO file takes."""
+"""Folders of photographs, their classes, fixed splits and faults; and the sample, read in place as COCO files are."""
 
 from collections import Counter
 
@@ -7,10 +7,67 @@ import pytest
 from PIL import Image
 
 from kerastrash.data import DataConfig, open_source, prepare
-from kerastrash.data.sources import SAMPLE_FOLDER
+from kerastrash.data.sources import SAMPLE_FOLDER, read_folder
+from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
 CLASSES = ("cardboard", "glass", "metal", "paper", "plastic", "trash")
+
+
+def test_every_image_of_a_class_folder_is_a_whole_image_crop(class_folders):
+    source = read_folder(class_folders(metal=2, glass=1))
+    assert source.classes == ("glass", "metal")
+    crops = [(crop.key, crop.label) for crop in source.crops]
+    assert crops == [("glass/0.png", 0), ("metal/0.png", 1), ("metal/1.png", 1)]
+    assert {(crop.box, crop.split) for crop in source.crops} == {(None, None)}
+
+
+def test_split_folders_fix_the_split_of_every_crop(tmp_path, draw):
+    names = ["train/a/1.png", "train/b/1.png", "val/a/1.png", "test/b/1.png"]
+    for seed, name in enumerate(names):
+        draw(tmp_path / name, seed)
+    source = read_folder(tmp_path)
+    assert source.classes == ("a", "b")
+    assert {crop.key: crop.split for crop in source.crops} == {name: name.partition("/")[0] for name in names}
+
+
+def test_what_is_no_image_is_left_out_with_a_reason_and_hidden_or_top_level_files_are_ignored(class_folders, draw):
+    folder = class_folders(a=1, b=1)
+    for name in ("LICENSE", ".hidden", "a/.DS_Store"):
+        (folder / name).write_text("x")
+    (folder / "a/notes.txt").write_text("x")
+    (folder / "a/inner").mkdir()
+    draw(folder / "stray.png")
+    source = read_folder(folder)
+    assert len(source.crops) == 2
+    assert {item.what: item.reason for item in source.left_out} == {
+        "a/notes.txt": "file name has no image suffix",
+        "a/inner": "folder inside a class folder",
+        "stray.png": "image outside a class folder",
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ([], "holds no class folders"),
+        (["a/0.png", "a/1.png"], r"holds 1 class folder\(s\)"),
+        (["a/0.png", "b/0.png", "c/readme.txt"], "class folder c holds no image"),
+        (["train/a/1.png", "metal/a/1.png"], "give class folders, or train, val and test folders"),
+        (["val/a/1.png", "test/a/1.png"], "give class folders, or train, val and test folders"),
+    ],
+)
+def test_a_folder_of_other_folders_than_classes_with_images_or_splits_stops(tmp_path, names, message):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=message):
+        read_folder(tmp_path)
+
+
+def test_the_folders_of_trashnet_give_six_classes():
+    source = read_folder(SAMPLE_FOLDER / "images")
+    assert (source.classes, len(source.crops), source.left_out) == (CLASSES, 600, ())
 
 
 @pytest.fixture(scope="module")
