@@ -148,9 +148,7 @@ def _check_runtime(runtime: QuantisedFormat, output: Path) -> None:
         raise FORMATS[runtime].cannot_import(error) from error
 
 
-def _closest(
-    candidates: Iterable[tuple[str, Path]], net: OpenNet, task: QuantiseTask
-) -> tuple[Path, dict[str, float]]:
+def _closest(candidates: Iterable[tuple[str, Path]], net: OpenNet, task: QuantiseTask) -> tuple[Path, dict[str, float]]:
     """The file that is closest to the float32 net on the images held back, and each method's divergence from it."""
     console.print(f"quantising for {net.name} with {len(task.images)} training images", highlight=False)
     expected, files, found = outputs(net, task.held_back), {}, {}

@@ -242,7 +242,6 @@ def _image_folder(annotations: Path, given: Path | None, entries: list[dict[str,
             raise DataError(f"{given}: no such image folder; check the path given with --images")
         return given
 
-
     def images_in(folder: Path) -> int:
         paths = [path_inside(folder, entry["file_name"]) for entry in entries]
         return sum(path is not None and path.is_file() for path in paths)

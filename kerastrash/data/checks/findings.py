@@ -32,36 +32,80 @@ class Kind(StrEnum):
         return kind
 
     CONFLICT = ("conflict", ERROR, "Same pixels under two labels", "A net cannot learn both: keep the right label.")
-    LEAK = ("leak", ERROR, "Leak between splits",
-        "The same picture is trained on and measured on: keep it in one split.")
-    NEAR_CONFLICT = ("near_conflict", WARNING, "Near-duplicates under two labels",
-        "Look at each pair: one label may be wrong.")
-    NEAR_LEAK = ("near_leak", WARNING, "Near-duplicates across splits",
-        "They make measured accuracy look better than it is.")
-    SAME_FILE = ("same_file", WARNING, "Same file more than once",
-        "Equal bytes (SHA-256); they count twice in training.")
-    SAME_PIXELS = ("same_pixels", WARNING, "Same pixels in different files",
-        "Saved anew: other bytes, the same picture.")
+    LEAK = (
+        "leak",
+        ERROR,
+        "Leak between splits",
+        "The same picture is trained on and measured on: keep it in one split.",
+    )
+    NEAR_CONFLICT = (
+        "near_conflict",
+        WARNING,
+        "Near-duplicates under two labels",
+        "Look at each pair: one label may be wrong.",
+    )
+    NEAR_LEAK = (
+        "near_leak",
+        WARNING,
+        "Near-duplicates across splits",
+        "They make measured accuracy look better than it is.",
+    )
+    SAME_FILE = (
+        "same_file",
+        WARNING,
+        "Same file more than once",
+        "Equal bytes (SHA-256); they count twice in training.",
+    )
+    SAME_PIXELS = (
+        "same_pixels",
+        WARNING,
+        "Same pixels in different files",
+        "Saved anew: other bytes, the same picture.",
+    )
     SAME_CROP = ("same_crop", WARNING, "Identical crops", "One object annotated twice, or one picture inside another.")
     MISSING_IMAGE = ("missing_image", WARNING, "Annotated images that are missing", "Their annotations are left out.")
     BAD_IMAGE = ("bad_image", WARNING, "Images that cannot be used", "They are left out.")
     BOX_OUTSIDE = ("box_outside", WARNING, "Boxes outside the image", "They are left out.")
     BOX_WITHOUT_AREA = ("box_without_area", WARNING, "Boxes without area", "They are left out.")
-    ANNOTATION_ID = ("annotation_id", WARNING, "Annotation ids that stand twice",
-        "All are kept here; readers that index by id keep the last of equal ids only.")
-    SHARED_FILE = ("shared_file", WARNING, "One file under several image ids",
-        "Its annotations are spread over several entries.")
-    NEAR_DUPLICATE = ("near_duplicate", NOTE, "Near-duplicates",
-        "Under one label and in one split: harmless, but fewer different pictures than it seems.")
-    LEFT_OUT = ("left_out", NOTE, "Left out",
-        "Everything that is not used, by reason; including what is named elsewhere.")
+    ANNOTATION_ID = (
+        "annotation_id",
+        WARNING,
+        "Annotation ids that stand twice",
+        "All are kept here; readers that index by id keep the last of equal ids only.",
+    )
+    SHARED_FILE = (
+        "shared_file",
+        WARNING,
+        "One file under several image ids",
+        "Its annotations are spread over several entries.",
+    )
+    NEAR_DUPLICATE = (
+        "near_duplicate",
+        NOTE,
+        "Near-duplicates",
+        "Under one label and in one split: harmless, but fewer different pictures than it seems.",
+    )
+    LEFT_OUT = (
+        "left_out",
+        NOTE,
+        "Left out",
+        "Everything that is not used, by reason; including what is named elsewhere.",
+    )
     BOX_CLIPPED = ("box_clipped", NOTE, "Boxes partly off the image", "They are clipped to it.")
-    ORIENTATION = ("orientation", NOTE, "Images turned by EXIF",
-        "Boxes apply to the picture as displayed, unless only the stored size agrees with the annotated one.")
+    ORIENTATION = (
+        "orientation",
+        NOTE,
+        "Images turned by EXIF",
+        "Boxes apply to the picture as displayed, unless only the stored size agrees with the annotated one.",
+    )
     TINY = ("tiny", NOTE, "Tiny crops", "Little is left to see in them; they are not searched for near-duplicates.")
-    FLAT = ("flat", NOTE, "Pictures of almost one colour",
+    FLAT = (
+        "flat",
+        NOTE,
+        "Pictures of almost one colour",
         "A perceptual hash says nothing about them: they are not "
-        "searched for near-duplicates. Identical copies of whole photographs are found all the same.")
+        "searched for near-duplicates. Identical copies of whole photographs are found all the same.",
+    )
     UNANNOTATED = ("unannotated", NOTE, "Images without annotation", "No crop comes from them.")
     NO_LICENCE = ("no_licence", NOTE, "Images without a licence", "The annotation file states none for them.")
 
