@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import json
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,6 +85,14 @@ def class_folders(tmp_path: Path, draw: Callable[..., Path]) -> Callable[..., Pa
         return folder
 
     return write
+
+
+@pytest.fixture
+def full_disk() -> Iterator[Callable[[int], None]]:
+    """Lets no file grow beyond a number of bytes, as a full disk would."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 PHOTOGRAPHS = 14

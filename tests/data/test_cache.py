@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -186,14 +185,6 @@ def test_a_cache_folder_that_cannot_be_made_is_an_error(source, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(FileError, match=r"cache.* cannot be written .*--cache"):
         cached_crops(source, tmp_path / "cache", SIZE)
-
-
-@pytest.fixture
-def full_disk():
-    """Lets no file grow beyond a number of bytes, as a full disk would."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_is_an_error_leaves_the_earlier_cache_whole_and_is_gone_on_from(source, tmp_path, full_disk):

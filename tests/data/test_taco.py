@@ -41,9 +41,8 @@ def start(folder, annotations, *options, **settings):
     """Starts the command line in a process of its own."""
     paths = ["--annotations", annotations, "--folder", folder, "--cache", folder / "cache", "--input-size", 16]
     line = [sys.executable, SCRIPT, "taco", *paths, "--backoff", 0.01, *options]
-    return subprocess.Popen(
-        [str(word) for word in line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([str(word) for word in line], text=True, **pipes, **settings)
 
 
 def ended(process):
@@ -51,12 +50,6 @@ def ended(process):
     out, error = process.communicate(timeout=60)
     assert "Traceback" not in error, error
     return process.returncode, out, error.replace("\n", " ")
-
-
-def wait_for(condition):
-    patience = time.monotonic() + 60
-    while not condition() and time.monotonic() < patience:
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -213,7 +206,9 @@ def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, 
     stalled = answer(b"x" * 99, cut=1, stall=True)
     site.otherwise = lambda path: draw(path) if len(site.asked) <= 10 else stalled
     process = start(tmp_path / "taco", taco(), "--timeout", 300, "--connections", 2, preexec_fn=hear_interrupts)
-    wait_for(lambda: len(site.asked) >= 12)
+    patience = time.monotonic() + 60
+    while len(site.asked) < 12 and time.monotonic() < patience:
+        time.sleep(0.02)
     with pytest.raises(ConfigError, match="another process is downloading there"):
         prepare(tmp_path / "taco", taco())
     process.send_signal(with_signal)
@@ -247,11 +242,14 @@ def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, tm
     assert len(site.asked) == 12
 
 
-def test_a_folder_that_cannot_be_written_is_said_before_anything_is_asked(site, taco, tmp_path):
+def test_what_cannot_be_written_or_is_out_of_range_is_said_before_anything_is_asked_or_written(site, taco, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match="cannot be written"):
         prepare(tmp_path / "file" / "taco", taco())
+    with pytest.raises(ConfigError, match="input_size"):
+        prepare(tmp_path / "taco", taco(), input_size=1)
     assert site.asked == []
+    assert not (tmp_path / "taco").exists()
 
 
 OUT_OF_RANGE = {"connections": 0, "timeout": 0.0, "retries": -1, "backoff": -1.0, "deadline": math.nan}
@@ -261,12 +259,6 @@ OUT_OF_RANGE = {"connections": 0, "timeout": 0.0, "retries": -1, "backoff": -1.0
 def test_a_setting_out_of_range_is_refused(name):
     with pytest.raises(ConfigError, match=name):
         FetchConfig(**{name: OUT_OF_RANGE[name]})
-
-
-def test_an_input_size_out_of_range_is_refused_before_anything_is_written(taco, tmp_path):
-    with pytest.raises(ConfigError, match="input_size"):
-        prepare(tmp_path / "taco", taco(), input_size=1)
-    assert not (tmp_path / "taco").exists()
 
 
 def entry(name="batch_1/a.jpg", **fields):
@@ -346,21 +338,14 @@ SMALLER = 16
 """So many times smaller than annotated are photographs and boxes of the test of all annotations."""
 
 
-def on_site(site, official_taco, tmp_path):
-    """TACO's official file, made smaller, the addresses leading to the site."""
-    document = json.loads(official_taco.read_text())
+def test_all_annotations_of_the_official_file_are_accounted_for(site, answer, picture, official_taco, tmp_path):
+    path, document = tmp_path / "official.json", json.loads(official_taco.read_text())
     for entry in document["annotations"]:
         entry["bbox"] = [value / SMALLER for value in entry["bbox"]]
     for image in document["images"]:
         image |= {side: math.ceil(image[side] / SMALLER) for side in ("width", "height")}
         image["flickr_url"] = f"{site.address}/{image['width']}x{image['height']}/{image['file_name']}"
-    path = tmp_path / "official.json"
     path.write_text(json.dumps(document))
-    return path, document
-
-
-def test_all_annotations_of_the_official_file_are_accounted_for(site, answer, picture, official_taco, tmp_path):
-    path, document = on_site(site, official_taco, tmp_path)
     drawn = functools.cache(lambda *size: picture(size, kind="JPEG"))
 
     def reply(path):
