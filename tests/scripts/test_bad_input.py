@@ -126,7 +126,7 @@ def test_a_run_made_with_other_settings(script, folder):
 @pytest.mark.parametrize(
     ("option", "value", "word"),
     [
-        ("--max-epochs", "0", "max_epochs"),
+        ("--max-epochs", "0", "--max-epochs=0 must be"),
         ("--kernels", "4", "kernels"),
         ("--threads", "0", "threads"),
         ("--max-params", "5", "max_params"),

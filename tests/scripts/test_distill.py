@@ -33,4 +33,4 @@ def test_without_a_teacher_it_says_how_to_name_one(script, arguments):
 def test_a_setting_out_of_range_is_named(script, tmp_path, arguments):
     status, _, error = script("distill", *arguments, "--teachers", "a.keras", "--hard-share", 2)
     assert status == 2
-    assert "hard_share" in error
+    assert "--hard-share=2.0 must lie in [0, 1]" in error
