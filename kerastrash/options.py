@@ -103,7 +103,10 @@ def give_options(app: cyclopts.App, called: str, cls: type, run: Callable[[Any],
             for part in reversed(name.split("__")):
                 value = {part: value}
             values = merged(values, value)
-        return run(from_dict(cls, values, where=path or ""))
+        try:
+            return run(from_dict(cls, values, where=path or ""))
+        except ConfigError as error:
+            raise ConfigError(_as_written(str(error), known)) from error
 
     call.__signature__ = inspect.Signature(known)
     call.__doc__ = inspect.getdoc(cls)
@@ -114,6 +117,16 @@ def give_options(app: cyclopts.App, called: str, cls: type, run: Callable[[Any],
         if each.kind is ARGUMENT
     ]
     app.usage = " ".join(["Usage:", called, *places, "[OPTIONS]"])
+
+
+def _as_written(mistake: str, known: Sequence[inspect.Parameter]) -> str:
+    """The sentence with the option for the field that it begins with: `--teacher.epochs=0 must be above 0`."""
+    for each in known:
+        *groups, name = each.name.split("__")
+        for place in (f"{', '.join(groups)}: {name}", name):
+            if mistake.startswith((f"{place}=", f"{place} is ")):
+                return described(each).name[0] + mistake.removeprefix(place)
+    return mistake
 
 
 def parse(cls: type[Settings], words: Sequence[str]) -> Settings:
