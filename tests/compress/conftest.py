@@ -40,9 +40,8 @@ def trained(data, tmp_path_factory) -> Path:
     """The net's file, trained for some seconds."""
     keras.utils.set_random_seed(12)
     model, part = build_model(ROWS, SIZE, classes=len(CLASSES)), prepare(data, SIZE).split("train")
-    model.compile(
-        keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
-    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
     history = model.fit(np.asarray(part.images[part.indices]), part.labels, batch_size=16, epochs=25, verbose=0)
     assert history.history["accuracy"][-1] > 0.9
     path = tmp_path_factory.mktemp("trained") / "net.keras"
@@ -58,17 +57,15 @@ def unequal(trained, tmp_path_factory) -> Path:
     """
     model = open_model(trained)
     norm, squeeze, project = (model.get_layer(f"row02_{name}") for name in ("depthwise_bn", "squeeze", "project"))
-    gamma, beta, *statistics = norm.get_weights()
+    gamma, beta, *statistics = map(np.array, norm.get_weights())
     largest = np.argmax(beta + np.abs(gamma))
-    norm.set_weights([scaled(gamma, largest, 3000), scaled(beta, largest, 3000), *statistics])
+    for vector in (gamma, beta):
+        vector[largest] *= 3000
+    norm.set_weights([gamma, beta, *statistics])
     for reader in (squeeze, project):
-        kernel, *bias = reader.get_weights()
-        reader.set_weights([np.moveaxis(scaled(np.moveaxis(kernel, 2, 0), largest, 1 / 3000), 0, 2), *bias])
+        kernel, *bias = map(np.array, reader.get_weights())
+        kernel[:, :, largest] /= 3000
+        reader.set_weights([kernel, *bias])
     path = tmp_path_factory.mktemp("unequal") / "net.keras"
     save_model(model, path, CLASSES)
     return path
-
-
-def scaled(values: np.ndarray, place: int, factor: float) -> np.ndarray:
-    """A copy of an array, one entry along its first axis multiplied."""
-    return np.concatenate([values[:place], factor * values[place : place + 1], values[place + 1 :]])

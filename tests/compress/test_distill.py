@@ -153,16 +153,9 @@ def test_plain_labels_give_the_labels_loss_alone():
     assert float(found) == pytest.approx(float(label_loss(labels, outputs[:, :3])), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("classes", "names", "sentence"),
-    [
-        (3, ("apple", "pear", "plum"), r"knows apple, pear, plum, but .* \(checks, dots, stripes\)"),
-        (5, None, "gives 5 outputs, but .* has 3 classes"),
-    ],
-)
-def test_a_teacher_of_other_classes_is_named(data, tmp_path, classes, names, sentence):
-    save_model(build_model(ROWS, SIZE, classes=classes), tmp_path / "other.keras", names)
-    with pytest.raises(ModelError, match=rf"other\.keras: {sentence}"):
+def test_a_teacher_of_other_classes_is_named(data, tmp_path):
+    save_model(build(), tmp_path / "other.keras", ("apple", "pear", "plum"))
+    with pytest.raises(ModelError, match=r"other\.keras: knows apple, pear, plum, but .* \(checks, dots, stripes\)"):
         distill(build, data, SIZE, RECIPE, DistillSettings(teachers=(tmp_path / "other.keras",)), tmp_path)
 
 

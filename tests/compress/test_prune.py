@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kerastrash.commands.settings import PruneConfig
-from kerastrash.compress.config import PruneSettings
+from kerastrash.compress.config import PruneSettings, QuantiseSettings
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import widths
 from kerastrash.compress.prune import PruneReport, prune
@@ -34,66 +34,52 @@ SETTINGS = PruneSettings(target=0.5, steps=2, multiple=4)
 
 
 @pytest.fixture(scope="module")
-def pruned(trained, data, tmp_path_factory) -> tuple[Path, PruneReport]:
-    folder = tmp_path_factory.mktemp("pruned")
-    return folder, prune(trained, data, RECIPE, SETTINGS, folder)
+def pruned(trained, data, tmp_path_factory) -> PruneReport:
+    return prune(trained, data, RECIPE, SETTINGS, tmp_path_factory.mktemp("pruned"))
 
 
-def test_the_net_is_within_its_target_and_its_widths_are_multiples(pruned, trained):
-    folder, report = pruned
-    net, before = open_model(report.model), open_model(trained)
-    assert report.model == folder / "best.keras"
-    assert 0.3 * model_macs(before) < model_macs(net) <= 0.5 * model_macs(before)
-    assert all(width % 4 == 0 for name, width in widths(net).items() if name != "logits")
-    assert Description.from_json(read_description(report.model), "").classes == CLASSES
-
-
-def test_the_report_has_the_figures_of_both_nets(pruned, trained, data):
-    folder, report = pruned
-    written, dataset = json.loads((folder / "prune.json").read_text()), prepare(data, SIZE)
-    for name, path in (("before", trained), ("after", report.model)):
+def test_the_net_is_within_its_target_and_the_report_has_the_figures_of_both_nets(pruned, trained, data):
+    folder, dataset = pruned.model.parent, prepare(data, SIZE)
+    assert pruned.model == folder / "best.keras"
+    written = json.loads((folder / "prune.json").read_text())
+    for name, path in (("before", trained), ("after", pruned.model)):
         net, figures = open_model(path), written[name]
         assert figures["macs"] == model_macs(net)
         assert figures["parameters"] == model_parameters(net)
         assert figures["val_f1"] == evaluate(net, dataset.split("val")).macro_f1
         assert figures["test_f1"] == evaluate(net, dataset.split("test")).macro_f1
         assert 0 < figures["median_ms"] <= figures["p90_ms"]
-    after = widths(open_model(report.model))
+    assert 0.3 * pruned.before.macs < pruned.after.macs <= 0.5 * pruned.before.macs
+    after = widths(open_model(pruned.model))
+    assert all(width % 4 == 0 for name, width in after.items() if name != "logits")
     assert written["widths"] == {name: [width, after[name]] for name, width in widths(open_model(trained)).items()}
     assert (written["settings"]["target"], written["classes"]) == (0.5, list(CLASSES))
+    assert Description.from_json(read_description(pruned.model), "").classes == CLASSES
 
 
-def test_rounds_share_the_way_and_the_epochs(pruned, trained):
-    folder, report = pruned
-    first, second = report.rounds
-    whole = model_macs(open_model(trained))
-    assert 0.5 * whole < first.macs <= 0.5**0.5 * whole
-    assert second.macs == report.after.macs < first.macs
-    assert [len(read_csv(folder / f"step-{step:02d}" / "metrics.csv")) for step in (1, 2)] == [2, 3]
+def test_rounds_share_the_way_and_the_epochs_and_begin_with_the_kept_weights(pruned, data):
+    first, second = pruned.rounds
+    assert 0.5 * pruned.before.macs < first.macs <= 0.5**0.5 * pruned.before.macs
+    assert second.macs == pruned.after.macs < first.macs
+    folders = [pruned.model.parent / f"step-{step:02d}" for step in (1, 2)]
+    assert [len(read_csv(folder / "metrics.csv")) for folder in folders] == [2, 3]
     assert (first.epochs, second.epochs) == (2, 3)
-
-
-def test_fine_tuning_begins_with_the_kept_weights(pruned, data):
-    part = prepare(data, SIZE).split("val")
-    folder, report = pruned
-    assert evaluate(open_model(folder / "step-01" / "narrowed.keras"), part).macro_f1 > 0.4  # chance: a third
-    assert report.after.val_f1 > 0.6
+    narrowed = open_model(folders[0] / "narrowed.keras")
+    assert evaluate(narrowed, prepare(data, SIZE).split("val")).macro_f1 > 0.4  # chance: a third
+    assert pruned.after.val_f1 > 0.6
 
 
 def test_a_killed_run_goes_on_with_the_channels_it_had_chosen(pruned, trained, data, tmp_path):
-    whole, report = pruned
-    folder = tmp_path / "killed"
-    shutil.copytree(whole, folder)
+    folder = shutil.copytree(pruned.model.parent, tmp_path / "killed")
     for name in ("best.keras", "prune.json", "step-02/best.keras", "step-02/metrics.csv", "step-02/last.weights.h5"):
         (folder / name).unlink()
     early = [*folder.glob("step-01/*"), folder / "step-02" / "narrowed.keras"]
     stamps = [path.stat().st_mtime_ns for path in early]
     again = prune(trained, data, RECIPE, SETTINGS, folder)
     assert [path.stat().st_mtime_ns for path in early] == stamps
-    assert again.rounds == report.rounds
-    for found, expected in zip(
-        open_model(again.model).get_weights(), open_model(report.model).get_weights(), strict=True
-    ):
+    assert again.rounds == pruned.rounds
+    weights = (open_model(report.model).get_weights() for report in (again, pruned))
+    for found, expected in zip(*weights, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
@@ -117,24 +103,22 @@ def test_a_share_of_the_time_is_measured(wide, data, tmp_path):
     assert sum(after for _, after in report.widths.values()) < sum(before for before, _ in report.widths.values())
 
 
-def assert_nothing_is_trained(folder: Path) -> None:
-    assert not list(folder.rglob("*.keras")) and not (folder / "prune.json").exists()
-
-
-@pytest.mark.parametrize("measure", ["macs", "parameters"])
-def test_a_target_that_cannot_be_reached_names_the_least_that_can(trained, data, tmp_path, measure):
-    settings = PruneSettings(target=0.05, measure=measure)
-    with pytest.raises(ModelError, match=rf"at its narrowest it has [\d,]+ of [\d,]+ {measure}, a share of 0\.\d+"):
-        prune(trained, data, RECIPE, settings, tmp_path)
-    assert_nothing_is_trained(tmp_path)
-
-
-def test_a_time_that_cannot_be_reached_and_one_that_is_reached_already(trained, data, tmp_path):
-    with pytest.raises(ModelError, match=r"takes 0\.\d+ of 0\.\d+ ms.* cannot be reached"):
-        prune(trained, data, RECIPE, PruneSettings(milliseconds=1e-6), tmp_path)
-    with pytest.raises(ConfigError, match=r"milliseconds=1e\+06 .* takes already"):
-        prune(trained, data, RECIPE, PruneSettings(milliseconds=1e6), tmp_path)
-    assert_nothing_is_trained(tmp_path)
+@pytest.mark.parametrize(
+    ("kind", "sentence", "settings"),
+    [
+        (ModelError, r"at its narrowest it has [\d,]+ of [\d,]+ macs, a share of 0\.\d+", {"target": 0.05}),
+        (ModelError, r"of [\d,]+ parameters, a share of 0\.\d+", {"target": 0.05, "measure": "parameters"}),
+        (ModelError, r"takes 0\.\d+ of 0\.\d+ ms.* cannot be reached", {"milliseconds": 1e-6}),
+        (ConfigError, r"milliseconds=1e\+06 .* takes already", {"milliseconds": 1e6}),
+        (ConfigError, r"epochs=5 must be at least steps=6", {"steps": 6}),
+    ],
+)
+def test_a_target_that_cannot_be_reached_or_is_reached_already_trains_nothing(
+    trained, data, tmp_path, kind, sentence, settings
+):
+    with pytest.raises(kind, match=sentence):
+        prune(trained, data, RECIPE, PruneSettings(**settings), tmp_path)
+    assert not list(tmp_path.rglob("*.keras")) and not (tmp_path / "prune.json").exists()
 
 
 def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
@@ -144,26 +128,26 @@ def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_run_that_began_with_another_model_is_not_continued(trained, wide, data, tmp_path):
-    shutil.copyfile(trained, tmp_path / "net.keras")
-    one_round = replace(SETTINGS, steps=1)
-    prune(tmp_path / "net.keras", data, replace(RECIPE, epochs=1), one_round, tmp_path / "run")
-    shutil.copyfile(wide, tmp_path / "net.keras")
+def test_a_run_that_began_with_another_model_is_not_continued(pruned, wide, data, tmp_path):
+    begun = json.loads((pruned.model.parent / "source.json").read_text())
+    (tmp_path / "source.json").write_text(json.dumps({**begun, "model": str(wide)}))  # the same path, as it was then
     with pytest.raises(ConfigError, match="began with another model"):
-        prune(tmp_path / "net.keras", data, replace(RECIPE, epochs=1), one_round, tmp_path / "run")
-
-
-def test_fewer_epochs_than_rounds_are_refused(trained, data, tmp_path):
-    with pytest.raises(ConfigError, match="epochs=1 must be at least steps=2"):
-        prune(trained, data, replace(RECIPE, epochs=1), SETTINGS, tmp_path)
+        prune(wide, data, RECIPE, SETTINGS, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"target": 1.0}, {"target": 0.0}, {"milliseconds": 0.0}, {"steps": 0}, {"multiple": 0}]
+    ("kind", "name", "value"),
+    [
+        *((PruneSettings, "target", value) for value in (0.0, 1.0)),
+        *((PruneSettings, name, 0) for name in ("milliseconds", "steps", "multiple")),
+        *((QuantiseSettings, "max_loss", value) for value in (1.5, -0.1)),
+        (QuantiseSettings, "calibration_images", 0),
+        (QuantiseSettings, "calibration_seed", -1),
+    ],
 )
-def test_settings_out_of_range_are_named(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        PruneSettings(**wrong)
+def test_settings_out_of_range_are_named(kind, name, value):
+    with pytest.raises(ConfigError, match=name):
+        kind(**{name: value})
 
 
 def test_the_command_line_fine_tunes_gently_and_names_its_folder():

@@ -54,49 +54,34 @@ def test_the_outputs_stay_close_to_the_models_for_one_image_and_for_many(quantis
     scale = np.abs(expected).max()
     assert 1e-5 < np.abs(net(images) - expected).mean() / scale < 0.05
     np.testing.assert_allclose(net(images[:1]), net(images)[:1], atol=0.01 * scale)
+    assert net.description == Description(CLASSES, softmax=False, precision="int8")
 
 
-def test_the_file_says_what_it_is(quantised):
-    assert open_runtime(quantised[0]).description == Description(CLASSES, softmax=False, precision="int8")
-
-
-def test_the_sidecar_has_the_figures_that_the_file_gives_and_nothing_else_is_left(quantised, data):
+def test_the_sidecar_has_the_figures_that_both_files_give_and_nothing_else_is_left(quantised, trained, data):
     path, report = quantised
     sidecar = json.loads(path.with_name(f"{path.name}.json").read_text())
+    before, after = sidecar["before"], sidecar["after"]
     net, dataset = open_runtime(path), prepare(data, SIZE)
-    assert sidecar["after"]["val_f1"] == report.after.val_f1 == evaluate(net, dataset.split("val")).macro_f1
-    assert sidecar["after"]["test_f1"] == evaluate(net, dataset.split("test")).macro_f1
-    assert sidecar["before"]["val_f1"] > 0.6
-    assert sidecar["after"]["bytes"] == sum(
-        file.stat().st_size for file in path.parent.iterdir() if file.suffix != ".json"
-    )
+    assert after["val_f1"] == report.after.val_f1 == evaluate(net, dataset.split("val")).macro_f1
+    assert after["test_f1"] == evaluate(net, dataset.split("test")).macro_f1
+    assert before["test_f1"] == evaluate(open_runtime(trained), dataset.split("test")).macro_f1
+    assert before["val_f1"] > 0.6
+    files = [file for file in path.parent.iterdir() if file.suffix != ".json"]
+    assert after["bytes"] == sum(file.stat().st_size for file in files)
     assert sidecar["method"] == min(sidecar["divergences"], key=sidecar["divergences"].get)
     assert len({*sidecar["divergences"].values()}) == len(sidecar["divergences"])  # each method gives other ranges
     assert (sidecar["images"], sidecar["settings"]["max_loss"]) == (40, 0.1)
-    weights = [path.with_suffix(".bin").name] if path.suffix == ".xml" else []
-    assert sorted(file.name for file in path.parent.iterdir()) == sorted([path.name, f"{path.name}.json", *weights])
+    parts = {".xml": [".xml", ".bin"]}.get(path.suffix, [path.suffix])
+    assert {file.name for file in path.parent.iterdir()} == {f"{path.name}.json", *(f"net{part}" for part in parts)}
 
 
-def test_the_float32_file_gives_the_f1_of_the_keras_model(quantised, trained, data):
-    expected = evaluate(open_runtime(trained), prepare(data, SIZE).split("test")).macro_f1
-    assert quantised[1].before.test_f1 == expected
-
-
-def onnx_types(path: Path) -> list[str]:
-    """Where the weights of each convolution come from, in the order of the net."""
-    graph = onnx.load(path).graph
-    makers = {name: node.op_type for node in graph.node for name in node.output}
-    return [makers.get(node.input[1], "float") for node in graph.node if node.op_type in ("Conv", "Gemm")]
-
-
-def test_openvino_weights_are_8_bits_but_for_the_first_convolution_and_the_classifier(trained, data, tmp_path):
-    quantise(trained, "openvino", tmp_path / "net.xml", data, QuantiseSettings(calibration_images=20, max_loss=1))
-    operations = openvino.Core().read_model(tmp_path / "net.xml").get_ordered_ops()
+@pytest.mark.parametrize("quantised", ["openvino"], indirect=True)
+def test_openvino_weights_are_8_bits_but_for_the_first_convolution_and_the_classifier(quantised):
+    operations = openvino.Core().read_model(quantised[0]).get_ordered_ops()
     kinds = ("Convolution", "GroupConvolution", "MatMul")
     first, *others, classifier = [has_8_bits(node) for node in operations if node.get_type_name() in kinds]
-    assert not first
-    assert not classifier
-    assert all(others)
+    assert others and all(others)
+    assert not first and not classifier
 
 
 def has_8_bits(node) -> bool:
@@ -115,10 +100,12 @@ def test_onnx_weights_are_8_bits_but_for_the_ends_and_the_target_sets_their_bits
 ):
     settings = QuantiseSettings(calibration_images=20, max_loss=1, target=target)
     quantise(trained, "onnx", tmp_path / "net.onnx", data, settings)
-    first, *others, classifier = onnx_types(tmp_path / "net.onnx")
+    graph = onnx.load(tmp_path / "net.onnx").graph
+    makers = {name: node.op_type for node in graph.node for name in node.output}
+    weighted = [node for node in graph.node if node.op_type in ("Conv", "Gemm")]
+    first, *others, classifier = [makers.get(node.input[1], "float") for node in weighted]
     assert (first, set(others), classifier) == ("float", {"DequantizeLinear"}, "float")
-    entries = onnx.load(tmp_path / "net.onnx").graph.initializer
-    values = {entry.name: onnx.numpy_helper.to_array(entry) for entry in entries}
+    values = {entry.name: onnx.numpy_helper.to_array(entry) for entry in graph.initializer}
     weights = [value for name, value in values.items() if name.endswith("weight_quantized")]
     assert max(int(np.abs(value.astype(int)).max()) for value in weights) == largest
     assert {value.dtype.name for name, value in values.items() if name.endswith("output_0_zero_point")} == {maps}
@@ -140,9 +127,8 @@ def test_force_keeps_it_and_the_sidecar_tells(unequal, data, tmp_path):
     settings = QuantiseSettings(calibration_images=20, force=True)
     report = quantise(unequal, "onnx", tmp_path / "net.onnx", data, settings)
     sidecar = json.loads((tmp_path / "net.onnx.json").read_text())
-    assert report.loss > 0.02
     assert sidecar["settings"]["force"] is True
-    assert sidecar["before"]["val_f1"] - sidecar["after"]["val_f1"] == report.loss
+    assert 0.02 < sidecar["before"]["val_f1"] - sidecar["after"]["val_f1"] == report.loss
 
 
 def test_a_model_that_gives_probabilities_still_does(trained, data, images, tmp_path):
@@ -158,9 +144,6 @@ def test_a_model_that_gives_probabilities_still_does(trained, data, images, tmp_
 def test_a_model_of_other_classes_is_refused(trained, data, tmp_path):
     save_model(open_model(trained), tmp_path / "net.keras", ("dots", "checks", "stripes"))
     with pytest.raises(ModelError, match=r"knows dots, checks, stripes, but .* \(checks, dots, stripes\)"):
-        quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data)
-    save_model(build_model((Conv(8), Conv(8), Pool()), SIZE, classes=4), tmp_path / "net.keras")
-    with pytest.raises(ModelError, match=r"gives 4 outputs, but .* has 3 classes"):
         quantise(tmp_path / "net.keras", "onnx", tmp_path / "net.onnx", data)
 
 
@@ -181,11 +164,3 @@ def test_a_missing_package_names_the_command_that_installs_it(trained, data, tmp
     monkeypatch.setitem(sys.modules, "nncf", None)
     with pytest.raises(ConfigError, match=r'nncf .*pip install "kerastrash\[openvino\]"'):
         quantise(trained, "openvino", tmp_path / "net.xml", data)
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"max_loss": 1.5}, {"max_loss": -0.1}, {"calibration_images": 0}, {"calibration_seed": -1}]
-)
-def test_settings_out_of_range_are_named(wrong):
-    with pytest.raises(ConfigError, match=next(iter(wrong))):
-        QuantiseSettings(**wrong)
