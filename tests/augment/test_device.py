@@ -158,12 +158,6 @@ def test_what_a_second_operation_moves_back_is_not_lost():
     assert kept < lost
 
 
-def test_a_flip_alone_mirrors_the_images_that_draw_it():
-    images = natural()
-    augmented = on_device(images, draws_of([("Identity",)] * 3, 1.0, flips=[True, False, True]))
-    np.testing.assert_array_equal(augmented, np.stack([images[0, :, ::-1], images[1], images[2, :, ::-1]]))
-
-
 def test_quarter_turns_agree_with_pillow_exactly_alone_and_before_a_translation():
     images = np.repeat(natural(331, 1), 8, axis=0)
     for name in ("Identity", "TranslateX"):
