@@ -152,10 +152,6 @@ def _own_keys(name: str, seed: int, epoch: int, count: int) -> np.ndarray:
     return rng.random(count, dtype=np.float32)
 
 
-MappedFile = tuple[str, int, tuple[int, ...]]
-"""Path, offset and shape of a uint8 array on disk."""
-
-
 class Worker:
     """A process that augments one batch at a time; calls from several threads must not overlap.
 
@@ -185,14 +181,15 @@ class Worker:
             raise ChildError(f"augmenting images: {error}; {remedy}", error.traceback) from error
 
 
-def augmented(file: MappedFile | None, rows: np.ndarray, augmentation: Augmentation, draws: Draws) -> np.ndarray:
-    """What the process does: rows of the file, or pixels as they were sent, each by its row of `draws`."""
-    pixels = _reader(file).rows(rows) if file else rows
+def augmented(
+    file: tuple[str, int, tuple[int, ...]] | None, rows: np.ndarray, augmentation: Augmentation, draws: Draws
+) -> np.ndarray:
+    """What the process does: rows of the file (its path, the array's offset and shape), or pixels as they were sent."""
+    pixels = _reader(*file).rows(rows) if file else rows
     augmentation.apply_each(pixels, draws)
     return pixels
 
 
 @functools.cache
-def _reader(file: MappedFile) -> MappedReader:
-    path, offset, shape = file
+def _reader(path: str, offset: int, shape: tuple[int, ...]) -> MappedReader:
     return MappedReader(np.memmap(path, np.uint8, "r", offset, shape))

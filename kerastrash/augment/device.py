@@ -4,7 +4,8 @@ What depends on the draws alone is computed on the host and sent before anything
 device: a number handed to an operation of Keras would be one more transfer, for which the host waits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,11 +42,18 @@ def augment_batch(images: Any, draws: Draws, cutout: float = 0.0) -> Any:
     _, height, width, _ = images.shape
     moves = _moves(draws, height, width)
     changes = [_changes(draws, step) for step in range(draws.operations.shape[1])]
-    covered = _covered(draws.squares(height, width, cutout), height, width) if cutout else None
+    if cutout:
+        top, left, bottom, right = draws.squares(height, width, cutout).T[..., None]
+        down = (np.arange(height) >= top) & (np.arange(height) < bottom)
+        across = (np.arange(width) >= left) & (np.arange(width) < right)
+        covered = ops.convert_to_tensor(down[:, :, None, None]) & ops.convert_to_tensor(across[:, None, :, None])
     images = ops.cast(images, "float32") if moves is None else _resample(images, moves)
     for rows, parts in changes:
-        images = _change_values(images, rows, parts) if parts else images
-    return images if covered is None else ops.where(covered, _constant(GREY), images)
+        if parts:
+            chosen = ops.take(images, rows, axis=0)
+            changed = [ARITHMETIC[name](chosen[part], given) for name, part, given in parts]
+            images = ops.scatter_update(images, rows[:, None], ops.concatenate(changed))
+    return ops.where(covered, _constant(GREY), images) if cutout else images
 
 
 def mix_batch(images: Any, draw: MixDraw) -> Any:
@@ -72,7 +80,10 @@ def _moves(draws: Draws, height: int, width: int) -> np.ndarray | None:
     whole = np.tile(np.eye(3), (len(draws), 1, 1))
     whole[draws.flips, 0] = -1, 0, width
     if draws.turns.any():
-        whole = whole @ _quarter_turns(height, width)[draws.turns]
+        if height != width:
+            raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
+        once = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
+        whole = whole @ np.stack([np.linalg.matrix_power(once, turns) for turns in range(4)])[draws.turns]
     for step in range(draws.operations.shape[1]):
         moved = np.tile(np.eye(3), (len(draws), 1, 1))
         for rows, operation, strengths in _drawn(draws, step):
@@ -83,14 +94,6 @@ def _moves(draws: Draws, height: int, width: int) -> np.ndarray | None:
     return whole[:, :2] if (whole != np.eye(3)).any() else None
 
 
-def _quarter_turns(height: int, width: int) -> np.ndarray:
-    """(4, 3, 3): what 0 to 3 quarter turns against the clock do to points."""
-    if height != width:
-        raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
-    once = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
-    return np.stack([np.linalg.matrix_power(once, turns) for turns in range(4)])
-
-
 def _changes(draws: Draws, step: int) -> tuple[Any, list[Part]]:
     """What a step does to values, sent to the device: the indices of k images, int32, and parts of these.
 
@@ -98,10 +101,11 @@ def _changes(draws: Draws, step: int) -> tuple[Any, list[Part]]:
     """
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in ARITHMETIC}
     for rows, operation, strengths in _drawn(draws, step):
-        if operation.arithmetic:
-            strengths = strengths[:, None, None]
-            given = operation.table(strengths) if operation.table else strengths[..., None]
-            found[operation.arithmetic].append((rows, given.astype(np.float32)))
+        strengths = strengths[:, None, None]
+        if operation.table:
+            found["table"].append((rows, operation.table(strengths).astype(np.float32)))
+        elif operation.device:
+            found[operation.device].append((rows, strengths[..., None].astype(np.float32)))
     all_rows, parts, start = [np.zeros(0, int)], [], 0
     for name, pairs in found.items():
         if pairs:
@@ -116,14 +120,6 @@ def _padded(array: np.ndarray) -> np.ndarray:
     """The last row repeated until their number is a power of two, so that a backend which compiles for every shape
     meets few of them; a repeated row is computed twice, to one end."""
     return array[np.minimum(np.arange(1 << (len(array) - 1).bit_length()), len(array) - 1)]
-
-
-def _covered(squares: np.ndarray, height: int, width: int) -> Any:
-    """bool (batch, height, width, 1): under Cutout's square."""
-    top, left, bottom, right = squares.T[..., None]
-    rows = (np.arange(height) >= top) & (np.arange(height) < bottom)
-    columns = (np.arange(width) >= left) & (np.arange(width) < right)
-    return ops.convert_to_tensor(rows[:, :, None, None]) & ops.convert_to_tensor(columns[:, None, :, None])
 
 
 def _constant(value: float) -> Any:
@@ -142,7 +138,11 @@ def _resample(images: Any, moves: np.ndarray) -> Any:
     """
     batch, height, width, channels = images.shape
     last = ops.convert_to_tensor(np.float32([width - 1, height - 1])[:, None, None, None])
-    read_at = _read_at(moves, height, width)
+    entries = np.moveaxis(moves - [0, 0, 0.5], 0, -1)[..., None, None].astype(np.float32)
+    entries = ops.convert_to_tensor(entries)  # what gives x and y, 0 the middle of the first pixel
+    across = ops.arange(width, dtype="float32")[None, None, None, :] + 0.5
+    down = ops.arange(height, dtype="float32")[None, None, :, None] + 0.5
+    read_at = entries[:, 0] * across + entries[:, 1] * down + entries[:, 2]
     inside = ops.all((read_at >= -0.5) & (read_at < last + 0.5), axis=0)
     read_at = ops.clip(read_at, _constant(0.0), last)
     start = ops.floor(read_at)
@@ -156,22 +156,6 @@ def _resample(images: Any, moves: np.ndarray) -> Any:
     columns = near + (far - near) * x_share
     upper, lower = columns[..., :channels], columns[..., channels:]
     return ops.where(inside[..., None], ops.floor(upper + (lower - upper) * y_share), _constant(GREY))
-
-
-def _read_at(moves: np.ndarray, height: int, width: int) -> Any:
-    """float32 (2, batch, height, width): the x and y at which each pixel is read, 0 the middle of the first pixel."""
-    entries = np.moveaxis(moves - [0, 0, 0.5], 0, -1)[..., None, None].astype(np.float32)
-    entries = ops.convert_to_tensor(entries)
-    across = ops.arange(width, dtype="float32")[None, None, None, :] + 0.5
-    down = ops.arange(height, dtype="float32")[None, None, :, None] + 0.5
-    return entries[:, 0] * across + entries[:, 1] * down + entries[:, 2]
-
-
-def _change_values(images: Any, rows: Any, parts: list[Part]) -> Any:
-    """Applies the operations of one step to the images whose values they change."""
-    chosen = ops.take(images, rows, axis=0)
-    changed = [ARITHMETIC[name](chosen[part], given) for name, part, given in parts]
-    return ops.scatter_update(images, rows[:, None], ops.concatenate(changed))
 
 
 def _look_up(images: Any, tables: Any) -> Any:
@@ -188,25 +172,20 @@ def _autocontrast(images: Any, _: Any) -> Any:
 
 
 def _equalize(images: Any, _: Any) -> Any:
-    """Spreads the values evenly, by Pillow's whole-numbered steps."""
-    counts = _histograms(images)
+    """Spreads the values evenly, by Pillow's whole-numbered steps.
+
+    A value is 16 a + b: how often each occurs is the product of a's and b's one-hot matrices, which needs no atomic
+    addition.
+    """
+    channels = [ops.reshape(images[..., channel], (images.shape[0], 1, -1)) for channel in range(3)]
+    values, digits = ops.stack(channels, axis=1), ops.arange(16, dtype="float32")[:, None]
+    high = ops.floor(values / 16)
+    first, second = (ops.cast(digit == digits, "float32") for digit in (high, values - 16 * high))
+    counts = ops.reshape(ops.matmul(first, ops.transpose(second, (0, 1, 3, 2))), (-1, 3, 256))
     below = ops.cumsum(counts, axis=-1) - counts
     step = _divide(ops.max(ops.where(counts > 0, below, _constant(0.0)), axis=-1, keepdims=True), 255)
     spread = _divide(ops.floor(step / 2) + below, ops.maximum(step, _constant(1.0)))
     return _look_up(images, ops.where(step > 0, _clipped(spread), ops.arange(256, dtype="float32")))
-
-
-def _histograms(images: Any) -> Any:
-    """float32 (m, 3, 256): how many pixels have each value.
-
-    A value is 16 a + b: the counts are the product of a's and b's one-hot matrices, which needs no atomic addition.
-    """
-    channels = [ops.reshape(images[..., channel], (images.shape[0], 1, -1)) for channel in range(3)]
-    values = ops.stack(channels, axis=1)
-    high = ops.floor(values / 16)
-    digits = ops.arange(16, dtype="float32")[:, None]
-    first, second = (ops.cast(digit == digits, "float32") for digit in (high, values - 16 * high))
-    return ops.reshape(ops.matmul(first, ops.transpose(second, (0, 1, 3, 2))), (-1, 3, 256))
 
 
 def _luma(images: Any) -> Any:
@@ -228,8 +207,9 @@ def _smooth(images: Any) -> Any:
     return images + ops.pad(_divide(2 * total + 13, 26) - inner, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
 
-def _blend(degenerate: Any, images: Any, factors: Any) -> Any:
+def _blend(degenerated: Callable[[Any], Any], images: Any, factors: Any) -> Any:
     """Goes from the degenerate image at factor 0 through the image at 1 and beyond, the fraction dropped."""
+    degenerate = degenerated(images)
     return ops.floor(_clipped(degenerate + factors * (images - degenerate)))
 
 
@@ -242,8 +222,8 @@ ARITHMETIC = {
     "equalize": _equalize,
     "autocontrast": _autocontrast,
     "table": _look_up,
-    "mean": lambda images, factors: _blend(_mean(images), images, factors),
-    "luma": lambda images, factors: _blend(_luma(images), images, factors),
-    "smooth": lambda images, factors: _blend(_smooth(images), images, factors),
+    "mean": partial(_blend, _mean),
+    "luma": partial(_blend, _luma),
+    "smooth": partial(_blend, _smooth),
 }
 """Functions by name, of images (k, height, width, 3) and strengths, or tables for `table`: what becomes of them."""

@@ -49,29 +49,19 @@ class Mixing:
         for option, alpha in (("mixup", self.mixup), ("cutmix", self.cutmix)):
             require(0 <= alpha < math.inf, option, alpha, "must be 0 or a positive number")
 
-    @property
-    def enabled(self) -> bool:
-        return self.mixup > 0 or self.cutmix > 0
-
     def draw(self, seed: int, epoch: int, batch_number: int, batch_size: int, side: int) -> MixDraw:
         """The draw of one batch of square images; where both are off, every image stays as it is."""
-        if not self.enabled:
+        if not (self.mixup or self.cutmix):
             return MixDraw(np.arange(batch_size), 1.0)
         rng = np.random.default_rng((seed, epoch, batch_number, MIX))
         permutation = rng.permutation(batch_size)
-        cut = self.cutmix > 0 and (self.mixup == 0 or rng.random() < 0.5)
-        if not cut:
+        if not self.cutmix or (self.mixup and rng.random() >= 0.5):
             return MixDraw(permutation, rng.beta(self.mixup, self.mixup))
-        box = _cutmix_box(rng, rng.beta(self.cutmix, self.cutmix), side)
-        top, left, bottom, right = box
-        return MixDraw(permutation, 1 - (bottom - top) * (right - left) / side**2, box)
-
-
-def _cutmix_box(rng: np.random.Generator, share: float, side: int) -> tuple[int, int, int, int]:
-    """A square of 1 - share of the area with its middle anywhere, clipped to the image (equation 2 of the paper)."""
-    cut = int(side * math.sqrt(1 - share))
-    top, left = (int(middle) - cut // 2 for middle in rng.integers(side, size=2))
-    return max(top, 0), max(left, 0), min(top + cut, side), min(left + cut, side)
+        # a square of 1 - share of the area with its middle anywhere, clipped to the image (equation 2 of the paper)
+        cut = int(side * math.sqrt(1 - rng.beta(self.cutmix, self.cutmix)))
+        top, left = (int(middle) - cut // 2 for middle in rng.integers(side, size=2))
+        top, left, bottom, right = max(top, 0), max(left, 0), min(top + cut, side), min(left + cut, side)
+        return MixDraw(permutation, 1 - (bottom - top) * (right - left) / side**2, (top, left, bottom, right))
 
 
 def mix_images(images: np.ndarray, draw: MixDraw) -> np.ndarray:

@@ -40,11 +40,6 @@ class Operation:
     signed: bool = True
     """The sign matters."""
 
-    @property
-    def arithmetic(self) -> str | None:
-        """What changes the values on a device; None where none does."""
-        return "table" if self.table else self.device
-
     def apply(self, picture: Image.Image, level: float, sign: int) -> Image.Image:
         """The picture, changed with Pillow."""
         if self.levelled and not level:
@@ -55,7 +50,9 @@ class Operation:
         if self.table:
             table = self.table(strength).astype(np.uint8).tobytes()
             return Image.frombytes("RGB", picture.size, picture.tobytes().translate(table))
-        return _affine(picture, self.matrix(strength, picture.height, picture.width))
+        coefficients = self.matrix(strength, picture.height, picture.width)
+        affine, bilinear = Image.Transform.AFFINE, Image.Resampling.BILINEAR
+        return picture.transform(picture.size, affine, coefficients, bilinear, fillcolor=GREY)
 
 
 def up_to(most: float) -> Callable[[Number, Number], Number]:
@@ -81,18 +78,13 @@ def _rotate(image: Image.Image, degrees: float) -> Image.Image:
     return image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=GREY)
 
 
-def _affine(image: Image.Image, coefficients: Sequence[float]) -> Image.Image:
-    """Resamples bilinearly; grey where a point lies outside."""
-    return image.transform(image.size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=GREY)
-
-
 def _look_up(image: Image.Image, tables: np.ndarray) -> Image.Image:
     """Replaces value v of channel c by entry 256 c + v, its fraction dropped."""
     return image.point(tables.astype(np.int64).ravel().tolist())
 
 
 def _translate(image: Image.Image, shift: float, axis: int) -> Image.Image:
-    """Reads every pixel further along x (axis 0) or y (axis 1): the pixels of `_affine`, five times faster.
+    """Reads every pixel further along x (axis 0) or y (axis 1): the pixels of a transform, five times faster.
 
     Each pixel is a blend of two neighbours; the outermost within half a pixel of the border have but one.
     """

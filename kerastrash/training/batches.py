@@ -71,13 +71,10 @@ class CropBatches(keras.utils.PyDataset):
         indices: int (m,), the crops to use.
         labels: int (m,), the class of each of `indices`.
         batch_size: crops a batch; the last batch holds what is left, unless `drop_remainder`.
-        augmentation: changes each image by its own random numbers; None leaves them.
+        augmentation: changes each image by its own random numbers.
         mixing: mixes the images of a batch in pairs, and their labels; needs `classes`.
         classes: makes the labels one-hot.
-        seed: of the order, the augmentation and the mixing.
-        epoch: the first epoch.
         sampler: the order of an epoch, see `epoch_order`; None is that of `indices`.
-        drop_remainder: leaves out a last batch that is not full.
         workers: threads that prepare batches ahead, each with a process that augments; 0 prepares each batch when it
             is asked for.
         targets: gives float32 (n, k) of the whole cache for an epoch, asked once as the epoch is set.

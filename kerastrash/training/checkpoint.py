@@ -81,15 +81,15 @@ class EpochRecorder(keras.callbacks.Callback):
     def __init__(
         self,
         folder: Path,
-        finished_epochs: int,
+        finished: int,
         classes: Sequence[str],
         net: keras.Model,
-        average: WeightAverage | None = None,
-        keep: Keep = "best",
+        average: WeightAverage | None,
+        keep: Keep,
     ):
         super().__init__()
         self.folder, self.classes, self.net, self.average, self.keep = folder, classes, net, average, keep
-        self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished_epochs]
+        self.rows = [row for row in read_csv(folder / METRICS) if int(row["epoch"]) <= finished]
 
     @property
     def kept(self) -> dict:

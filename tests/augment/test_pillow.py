@@ -15,10 +15,6 @@ def picture(size=33, low=0, high=256):
     return np.random.default_rng(1).integers(low, high, (size, size, 3), dtype=np.uint8)
 
 
-def apply(name, image, level, sign=1):
-    return np.array(OPERATIONS[name].apply(Image.fromarray(image), level, sign))
-
-
 def one_draw(*names, level=1.0, signs=(), flip=False, turns=0, centre=(0.5, 0.5)):
     operations = np.array([NAMES.index(name) for name in names], np.int8)
     signs = np.array(signs or (1,) * len(names), np.int8)
@@ -55,10 +51,6 @@ def pillows_own(name, image, level, sign):
 def test_the_operations_are_the_fourteen_of_the_contest():
     assert NAMES[:14] == CONTEST
     assert Augmentation().names == CONTEST
-    assert set(CONTEST) == {
-        *("Identity", "AutoContrast", "Equalize", "Rotate", "Solarize", "Color", "Posterize"),
-        *("Contrast", "Brightness", "Sharpness", "ShearX", "ShearY", "TranslateX", "TranslateY"),
-    }
 
 
 @pytest.mark.parametrize("name", CONTEST)
@@ -71,12 +63,6 @@ def test_every_pixel_is_that_of_pillows_own_operation(name, sign):
         for level in (0.0, 0.1, 0.25, 0.3, 0.5, 0.77, 1.0):
             expected = np.asarray(pillows_own(name, image, level, sign))
             np.testing.assert_array_equal(np.asarray(OPERATIONS[name].apply(image, level, sign)), expected)
-
-
-@pytest.mark.parametrize("name", sorted(set(NAMES) - {"Identity"}))
-def test_level_one_changes_the_image(name):
-    image = picture(low=40, high=200)
-    assert not np.array_equal(apply(name, image, 1.0), image)
 
 
 def test_a_draw_is_flipped_then_changed_in_its_order_each_operation_with_its_sign():
@@ -115,10 +101,14 @@ def test_a_memory_mapped_read_only_image_is_augmented(tmp_path):
     np.testing.assert_array_equal(Augmentation(cutout=0.2).apply(image, one_draw())[0, 0], image[0, 0])
 
 
-def test_level_zero_changes_nothing_but_the_unlevelled_operations():
-    for name in NAMES:
-        augmented = Augmentation().apply(picture(low=40, high=200), one_draw(name, level=0.0))
-        assert np.array_equal(augmented, picture(low=40, high=200)) == (name not in UNLEVELLED)
+@pytest.mark.parametrize("name", NAMES)
+def test_level_one_changes_the_image_and_level_zero_only_where_the_level_does_not_matter(name):
+    image = picture(low=40, high=200)
+    still, changed = (
+        np.array_equal(Augmentation().apply(image, one_draw(name, level=level)), image) for level in (0.0, 1.0)
+    )
+    assert still == (name not in UNLEVELLED)
+    assert changed == (name == "Identity")
 
 
 def test_cutout_is_a_grey_square_of_its_share_of_the_side_around_its_centre():
@@ -134,23 +124,19 @@ def test_cutout_is_a_grey_square_of_its_share_of_the_side_around_its_centre():
     assert centred.sum() == 100
 
 
-@pytest.mark.parametrize(
-    ("settings", "named"),
-    [
-        ({"n_select": 7}, "n_select=7"),
-        ({"n_select": -1}, "n_select=-1"),
-        ({"n_select": 1.5}, "n_select=1.5"),
-        ({"level": 1.1}, "level=1.1"),
-        ({"level": float("nan")}, "level=nan"),
-        ({"n_level": 0}, "n_level=0"),
-        ({"n_level": 2.5}, "n_level=2.5"),
-        ({"cutout": -0.1}, "cutout=-0.1"),
-        ({"operations": ("Rotate", "Swirl")}, "operations=.*Swirl.* must be some of Identity, AutoContrast"),
-        ({"operations": ("Rotate", "Rotate"), "n_select": 1}, "each once"),
-        ({"operations": (), "n_select": 0}, r"operations=\(\)"),
-        ({"operations": ("Rotate",)}, "n_select=2 must be a whole number from 0 to 1"),
-    ],
-)
+OUT_OF_RANGE = [
+    *(({"n_select": number}, f"n_select={number}") for number in (7, -1, 1.5)),
+    *(({"level": level}, f"level={level}") for level in (1.1, float("nan"))),
+    *(({"n_level": number}, f"n_level={number}") for number in (0, 2.5)),
+    ({"cutout": -0.1}, "cutout=-0.1"),
+    ({"operations": ("Rotate", "Swirl")}, "operations=.*Swirl.* must be some of Identity, AutoContrast"),
+    ({"operations": ("Rotate", "Rotate"), "n_select": 1}, "each once"),
+    ({"operations": (), "n_select": 0}, r"operations=\(\)"),
+    ({"operations": ("Rotate",)}, "n_select=2 must be a whole number from 0 to 1"),
+]
+
+
+@pytest.mark.parametrize(("settings", "named"), OUT_OF_RANGE)
 def test_settings_out_of_range_are_refused_by_name(settings, named):
     with pytest.raises(ConfigError, match=named):
         Augmentation(**settings)

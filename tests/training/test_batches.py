@@ -80,16 +80,10 @@ def test_batches_are_the_same_whatever_the_workers_and_whether_begun_directly_or
     assert not np.array_equal(first, content(ahead)[0])
 
 
-def test_epochs_and_seeds_differ_in_order_and_in_augmentation():
-    first = batches(sampler="shuffle")
-    order = content(first)[1]
-    first.set_epoch(1)
-    assert not np.array_equal(order, content(first)[1])
-    assert not np.array_equal(order, content(batches(sampler="shuffle", seed=1))[1])
-    augmented = {"augmentation": Augmentation(n_select=2)}
-    images = content(batches(**augmented))[0]
-    assert not np.array_equal(images, content(batches(**augmented, epoch=1))[0])
-    assert not np.array_equal(images, content(batches(**augmented, seed=1))[0])
+@pytest.mark.parametrize("settings", [{"sampler": "shuffle"}, {"augmentation": Augmentation(n_select=2)}])
+@pytest.mark.parametrize("other", [{"epoch": 1}, {"seed": 1}])
+def test_epochs_and_seeds_differ_in_order_and_in_augmentation(settings, other):
+    assert not np.array_equal(content(batches(**settings))[0], content(batches(**settings, **other))[0])
 
 
 def test_a_crops_augmentation_does_not_depend_on_its_neighbours():
@@ -117,11 +111,6 @@ def test_mixed_batches_carry_the_shares_of_their_images_in_their_labels(mixing):
         np.testing.assert_allclose(np.asarray(images).mean((1, 2, 3)), labels @ (np.arange(24) * 10.0), atol=1.01)
 
 
-def test_mixing_without_the_number_of_classes_is_refused():
-    with pytest.raises(ConfigError, match="mixing needs the number of classes"):
-        batches(mixing=Mixing(mixup=0.2))
-
-
 def columns(epoch):
     """Two targets a crop: its index and the epoch."""
     return np.stack([np.arange(24), np.full(24, epoch)], axis=1).astype(np.float32)
@@ -137,13 +126,6 @@ def test_targets_join_the_labels_of_their_crops_in_every_epoch(kind):
             crops = np.asarray(keras.ops.convert_to_numpy(images))[:, -1, -1, 0] // 10
             assert labels.dtype == np.float32
             np.testing.assert_array_equal(labels, np.stack([crops % 6, crops, np.full(len(crops), epoch)], axis=1))
-
-
-def test_targets_of_other_crops_or_beside_shares_of_the_classes_are_refused():
-    with pytest.raises(ConfigError, match=r"targets of epoch 0 are \(23, 2\) for 24 crops"):
-        batches(targets=lambda epoch: columns(epoch)[1:])
-    with pytest.raises(ConfigError, match="targets join integer labels"):
-        batches(targets=columns, classes=6)
 
 
 @pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
@@ -175,12 +157,21 @@ def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back_and_stays_a
     np.testing.assert_array_equal(images, cache())
 
 
-@pytest.mark.parametrize("settings", [{"indices": [], "labels": []}, {"batch_size": 0}, {"labels": [1, 2]}])
-def test_settings_that_make_no_batch_are_refused(settings):
-    with pytest.raises(ConfigError, match="batches: "):
+REFUSED = [
+    ({"indices": [], "labels": []}, "batches: 0 crops make no batch of 3"),
+    ({"batch_size": 16, "drop_remainder": True}, "no batch of 16"),
+    ({"batch_size": 0}, "batches: batch_size=0"),
+    ({"labels": [1, 2]}, "batches: 12 crops have 2 labels"),
+    ({"mixing": Mixing(mixup=0.2)}, "mixing needs the number of classes"),
+    ({"targets": lambda epoch: columns(epoch)[1:]}, r"targets of epoch 0 are \(23, 2\) for 24 crops"),
+    ({"targets": columns, "classes": 6}, "targets join integer labels"),
+]
+
+
+@pytest.mark.parametrize(("settings", "said"), REFUSED)
+def test_settings_that_make_no_batch_or_contradict_each_other_are_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
         batches(**settings)
-    with pytest.raises(ConfigError, match="no batch of 16"):
-        batches(batch_size=16, drop_remainder=True)
 
 
 def mean_net():

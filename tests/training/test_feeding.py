@@ -75,18 +75,15 @@ def test_a_net_is_fitted_on_them():
     assert device.epoch.number == 1
 
 
-def test_without_an_accelerator_the_crops_come_from_disk(coloured_squares, capsys):
-    if free_accelerator_memory():
+@pytest.mark.parametrize(
+    ("feeding", "kind", "said"),
+    [("auto", CropBatches, "px from disk, 3 workers"), ("device", DeviceBatches, "px from the device")],
+)
+def test_without_an_accelerator_the_crops_come_from_disk_but_on_request(coloured_squares, capsys, feeding, kind, said):
+    if feeding == "auto" and free_accelerator_memory():
         pytest.skip("an accelerator is there")
-    batches = training_batches(coloured_squares, Recipe(batch_size=4, workers=3))
-    assert not isinstance(batches, DeviceBatches)
-    assert "px from disk, 3 workers" in capsys.readouterr().err
-
-
-def test_on_request_the_crops_lie_on_the_device(coloured_squares, capsys):
-    batches = training_batches(coloured_squares, Recipe(batch_size=4, feeding="device"))
-    assert isinstance(batches, DeviceBatches)
-    assert "px from the device" in capsys.readouterr().err
+    assert type(training_batches(coloured_squares, Recipe(batch_size=4, workers=3, feeding=feeding))) is kind
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("share", "fits"), [(0.2, True), (0.3, False)])

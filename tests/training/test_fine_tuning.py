@@ -8,10 +8,8 @@ import pytest
 from keras import ops
 
 from kerastrash.errors import ConfigError
-from kerastrash.models.saved import open_model
 from kerastrash.training.checkpoint import all_trainable
 from kerastrash.training.fit import backbone_rates, set_trainable
-from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=2, batch_size=12, learning_rate=0.05, n_select=0, weight_decay=1e-2, workers=0)
@@ -106,34 +104,6 @@ def test_a_net_without_rows_is_refused_where_rows_or_rates_are_asked_for():
     assert backbone_rates(net, RECIPE) is None
 
 
-@pytest.mark.backends
-def test_old_layers_follow_pytorchs_parameter_groups():
-    torch = pytest.importorskip("torch")
-    start = {"row": np.array([[1.0, -2.0]]), "bias": np.array([0.3]), "logits": np.array([[0.5, 4.0]])}
-    weights = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in start.items()}
-    groups = [{"params": [weights["row"]]}, {"params": [weights["bias"]], "weight_decay": 0.0}]
-    groups = [group | {"lr": 0.01} for group in groups] + [{"params": [weights["logits"]], "lr": 0.1}]
-    theirs = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(theirs, max_lr=[0.01, 0.01, 0.1], total_steps=40, pct_start=0.05)
-    variables = {name: keras.Variable(value.astype("float32"), name=name) for name, value in start.items()}
-    rates = {variables[name].path: 0.1 for name in ("row", "bias")}
-    ours = recipe_optimizer(Recipe(learning_rate=0.1, weight_decay=0.01), 40, rates)
-    ours.build(list(variables.values()))
-    rng = np.random.default_rng(0)
-    for step in range(40):
-        gradients = {name: rng.standard_normal(value.shape) for name, value in start.items()}
-        for name, gradient in gradients.items():
-            weights[name].grad = torch.tensor(gradient)
-        theirs.step()
-        if step < 39:
-            schedule.step()
-        ours.apply([ops.convert_to_tensor(gradients[name], "float32") for name in start], list(variables.values()))
-    for name, variable in variables.items():
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(variable), weights[name].detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name
-        )
-
-
 def test_every_layer_but_the_classifier_has_the_backbones_rate(build):
     net = build()
     rates = backbone_rates(net, tuned(backbone_rate=0.2))
@@ -151,11 +121,3 @@ def test_a_slower_backbone_moves_less_while_the_classifier_learns(build, trained
     (backbone, classifier), (slow_backbone, its_classifier) = moved(1.0), moved(0.01)
     assert slow_backbone < 0.1 * backbone
     assert its_classifier > 0.3 * classifier
-
-
-def test_a_fine_tuning_stopped_and_called_again_equals_one_that_ran_through(trained, coloured_squares, tmp_path):
-    recipe, runs = tuned(epochs=3, freeze=1, backbone_rate=0.1), (("whole", 3), ("killed", 1), ("killed", 3))
-    whole, _, killed = (trained(recipe, tmp_path / name, until=until) for name, until in runs)
-    images = coloured_squares.images[:8]
-    ours, theirs = (ops.convert_to_numpy(open_model(training.model)(images)) for training in (whole, killed))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)

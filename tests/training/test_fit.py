@@ -61,6 +61,10 @@ def test_the_last_epoch_is_kept_where_asked_for_and_its_averages_if_there_are_an
     assert kept_f1(training) == pytest.approx(training.f1, abs=1e-6)
 
 
+def predictions(training, dataset):
+    return keras.ops.convert_to_numpy(open_model(training.model)(dataset.images[:8]))
+
+
 @pytest.mark.backends
 def test_a_training_stopped_and_called_again_equals_one_that_ran_through(
     whole, trained, coloured_squares, tmp_path, assert_same
@@ -68,8 +72,7 @@ def test_a_training_stopped_and_called_again_equals_one_that_ran_through(
     for until in (2, None):
         again = trained(RECIPE, tmp_path, until=until)
     assert_same(tmp_path, whole[1])
-    images = coloured_squares.images[:8]
-    ours, theirs = (keras.ops.convert_to_numpy(open_model(t.model)(images)) for t in (again, whole[0]))
+    ours, theirs = (predictions(training, coloured_squares) for training in (again, whole[0]))
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
@@ -154,15 +157,25 @@ def test_a_state_that_is_damaged_or_of_another_net_is_named(trained, tmp_path):
         trained(RECIPE, tmp_path)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision_trains_and_resumes_with_its_loss_scale(trained, tmp_path, assert_same, policy):
-    recipe = Recipe(epochs=2, batch_size=12, learning_rate=0.02, n_select=0, dtype_policy=policy)
+GOES_ON = [
+    ({"n_select": 0, "batch_size": 12, "freeze": 1, "backbone_rate": 0.1, "weight_decay": 1e-2}, 1e-4),
+    *(({"n_select": 0, "batch_size": 12, "dtype_policy": kind}, 0.02) for kind in ("mixed_float16", "mixed_bfloat16")),
+]
+
+
+@pytest.mark.parametrize(("settings", "tolerance"), GOES_ON, ids=["fine-tuning", "float16", "bfloat16"])
+def test_other_trainings_go_on_too_those_in_16_bits_with_their_loss_scale(
+    trained, coloured_squares, tmp_path, assert_same, settings, tolerance
+):
+    recipe = replace(RECIPE, epochs=2, learning_rate=0.02, **settings)
     try:
-        for name, until in (("a", 2), ("b", 1), ("b", 2)):
-            trained(recipe, tmp_path / name, until=until)
+        runs = [trained(recipe, tmp_path / name, until=until) for name, until in (("a", 2), ("b", 1), ("b", 2))]
     finally:
         keras.config.set_dtype_policy("float32")
-    assert_same(tmp_path / "a", tmp_path / "b", tolerance=0.02)
+    assert_same(tmp_path / "a", tmp_path / "b", tolerance)
+    if recipe.freeze:
+        ours, theirs = (predictions(training, coloured_squares) for training in (runs[0], runs[2]))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_memory_that_runs_out_says_what_to_lower(trained, build, tmp_path):

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.backends
 
 CLASSES = 4
 LABELS = np.array([0, 2, 1, 3, 3, 0, 2, 2])
+SOFT = np.random.default_rng(1).dirichlet(np.ones(CLASSES), 8).astype(np.float32)
 LOGITS = np.random.default_rng(0).normal(size=(8, CLASSES)).astype(np.float32)
 
 
@@ -25,10 +26,9 @@ def log_softmax(logits):
 
 @pytest.mark.parametrize("mixup", [0.0, 0.2])
 def test_cross_entropy_is_the_mean_negative_logarithm_of_the_labels_share(mixup):
-    soft = np.random.default_rng(1).dirichlet(np.ones(CLASSES), 8).astype(np.float32) if mixup else np.eye(4)[LABELS]
     loss = recipe_loss(Recipe(mixup=mixup), LABELS, CLASSES)
-    expected = -(soft * log_softmax(LOGITS)).sum(-1).mean()
-    assert value(loss, soft if mixup else LABELS) == pytest.approx(expected, rel=1e-5)
+    expected = -((SOFT if mixup else np.eye(4)[LABELS]) * log_softmax(LOGITS)).sum(-1).mean()
+    assert value(loss, SOFT if mixup else LABELS) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_adjusted_loss_takes_soft_labels_too_and_agrees_with_the_integer_ones():
@@ -74,9 +74,8 @@ def test_smoothing_and_weights_are_those_of_pytorch_but_for_the_mean(smoothing, 
         logits, labels, weight=tensor, label_smoothing=smoothing, reduction="sum"
     )  # PyTorch's mean divides by the images' weights, ours by the number of images
     assert value(loss, LABELS) == pytest.approx(float(summed) / len(LABELS), rel=1e-5)
-    soft = np.random.default_rng(1).dirichlet(np.ones(CLASSES), 8).astype(np.float32)
-    mean = torch.nn.functional.cross_entropy(logits, torch.from_numpy(soft), weight=tensor, label_smoothing=smoothing)
-    assert value(loss, soft) == pytest.approx(float(mean), rel=1e-5)
+    mean = torch.nn.functional.cross_entropy(logits, torch.from_numpy(SOFT), weight=tensor, label_smoothing=smoothing)
+    assert value(loss, SOFT) == pytest.approx(float(mean), rel=1e-5)
 
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
@@ -85,8 +84,7 @@ def test_the_focal_loss_is_its_formula_for_integer_and_for_soft_labels(gamma):
     terms = -((1 - np.exp(logarithms)) ** gamma) * logarithms
     loss = recipe_loss(Recipe(loss="focal", gamma=gamma), LABELS, CLASSES)
     assert value(loss, LABELS) == pytest.approx(terms[np.arange(8), LABELS].mean(), rel=1e-5)
-    soft = np.random.default_rng(1).dirichlet(np.ones(CLASSES), 8).astype(np.float32)
-    assert value(loss, soft) == pytest.approx((soft * terms).sum(-1).mean(), rel=1e-5)
+    assert value(loss, SOFT) == pytest.approx((SOFT * terms).sum(-1).mean(), rel=1e-5)
 
 
 def test_without_gamma_the_focal_loss_is_plain_cross_entropy():
@@ -122,12 +120,9 @@ def gradient(loss, logits):
 def test_certain_answers_right_or_wrong_have_finite_losses_and_gradients(settings):
     loss = CrossEntropy([1000, 10, 1, 1], weights=[1, 1, 1, 1], **settings)
     logits = np.array([[0, 1e4, 0, 0], [1e4, 0, 0, 0], [0, 40, 0, 0], [0, 0, 0, 0]], "float32")
-    assert np.isfinite(value_of(loss, np.ones(4), logits)).all()
+    labels, tensor = (keras.ops.convert_to_tensor(each, "float32") for each in (np.ones(4), logits))
+    assert np.isfinite(keras.ops.convert_to_numpy(loss.call(labels, tensor))).all()
     assert np.isfinite(gradient(loss, logits)).all()
-
-
-def value_of(loss, labels, logits):
-    return keras.ops.convert_to_numpy(loss.call(*(keras.ops.convert_to_tensor(x, "float32") for x in (labels, logits))))
 
 
 def test_the_loss_survives_its_configuration():

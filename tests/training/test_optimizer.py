@@ -11,16 +11,10 @@ pytestmark = pytest.mark.backends
 STEPS = 60
 
 
-def torch_cycle():
-    torch = pytest.importorskip("torch")
-    weights = torch.nn.Parameter(torch.tensor([[1.0], [-2.0], [0.5]], dtype=torch.float64))
-    optimizer = torch.optim.SGD([weights], lr=0.1, momentum=0.9, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=STEPS, pct_start=0.05)
-    return torch, weights, optimizer, schedule
-
-
 def test_rate_and_momentum_follow_pytorchs_one_cycle():
-    _, _, optimizer, schedule = torch_cycle()
+    torch = pytest.importorskip("torch")
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=STEPS, pct_start=0.05)
     for step, (rate, momentum) in enumerate(recipe_optimizer(Recipe(), STEPS).settings_at(np.arange(STEPS))):
         group = optimizer.param_groups[0]
         assert rate == pytest.approx(group["lr"], rel=1e-4, abs=1e-8)
@@ -37,24 +31,33 @@ def test_the_schedule_stays_at_its_end_and_is_finite_for_a_single_step():
     assert np.isfinite(only).all()
 
 
-def test_the_weights_follow_pytorchs_sgd_under_one_cycle_with_l2():
-    torch, weights, optimizer, schedule = torch_cycle()
-    x = np.random.default_rng(0).standard_normal((STEPS, 8, 3))
-    y = x @ np.array([[0.3], [0.1], [-0.7]])
-    recipe = Recipe(learning_rate=0.1, weight_decay=0.01)
-    variable = keras.Variable(weights.detach().numpy().astype("float32"))
-    ours = recipe_optimizer(recipe, STEPS)
-    ours.build([variable])
-    for step in range(STEPS):
-        optimizer.zero_grad()
-        ((torch.tensor(x[step]) @ weights - torch.tensor(y[step])) ** 2).mean().backward()
-        optimizer.step()
-        if step < STEPS - 1:
+def test_the_weights_follow_pytorchs_sgd_with_a_slower_group_and_l2_of_kernels_alone():
+    torch = pytest.importorskip("torch")
+    start = {"row": np.array([[1.0, -2.0]]), "bias": np.array([0.3]), "logits": np.array([[0.5, 4.0]])}
+    weights = {name: torch.nn.Parameter(torch.tensor(value)) for name, value in start.items()}
+    groups = [{"params": [weights["row"]]}, {"params": [weights["bias"]], "weight_decay": 0.0}]
+    groups = [group | {"lr": 0.01} for group in groups] + [{"params": [weights["logits"]], "lr": 0.1}]
+    theirs = torch.optim.SGD(groups, lr=0.1, momentum=0.9, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(theirs, max_lr=[0.01, 0.01, 0.1], total_steps=40, pct_start=0.05)
+    variables = {name: keras.Variable(value.astype("float32"), name=name) for name, value in start.items()}
+    rates = {variables[name].path: 0.1 for name in ("row", "bias")}
+    ours = recipe_optimizer(Recipe(learning_rate=0.1, weight_decay=0.01), 40, rates)
+    ours.build(list(variables.values()))
+    rng = np.random.default_rng(0)
+    for step in range(40):
+        gradients = {name: rng.standard_normal(value.shape) for name, value in start.items()}
+        for name, gradient in gradients.items():
+            weights[name].grad = torch.tensor(gradient)
+        theirs.step()
+        if step < 39:
             schedule.step()
-        current = keras.ops.convert_to_numpy(variable).astype("float64")
-        gradient = 2 * x[step].T @ (x[step] @ current - y[step]) / 8
-        ours.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [variable])
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), weights.detach().numpy(), rtol=1e-4, atol=1e-5)
+        ours.apply(
+            [keras.ops.convert_to_tensor(gradients[name], "float32") for name in start], list(variables.values())
+        )
+    for name, variable in variables.items():
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(variable), weights[name].detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name
+        )
 
 
 def test_the_optimizer_survives_its_configuration():
