@@ -1,12 +1,15 @@
 """The backend under test, and a data set small enough to train on."""
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kerastrash.backends import fix_threads
 from kerastrash.data import Crop, Dataset
@@ -38,3 +41,15 @@ def coloured_squares() -> Dataset:
         fingerprint="squares",
         input_size=16,
     )
+
+
+@pytest.fixture
+def drawn() -> Callable[..., str]:
+    """Prints to a console of 200 columns and returns the text."""
+
+    def draw(*objects: object) -> str:
+        text = io.StringIO()
+        Console(file=text, width=200).print(*objects, sep="\n")
+        return text.getvalue()
+
+    return draw
