@@ -1,12 +1,15 @@
 """The backend under test, and a data set small enough to train on."""
 
+import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kerastrash.backends import fix_threads
 from kerastrash.data import Crop, Dataset
@@ -58,3 +61,15 @@ class OneAtATime:
 def here() -> OneAtATime:
     """Runs jobs in this process, so that a test can look on, or into the backend that it has started."""
     return OneAtATime()
+
+
+@pytest.fixture
+def drawn() -> Callable[..., str]:
+    """Prints to a console of 200 columns and returns the text."""
+
+    def draw(*objects: object) -> str:
+        text = io.StringIO()
+        Console(file=text, width=200).print(*objects, sep="\n")
+        return text.getvalue()
+
+    return draw

@@ -1,9 +1,8 @@
 """A comparison: a row for each model and one for each system over its seeds, for the terminal, as markdown, as CSV
 files and as a picture."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +79,10 @@ class Comparison:
     folder: Path
     systems_file: Path
     data: dict[str, Any]
-    """Settings of the data."""
+    """Settings of the data; `settings` are those of the comparison."""
     baseline: str | None
     """Name of the system that the others are scored against."""
     settings: dict[str, Any]
-    """Settings of the comparison."""
     environment: dict[str, Any]
     rows: tuple[SystemRow, ...]
     seed_rows: tuple[SeedRow, ...]
@@ -92,17 +90,12 @@ class Comparison:
     """What systems are scored against; None where nothing could be measured of the baseline, or only trained."""
     conditions: str = ""
     """Runtime and device of the times."""
-    splits: dict[str, int] = dataclasses.field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
     """Images of each split; empty where nothing was measured."""
     timed_images: int = 0
     classes: tuple[str, ...] = ()
     left_out: str = ""
     """What of the data could not be used."""
-
-    @property
-    def devices(self) -> list[str]:
-        """What the models were trained on."""
-        return list(dict.fromkeys(row.device for row in self.seed_rows if row.device))
 
     @property
     def failed(self) -> bool:
@@ -115,15 +108,9 @@ def ranked(rows: Sequence[SystemRow]) -> list[SystemRow]:
     return sorted(rows, key=lambda row: (row.score is None, row.score or 0, -(row.test_f1 or row.val_f1 or 0)))
 
 
-TABLE, MODELS, REPORT, PAGE, PICTURE = (
-    *("comparison.csv", "runs.csv", "comparison.json"),
-    *("comparison.md", "comparison.png"),
-)
-COLUMNS = (
-    *("system", "net", "team", "px", "epochs", "seeds", "parameters", "MMACs"),
-    *("F1", "ms", "time", "score"),
-)
-GROUPS = ("ours", "the contest's teams")
+TABLE, MODELS, REPORT = "comparison.csv", "runs.csv", "comparison.json"
+PAGE, PICTURE = "comparison.md", "comparison.png"
+COLUMNS = ("system", "net", "team", "px", "epochs", "seeds", "parameters", "MMACs", "F1", "ms", "time", "score")
 EXPLAINED = (
     "F1: macro, test split, mean ± standard deviation over the seeds. ms: median of one image at batch 1; time: as a "
     "share of the baseline's. Score, lower is better: 0.5 x time + sigmoid(20 x (baseline F1 - F1))."
@@ -132,22 +119,11 @@ EXPLAINED = (
 
 def write_comparison(found: Comparison) -> list[str]:
     """Writes the tables and the picture into the run's folder and returns their names; no picture without a dot."""
-    columns = {kind: [field.name for field in dataclasses.fields(kind)] for kind in (SystemRow, SeedRow)}
-    rows = [dataclasses.asdict(row) for row in found.rows]
-    models = [dataclasses.asdict(row) for row in found.seed_rows]
-    write_csv(found.folder / TABLE, rows, columns[SystemRow])
-    write_csv(found.folder / MODELS, models, columns[SeedRow])
-    report = {
-        "settings": found.settings,
-        "data": found.data,
-        "environment": found.environment,
-        "reference": dataclasses.asdict(found.reference) if found.reference else None,
-        "conditions": found.conditions,
-        "splits": found.splits,
-        "timed_images": found.timed_images,
-        "rows": rows,
-        "runs": models,
-    }
+    values = asdict(found)
+    write_csv(found.folder / TABLE, values["rows"], [column.name for column in fields(SystemRow)])
+    write_csv(found.folder / MODELS, values["seed_rows"], [column.name for column in fields(SeedRow)])
+    kept = ("settings", "data", "environment", "reference", "conditions", "splits", "timed_images", "rows")
+    report = {name: values[name] for name in kept} | {"runs": values["seed_rows"]}
     write_json(found.folder / REPORT, report)
     drawn = draw_tradeoff(found.rows, found.folder / PICTURE)
     write_text(found.folder / PAGE, comparison_markdown(found, drawn))
@@ -158,21 +134,17 @@ def comparison_tables(found: Comparison) -> Iterator[RenderableType]:
     """The table, then a sentence for everything that a reader of it has to know."""
     yield systems_table(found)
     yield from map(Text, sentences(found))
-    for name, reason in failures(found.rows):
-        yield Text.assemble((f"{name}:", "red"), f" {reason}")
+    for row in found.rows:
+        if row.reason:
+            yield Text.assemble((f"{row.name}:", "red"), f" {row.reason}")
 
 
 def systems_table(found: Comparison) -> PlainTable:
     """A row for each system, the best one first."""
+    marked = {index: row for index, row in enumerate(found.rows) if row.reason or row.team}
+    styles = {index: "red" if row.reason else "cyan" for index, row in marked.items()}
     return PlainTable(
-        COLUMNS,
-        [cells(row) for row in found.rows],
-        text=("system", "net"),
-        title=str(found.folder),
-        caption=EXPLAINED,
-        styles={
-            index: "red" if row.reason else "cyan" for index, row in enumerate(found.rows) if row.reason or row.team
-        },
+        COLUMNS, [cells(row) for row in found.rows], ("system", "net"), str(found.folder), EXPLAINED, styles
     )
 
 
@@ -200,13 +172,12 @@ def _with_deviation(value: float | None, deviation: float | None) -> str:
 
 def sentences(found: Comparison) -> list[str]:
     """What the score is relative to, and how far the best of ours is from the best of the contest's teams."""
-    lines = []
     if found.reference:
-        lines.append(f"Scored against {found.reference}.")
+        lines = [f"Scored against {found.reference}."]
     elif found.splits:
-        lines.append(f"No scores: no model of the baseline {found.baseline} could be measured.")
+        lines = [f"No scores: no model of the baseline {found.baseline} could be measured."]
     else:
-        lines.append("Trained only: F1 on the validation split; the same command without --train-only measures.")
+        lines = ["Trained only: F1 on the validation split; the same command without --train-only measures."]
     scored = [row for row in found.rows if row.score is not None]
     ours, teams = ([row for row in scored if (row.team is None) is mine] for mine in (True, False))
     if ours and teams:
@@ -216,11 +187,6 @@ def sentences(found: Comparison) -> list[str]:
             f"{abs(teams[0].score - ours[0].score):.4f}."
         )
     return lines
-
-
-def failures(rows: Sequence[SystemRow]) -> list[tuple[str, str]]:
-    """Name and reason of every system that has not finished with all of its seeds."""
-    return [(row.name, row.reason) for row in rows if row.reason]
 
 
 def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
@@ -233,12 +199,12 @@ def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
         for row in rows
         if row.test_f1 is not None and row.ms is not None
     ]
-    return draw_dots(path, dots, "F1 against time", GROUPS)
+    return draw_dots(path, dots, "F1 against time", ("ours", "the contest's teams"))
 
 
 def comparison_markdown(found: Comparison, drawn: bool) -> str:
     """The page: table, picture, conditions, what failed, and the systems file."""
-    bad = [f"- {name}: {reason}" for name, reason in failures(found.rows)]
+    bad = [f"- {row.name}: {row.reason}" for row in found.rows if row.reason]
     return markdown_page(
         f"# {found.folder.name}",
         systems_table(found).markdown(),
@@ -254,18 +220,18 @@ def comparison_markdown(found: Comparison, drawn: bool) -> str:
     )
 
 
-def _conditions(found: Comparison) -> Iterator[str]:
+def _conditions(found: Comparison) -> list[str]:
     environment = found.environment
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
-    yield f"Made by `{environment['command']}`."
     splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
-    yield f"Data: {found.data['data']}: {splits} images of {len(found.classes)} classes."
-    if found.left_out:
-        yield f"Left out of the data: {found.left_out}."
-    yield f"Trained on {' and '.join(found.devices) or 'nothing'} in {minutes:.0f} min altogether."
-    yield (
+    devices = " and ".join(dict.fromkeys(row.device for row in found.seed_rows if row.device))
+    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
+    return [
+        f"Made by `{environment['command']}`.",
+        f"Data: {found.data['data']}: {splits} images of {len(found.classes)} classes.",
+        f"Left out of the data: {found.left_out}." if found.left_out else "",
+        f"Trained on {devices or 'nothing'} in {minutes:.0f} min altogether.",
         f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
-        f"{found.settings['clock']['blocks']} blocks, all nets in one run."
-    )
-    yield f"Python {environment['python']}, {versions}."
+        f"{found.settings['clock']['blocks']} blocks, all nets in one run.",
+        f"Python {environment['python']}, {versions}.",
+    ]

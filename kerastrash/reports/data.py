@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from kerastrash.console import results
-from kerastrash.data.checks import CheckReport, Finding, Item, Picture, Severity
+from kerastrash.data import Crop
+from kerastrash.data.checks import CheckReport, Finding, Severity
 from kerastrash.data.counts import TINY, ClassCount, Histogram, summarise
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import ImageError, read_crop
@@ -31,38 +32,35 @@ NOTES = 4
 BAR = 16
 MISSING = 10
 """Missing photographs printed; the file names all."""
+TEMPLATES = Path(__file__).resolve().parents[1] / "assets" / "templates"
+PICTURE, SHEET_PICTURE = 160, 96
+"""Sides in pixels of the pictures of findings and of contact sheets."""
+SHEET, ALL_SHEETS = 24, 480
+"""Pictures of a contact sheet, fewer where there are many classes, and of all sheets."""
 
 
 def print_summary(dataset: Dataset) -> None:
     """Prints what the data set holds, and what was left out of it, to standard output."""
     summary = summarise(dataset)
     rows = {**summary["classes"], "all": summary["all"]}
-    tables = [_splits_table(rows, summary["name"]), _sizes_table(rows, summary["input_size"])]
-    if summary["left_out"]:
-        tables.append(_left_out_table(summary["left_out"]))
+    columns = (*SPLITS, "crops", "photographs")
+    counts = [[label, *(str(row[column]) for column in columns)] for label, row in rows.items()]
+    sizes = [[label, *_sizes(row), str(row["tiny"])] for label, row in rows.items()]
+    title = f"crop sizes in pixels (min / median / max) before padding and resizing to {summary['input_size']}"
+    tables = [
+        PlainTable(("class", *SPLITS, "all", "photographs"), counts, ("class",), f"{dataset.name}: crops by class"),
+        PlainTable(("class", "width", "height", f"a side < {TINY}"), sizes, ("class",), title),
+    ]
+    if left_out := summary["left_out"]:
+        reasons = [[reason, str(len(items)), ", ".join(_first(items))] for reason, items in left_out.items()]
+        title = f"left out: {sum(map(len, left_out.values()))}"
+        tables.append(PlainTable(("reason", "count", "which"), reasons, ("reason", "which"), title))
     results().print(Group(*tables))
 
 
-def _splits_table(rows: Mapping[str, Mapping[str, Any]], name: str) -> PlainTable:
-    cells = [
-        [label, *(str(row[column]) for column in (*SPLITS, "crops", "photographs"))] for label, row in rows.items()
-    ]
-    return PlainTable(("class", *SPLITS, "all", "photographs"), cells, text=("class",), title=f"{name}: crops by class")
-
-
-def _sizes_table(rows: Mapping[str, Mapping[str, Any]], size: int) -> PlainTable:
-    def spread(row: Mapping[str, Any], length: str) -> str:
-        return f"{row[length]['min']} / {row[length]['median']:.0f} / {row[length]['max']}"
-
-    cells = [[label, spread(row, "width"), spread(row, "height"), str(row["tiny"])] for label, row in rows.items()]
-    title = f"crop sizes in pixels (min / median / max) before padding and resizing to {size}"
-    return PlainTable(("class", "width", "height", f"a side < {TINY}"), cells, text=("class",), title=title)
-
-
-def _left_out_table(left_out: Mapping[str, list[str]]) -> PlainTable:
-    rows = [[reason, str(len(items)), ", ".join(_first(items))] for reason, items in left_out.items()]
-    title = f"left out: {sum(map(len, left_out.values()))}"
-    return PlainTable(("reason", "count", "which"), rows, text=("reason", "which"), title=title)
+def _sizes(row: Mapping[str, Any]) -> list[str]:
+    sides = (row["width"], row["height"])
+    return [f"{side['min']} / {side['median']:.0f} / {side['max']}" for side in sides]
 
 
 def _first(items: Sequence[str]) -> list[str]:
@@ -77,7 +75,8 @@ def check_tables(report: CheckReport) -> Group:
         Columns([_histogram_table(one) for one in report.histograms], padding=(0, 4)),
     ]
     if report.licences:
-        parts.append(_count_table("licence", "images", report.licences, "licences"))
+        rows = [[licence, str(count)] for licence, count in report.licences]
+        parts.append(PlainTable(("licence", "images"), rows, ("licence",), "licences"))
     if report.findings:
         parts.append(_findings_table(report.findings))
     good = not (report.failed or report.unusable)
@@ -96,33 +95,22 @@ def _counts_table(report: CheckReport) -> PlainTable:
         [row.name, *map(str, (*(row.splits[split] for split in splits), row.crops, row.photographs, row.tiny))]
         for row in report.counts
     ]
-    return PlainTable(
-        ("class", *splits, "crops", "photographs", "tiny"),
-        rows,
-        text=("class",),
-        title=f"{report.name}: {report.crops} crops on {report.photographs} photographs",
-        styles={len(rows) - 1: "bold"},
-    )
+    columns = ("class", *splits, "crops", "photographs", "tiny")
+    title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
+    return PlainTable(columns, rows, ("class",), title, styles={len(rows) - 1: "bold"})
 
 
 def _histogram_table(histogram: Histogram) -> PlainTable:
     most = max((count for _, count in histogram.bars), default=0) or 1
     rows = [[name, str(count), "█" * round(BAR * count / most)] for name, count in histogram.bars]
-    return PlainTable(("range", "crops", ""), rows, text=("range", ""), title=histogram.title)
-
-
-def _count_table(name: str, number: str, counts: Iterable[tuple[str, int]], title: str) -> PlainTable:
-    return PlainTable((name, number), [[each, str(count)] for each, count in counts], text=(name,), title=title)
+    return PlainTable(("range", "crops", ""), rows, ("range", ""), histogram.title)
 
 
 def _findings_table(findings: Sequence[Finding]) -> PlainTable:
-    return PlainTable(
-        ("severity", "finding", "count", "which"),
-        [[one.severity, one.title, str(len(one.items)), _which(one)] for one in findings],
-        text=("severity", "finding", "which"),
-        title="findings",
-        styles={index: COLOURS[one.severity] for index, one in enumerate(findings)},
-    )
+    rows = [[one.severity, one.title, str(len(one.items)), _which(one)] for one in findings]
+    styles = {index: COLOURS[one.severity] for index, one in enumerate(findings)}
+    columns = ("severity", "finding", "count", "which")
+    return PlainTable(columns, rows, ("severity", "finding", "which"), "findings", styles=styles)
 
 
 def _which(finding: Finding) -> str:
@@ -141,77 +129,14 @@ def account_table(account: Mapping[str, int]) -> PlainTable:
     """What every annotation of a downloaded set has become, and their sum."""
     rows = [[name, str(count)] for name, count in (*account.items(), ("in the file", sum(account.values())))]
     title = "every annotation accounted for"
-    return PlainTable(("annotations", "count"), rows, text=("annotations",), title=title, summed=True)
+    return PlainTable(("annotations", "count"), rows, ("annotations",), title, summed=True)
 
 
 def missing_table(missing: Sequence[Mapping[str, str]], total: int, path: Path) -> PlainTable:
     """The first photographs that could not be had, each with its address and the reason."""
     columns = ("photograph", "address", "reason")
     title = f"missing: {len(missing)} of {total} photographs; all are named in {path}"
-    return PlainTable(columns, [list(row.values()) for row in missing[:MISSING]], text=columns, title=title)
-
-
-TEMPLATES = Path(__file__).resolve().parents[1] / "assets" / "templates"
-PICTURE = 160
-"""Side in pixels of the pictures of findings."""
-SHEET_PICTURE = 96
-QUALITY = 75
-MOST_ITEMS = 12
-"""Items of a finding shown with pictures."""
-MOST_PICTURES = 4
-"""Pictures shown of one item."""
-MOST_NAMES = 40
-"""Names listed for each finding and reason."""
-SHEET = 24
-"""Pictures of a contact sheet, fewer where there are many classes."""
-ALL_SHEETS = 480
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture on the page."""
-
-    uri: str
-    name: str
-    label: str = ""
-    split: str = ""
-
-
-@dataclass(frozen=True)
-class ShownItem:
-    """An item of a finding with its pictures, and how many more it has."""
-
-    note: str
-    pictures: tuple[Shown, ...]
-    more: int
-
-
-@dataclass(frozen=True)
-class Names:
-    """Items of a finding that share a note."""
-
-    note: str
-    count: int
-    names: tuple[str, ...]
-    more: int
-
-
-@dataclass(frozen=True)
-class ShownFinding:
-    """A finding, with as much of it as fits on a page."""
-
-    finding: Finding
-    items: tuple[ShownItem, ...]
-    names: tuple[Names, ...]
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """Crops of one class, drawn at random."""
-
-    name: str
-    count: int
-    pictures: tuple[Shown, ...]
+    return PlainTable(columns, [list(row.values()) for row in missing[:MISSING]], columns, title)
 
 
 def write_page(report: CheckReport, path: Path) -> None:
@@ -221,13 +146,21 @@ def write_page(report: CheckReport, path: Path) -> None:
         FileError: the file cannot be written.
     """
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.get_template("data_page.html.j2").render(
-        report=report,
-        splits=used_splits(report.counts),
-        findings=[_shown_finding(finding) for finding in report.findings],
-        sheets=contact_sheets(report.dataset) if report.dataset else [],
-    )
-    write_text(path, page)
+    environment.filters["picture"] = _picture
+    sheets = contact_sheets(report.dataset) if report.dataset else []
+    page = environment.get_template("data_page.html.j2")
+    write_text(path, page.render(report=report, splits=used_splits(report.counts), sheets=sheets))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Crops of one class, drawn at random."""
+
+    name: str
+    count: int
+    """Crops of the class."""
+    pictures: tuple[tuple[str, str], ...]
+    """Data URI and name of each."""
 
 
 def contact_sheets(dataset: Dataset, seed: int = 0) -> list[Sheet]:
@@ -239,31 +172,17 @@ def contact_sheets(dataset: Dataset, seed: int = 0) -> list[Sheet]:
     for label, name in enumerate(dataset.classes):
         mine = used[dataset.labels[used] == label]
         chosen = sorted(rng.choice(mine, min(most, len(mine)), replace=False).tolist())
-        pictures = (Shown(_jpeg(dataset.images[index], SHEET_PICTURE), dataset.crops[index].key) for index in chosen)
+        pictures = ((_jpeg(dataset.images[index], SHEET_PICTURE), dataset.crops[index].key) for index in chosen)
         sheets.append(Sheet(name, len(mine), tuple(pictures)))
     return sheets
 
 
-def _shown_finding(finding: Finding) -> ShownFinding:
-    items = tuple(_shown_item(item) for item in finding.items[:MOST_ITEMS] if item.pictures)
-    names = (
-        Names(note, len(lines), tuple(lines[:MOST_NAMES]), max(0, len(lines) - MOST_NAMES))
-        for note, lines in finding.by_note()
-    )
-    return ShownFinding(finding, items, tuple(names))
-
-
-def _shown_item(item: Item) -> ShownItem:
-    shown = item.pictures[:MOST_PICTURES]
-    return ShownItem(item.note, tuple(map(_shown, shown)), len(item.pictures) - len(shown))
-
-
-def _shown(picture: Picture) -> Shown:
+def _picture(crop: Crop) -> str:
+    """A data URI; empty where the photograph is gone since it was checked."""
     try:
-        uri = _jpeg(read_crop(picture.crop, PICTURE), PICTURE)
-    except ImageError:  # gone since it was checked
-        uri = ""
-    return Shown(uri, picture.name, picture.label, picture.split)
+        return _jpeg(read_crop(crop, PICTURE), PICTURE)
+    except ImageError:
+        return ""
 
 
 def _jpeg(pixels: np.ndarray, side: int) -> str:
@@ -271,5 +190,5 @@ def _jpeg(pixels: np.ndarray, side: int) -> str:
     image = Image.fromarray(np.asarray(pixels))
     image.thumbnail((side, side))
     stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=QUALITY)
+    image.save(stream, "JPEG", quality=75)
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode()

@@ -58,31 +58,27 @@ COLUMNS = {
 
 
 def prune_table(report: PruneReport) -> PlainTable:
-    """The net before and after, and the difference."""
+    """The net before and after, and the difference: of F1 in absolute terms, of all else as a share."""
     before, after = (asdict(figures) for figures in (report.before, report.after))
     rows = [
         [name, *(format(figures[column], form) for column, (_, form) in COLUMNS.items())]
         for name, figures in (("before", before), ("after", after))
     ]
-    rows.append(["change", *(_change(column, before[column], after[column]) for column in COLUMNS)])
+    changes = (
+        f"{new - old:+.4f}" if column.endswith("f1") else f"{new / old - 1:+.1%}"
+        for column, old, new in ((column, before[column], after[column]) for column in COLUMNS)
+    )
+    rows.append(["change", *changes])
     columns = ("net", *(heading for heading, _ in COLUMNS.values()))
-    return PlainTable(columns, rows, ("net",), f"{report.model}: {report.data}", _caption(report), summed=True)
-
-
-def _change(column: str, before: float, after: float) -> str:
-    """F1 in absolute terms, all else as a share."""
-    return f"{after - before:+.4f}" if column.endswith("f1") else f"{after / before - 1:+.1%}"
-
-
-def _caption(report: PruneReport) -> str:
     settings = report.settings
     share = f"{settings.target:.0%} of the {settings.measure.replace('macs', 'MACs')}"
-    changed = sum(before != after for before, after in report.widths.values())
-    return (
+    changed = sum(old != new for old, new in report.widths.values())
+    caption = (
         f"to {f'{settings.milliseconds:g} ms' if settings.milliseconds else share} by {settings.criterion} in "
         f"{len(report.rounds)} rounds; {changed} of {len(report.widths)} layers are narrower; ms: ONNX Runtime, one "
         f"image, one thread, in turns, {report.device}"
     )
+    return PlainTable(columns, rows, ("net",), f"{report.model}: {report.data}", caption, summed=True)
 
 
 def draw_widths(widths: Mapping[str, tuple[int, int]], path: Path) -> None:
@@ -109,11 +105,7 @@ def quantisation_table(report: QuantisationReport) -> PlainTable:
     ]
     changes = (f"{after.val_f1 - before.val_f1:+.4f}", f"{after.test_f1 - before.test_f1:+.4f}")
     rows.append(["change", f"{after.bytes / before.bytes - 1:+.0%}", *changes])
-    return PlainTable(
-        ("weights", "MB", "macro F1, validation", "macro F1, test"),
-        rows,
-        text=("weights",),
-        title=f"{report.file}: {report.runtime}, {report.data}",
-        caption=f"{report.method}; {report.images} training images for the ranges; made for {report.settings.target}",
-        summed=True,
-    )
+    columns = ("weights", "MB", "macro F1, validation", "macro F1, test")
+    title = f"{report.file}: {report.runtime}, {report.data}"
+    caption = f"{report.method}; {report.images} training images for the ranges; made for {report.settings.target}"
+    return PlainTable(columns, rows, ("weights",), title, caption, summed=True)

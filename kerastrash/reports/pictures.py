@@ -73,8 +73,7 @@ def draw_dots(path: Path, dots: Sequence[Dot], title: str, groups: Sequence[str]
         axes.set_title(f"{title}: better is up and to the left")
         axes.figure.draw_without_rendering()
         axes.figure.set_layout_engine("none")  # what is measured from here on must not move
-        points = [(dot.ms, dot.f1) for dot in dots]
-        label_dots(axes, points, [dot.label for dot in dots], [COLOURS[dot.group] for dot in dots])
+        label_dots(axes, dots)
     return True
 
 
@@ -91,8 +90,7 @@ def _add_front(axes: "Axes", dots: Sequence[Dot], groups: Sequence[str]) -> None
     best = front(dots)
     axes.plot([dot.ms for dot in best], [dot.f1 for dot in best], color="grey", linestyle="--", zorder=2)
     for group in dict.fromkeys(dot.group for dot in dots):
-        style = {"color": COLOURS[group], "markeredgecolor": "black", "label": groups[group]}
-        axes.plot([], [], MARKERS[group], **style)
+        axes.plot([], [], MARKERS[group], color=COLOURS[group], markeredgecolor="black", label=groups[group])
     axes.plot([], [], "--", color="grey", label="beaten by none")
     axes.legend(loc="lower right")
 
@@ -112,37 +110,26 @@ def _make_room(axes: "Axes", dots: Sequence[Dot]) -> None:
     axes.set(xlabel="milliseconds an image, batch 1 (median)", ylabel=f"macro F1, test{deviation}")
 
 
-def label_dots(
-    axes: "Axes", points: Sequence[tuple[float, float]], texts: Sequence[str], colours: Sequence[str]
-) -> "list[Bbox]":
-    """Puts each text at the nearest free spot beside its dot and joins the two by a thin line.
+def label_dots(axes: "Axes", dots: Sequence[Dot]) -> "list[Bbox]":
+    """Puts each label at the nearest free spot beside its dot and joins the two by a thin line.
 
     Args:
         axes: those of a figure that has been drawn once, and whose layout no longer changes.
-        points: the dots, in the units of the axes.
-        colours: of the lines.
 
     Returns:
-        Where the texts stand, in pixels; none over another or over a dot as long as there is room.
+        Where the labels stand, in pixels; none over another or over a dot as long as there is room.
     """
     from matplotlib.transforms import Bbox
 
-    dots = [Bbox.from_bounds(*spot, 0, 0).padded(CLEARANCE) for spot in axes.transData.transform(points)]
-    boxes: list[Bbox] = []
-    for point, text, colour in sorted(zip(points, texts, colours, strict=True)):
-        label = axes.annotate(
-            text,
-            point,
-            xytext=(0, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-            parse_math=False,
-            bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5},
-            arrowprops={"arrowstyle": "-", "linewidth": 0.8, "color": colour, "shrinkA": 0, "shrinkB": 4},
-        )
-        boxes.append(_moved_to_free_spot(axes, label, [*dots, *boxes]))
-    return boxes
+    spots = axes.transData.transform([(dot.ms, dot.f1) for dot in dots])
+    taken = [Bbox.from_bounds(*spot, 0, 0).padded(CLEARANCE) for spot in spots]
+    for dot in sorted(dots, key=lambda dot: (dot.ms, dot.f1, dot.label)):
+        line = {"arrowstyle": "-", "linewidth": 0.8, "color": COLOURS[dot.group], "shrinkA": 0, "shrinkB": 4}
+        ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
+        style = {"va": "center", "fontsize": 8, "parse_math": False, "bbox": ground, "arrowprops": line}
+        label = axes.annotate(dot.label, (dot.ms, dot.f1), xytext=(0, 0), textcoords="offset points", **style)
+        taken.append(_moved_to_free_spot(axes, label, taken))
+    return taken[len(dots) :]
 
 
 def _moved_to_free_spot(axes: "Axes", label: "Annotation", taken: "Sequence[Bbox]") -> "Bbox":

@@ -39,8 +39,7 @@ def write_report(
     page = markdown_page(
         f"# {folder.name}",
         origin,
-        _result(score),
-        _conditions(score),
+        *_result(score),
         clock_table(score).markdown(),
         "\n".join(f"Reference of the {clock.clock} clock: {clock.reference}." for clock in score.clocks),
         *_predictions(score),
@@ -53,18 +52,17 @@ def write_report(
     write_text(folder / REPORT, page)
 
 
-def _result(score: ScoreReport) -> str:
+def _result(score: ScoreReport) -> list[str]:
     size = "" if score.parameters is None else f"{score.parameters:,} parameters, "
-    return f"""{size}{score.input_size} px. Macro F1 on the {score.images} images of the {score.split} split:
-**{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better)."""
-
-
-def _conditions(score: ScoreReport) -> str:
     here = environment()
     versions = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
     measured = conditions(score.runtime, score.device, score.threads)
-    return f"""Made by `{here["command"]}`.
-Measured at batch 1 with {measured} (of {here["cores"]} cores); Python {here["python"]}, {versions}."""
+    return [
+        f"{size}{score.input_size} px. Macro F1 on the {score.images} images of the {score.split} split:\n"
+        f"**{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better).",
+        f"Made by `{here['command']}`.\nMeasured at batch 1 with {measured} (of {here['cores']} cores); "
+        f"Python {here['python']}, {versions}.",
+    ]
 
 
 def _predictions(score: ScoreReport) -> list[str]:
@@ -81,57 +79,50 @@ def _predictions(score: ScoreReport) -> list[str]:
 
 
 def _trials(trials: Sequence[TrialRow]) -> list[str]:
-    failed = sum(row["status"] == "failed" for row in trials)
     return [
         "## Trials",
-        f"{len(trials)} trials, {failed} of them failed. Score and F1 on the validation split. Net: width (w), then "
-        "depth (d) of a given net, or for each stage blocks x kernel, expansion, squeeze-and-excite (se), hard-swish "
-        "(hs). Recipe: peak learning rate, batch size, RandAugment operations, loss.",
+        f"{len(trials)} trials, {sum(map(_failed, trials))} of them failed. Score and F1 on the validation split. Net: "
+        "width (w), then depth (d) of a given net, or for each stage blocks x kernel, expansion, squeeze-and-excite "
+        "(se), hard-swish (hs). Recipe: peak learning rate, batch size, RandAugment operations, loss.",
         f"![trials]({TRIALS})",
         PlainTable(COLUMNS, [cells(row) for row in ranked(trials)]).markdown(),
     ]
 
 
+def _failed(row: TrialRow) -> bool:
+    return row["status"] == "failed"
+
+
 def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> PlainTable:
     """The first `most` trials by score, the best one highlighted, failed ones red and always shown."""
-    rows = ranked(trials)
-    shown = [row for index, row in enumerate(rows) if index < most or row["status"] == "failed"]
-    hidden = len(rows) - len(shown)
+    shown = [row for index, row in enumerate(ranked(trials)) if index < most or _failed(row)]
+    hidden = len(trials) - len(shown)
     caption = "score and F1 on the validation split, lower scores are better; ms: batch 1, median"
+    marked = {index: row for index, row in enumerate(shown) if _failed(row) or row["trial"] == best}
     return PlainTable(
         COLUMNS,
         [cells(row) for row in shown],
         text=("trial", "net", "recipe"),
         title="Trials",
         caption=caption + (f"; {hidden} more in trials.csv" if hidden else ""),
-        styles={
-            index: "red" if row["status"] == "failed" else "bold green"
-            for index, row in enumerate(shown)
-            if row["status"] == "failed" or row["trial"] == best
-        },
+        styles={index: "red" if _failed(row) else "bold green" for index, row in marked.items()},
     )
 
 
 def ranked(trials: Sequence[TrialRow]) -> list[TrialRow]:
     """Trials from the lowest score up; failed ones last."""
-    return sorted(trials, key=lambda row: (row["status"] == "failed", row.get("score", 0)))
+    return sorted(trials, key=lambda row: (_failed(row), row.get("score", 0)))
 
 
 def cells(row: TrialRow) -> list[str]:
     """The cells of one trial under COLUMNS."""
-    if row["status"] == "failed":
-        figures = ["failed", *[""] * 5]
+    if _failed(row):
+        figures, net = ["failed", *[""] * 5], row["reason"]
     else:
-        figures = [
-            f"{row['score']:.4f}",
-            f"{row['f1']:.4f}",
-            f"{row['time_ms']:.2f}",
-            f"{row['parameters']:,}",
-            f"{row['macs'] / 1e6:.1f}",
-            str(row["layers"]),
-        ]
-    shape = row["reason"] if row["status"] == "failed" else describe_net(row)
-    return [row["trial"], *figures, str(row["input_size"]), str(row["epochs"]), shape, describe_recipe(row)]
+        figures = [f"{row['score']:.4f}", f"{row['f1']:.4f}", f"{row['time_ms']:.2f}", f"{row['parameters']:,}"]
+        figures += [f"{row['macs'] / 1e6:.1f}", str(row["layers"])]
+        net = describe_net(row)
+    return [row["trial"], *figures, str(row["input_size"]), str(row["epochs"]), net, describe_recipe(row)]
 
 
 def describe_net(row: TrialRow) -> str:
@@ -158,12 +149,12 @@ def draw_trials(trials: Sequence[TrialRow], best: str, path: Path) -> None:
     with picture(path, 7, 4.5) as axes:
         sizes, scores = [20 + 10 * row["epochs"] for row in rows], [row["score"] for row in rows]
         dots = axes.scatter(times, f1, s=sizes, c=scores, cmap="viridis_r", edgecolors="black", linewidths=0.5)
-        for spot in (spot for row, *spot in zip(rows, times, f1, strict=True) if row["trial"] == best):
+        for spot in ((row["time_ms"], row["f1"]) for row in rows if row["trial"] == best):
             axes.scatter(*spot, s=320, facecolors="none", edgecolors="tab:red", linewidths=2)
             axes.annotate(f"best: {best}", spot, xytext=(12, -14), textcoords="offset points")
         axes.figure.colorbar(dots, label="score (lower is better)")
-        labels = {"xlabel": "milliseconds an image, batch 1", "ylabel": "macro F1, validation"}
-        axes.set(**labels, title="Trials (size: epochs trained)")
+        axes.set(xlabel="milliseconds an image, batch 1", ylabel="macro F1, validation")
+        axes.set_title("Trials (size: epochs trained)")
 
 
 def draw_training(metrics: Sequence[Mapping[str, str]], path: Path) -> bool:

@@ -15,7 +15,7 @@ from kerastrash.reports.pictures import COLOURS, Dot, draw_dots, picture
 from kerastrash.reports.tables import PlainTable, number
 from kerastrash.scoring import MEASURED_ON, PUBLISHED_ROWS
 from kerastrash.scoring.adjustment import SHARES, Adjustment
-from kerastrash.scoring.benchmark import Benchmark, BenchmarkRow
+from kerastrash.scoring.benchmark import PERCENTILES, Benchmark, BenchmarkRow
 from kerastrash.scoring.evaluate import Evaluation
 from kerastrash.scoring.report import ScoreReport
 
@@ -39,29 +39,26 @@ def accuracy_table(report: ScoreReport) -> PlainTable:
     """Images and F1 of every class, and macro F1."""
     evaluation = report.evaluation
     counts = evaluation.confusion.sum(axis=1)
-    rows = [
-        [name, str(images), f"{f1:.4f}"]
-        for name, images, f1 in zip(report.classes, counts, evaluation.class_f1, strict=True)
-    ]
+    figures = zip(report.classes, counts, evaluation.class_f1, strict=True)
+    rows = [[name, str(images), f"{f1:.4f}"] for name, images, f1 in figures]
     rows.append(["macro", str(counts.sum()), f"{evaluation.macro_f1:.4f}"])
-    columns = ("class", "images", "F1")
-    return PlainTable(columns, rows, text=("class",), styles={len(rows) - 1: "bold"}, summed=True)
+    styles = {len(rows) - 1: "bold"}
+    return PlainTable(("class", "images", "F1"), rows, ("class",), styles=styles, summed=True)
 
 
 def confusion_table(report: ScoreReport) -> PlainTable:
     """Images of every class by the class that they were given."""
     rows = zip(report.classes, report.evaluation.confusion.tolist(), strict=True)
-    return PlainTable(("class", *report.classes), [[name, *map(str, counts)] for name, counts in rows], text=("class",))
+    return PlainTable(("class", *report.classes), [[name, *map(str, counts)] for name, counts in rows], ("class",))
 
 
 def clock_table(report: ScoreReport) -> PlainTable:
     """Both clocks' times of model and baseline, and the score by each."""
     rows = []
     for clock in report.clocks:
-        model = (clock.model, clock.seconds, f"{clock.score:.4f}")
-        baseline = (clock.baseline, clock.baseline_seconds, "")
-        for net, (timing, seconds, score) in {"model": model, "baseline": baseline}.items():
-            percentiles = (f"{value:.2f}" for value in (timing.median_ms, timing.p90_ms, timing.p99_ms))
+        model = ("model", clock.model, clock.seconds, f"{clock.score:.4f}")
+        for net, timing, seconds, score in (model, ("baseline", clock.baseline, clock.baseline_seconds, "")):
+            percentiles = (f"{getattr(timing, name):.2f}" for name in PERCENTILES)
             opened = f"{timing.load_s:.2f}" if timing.load_s else ""
             rows.append([clock.clock, net, *percentiles, opened, f"{seconds:.2f}", score])
     here = conditions(report.runtime, report.device, report.threads)
@@ -82,13 +79,9 @@ def published_table() -> PlainTable:
         + [f"{value:.4f}" for value in (row.score, row.f1, row.time)]
         for row in PUBLISHED_ROWS
     ]
-    return PlainTable(
-        ("row", "net", "input", "epochs", "score", "F1", "time s"),
-        rows,
-        text=("row", "net"),
-        title="Published rows",
-        caption=f"Measured on {MEASURED_ON}: not comparable with the times and F1 above.",
-    )
+    columns = ("row", "net", "input", "epochs", "score", "F1", "time s")
+    caption = f"Measured on {MEASURED_ON}: not comparable with the times and F1 above."
+    return PlainTable(columns, rows, ("row", "net"), "Published rows", caption)
 
 
 def adjustment_table(adjustment: Adjustment, title: str) -> PlainTable:
@@ -101,8 +94,13 @@ def adjustment_table(adjustment: Adjustment, title: str) -> PlainTable:
     ]
     rows.append(["mean", *[""] * 5, *(f"{evaluation.macro_f1:.4f}" for evaluation in both)])
     headings = (f"{name}\n{when}" for name in ("precision", "recall", "F1") for when in ("before", "after"))
-    columns = ("class", "training\nimages", *headings)
-    return PlainTable(columns, rows, ("class",), title, _adjustment_caption(adjustment), summed=True)
+    before, after = adjustment.val_f1[SHARES.index(0)], adjustment.val_f1[adjustment.chosen]
+    change = f"from {before:.4f} to {after:.4f}" if adjustment.share else f"as it was, {before:.4f}"
+    caption = (
+        f"test split; {adjustment.share:+g} x log frequency added to each logit, chosen by macro F1 on the validation "
+        f"split: {change}"
+    )
+    return PlainTable(("class", "training\nimages", *headings), rows, ("class",), title, caption, summed=True)
 
 
 def _class_figures(evaluation: Evaluation) -> np.ndarray:
@@ -110,15 +108,6 @@ def _class_figures(evaluation: Evaluation) -> np.ndarray:
     right = np.diag(evaluation.confusion)
     named, there = (np.maximum(evaluation.confusion.sum(axis), 1) for axis in (0, 1))
     return np.stack([right / named, right / there, evaluation.class_f1], axis=1)
-
-
-def _adjustment_caption(adjustment: Adjustment) -> str:
-    before, after = adjustment.val_f1[SHARES.index(0)], adjustment.val_f1[adjustment.chosen]
-    change = f"from {before:.4f} to {after:.4f}" if adjustment.share else f"as it was, {before:.4f}"
-    return (
-        f"test split; {adjustment.share:+g} x log frequency added to each logit, chosen by macro F1 on the validation "
-        f"split: {change}"
-    )
 
 
 def adjustment_json(adjustment: Adjustment, **origin: Any) -> dict[str, Any]:
@@ -168,17 +157,19 @@ def benchmark_tables(found: Benchmark) -> Iterator[RenderableType]:
 
 
 def _cells(row: BenchmarkRow, batches: Sequence[int]) -> list[str]:
-    one = row.timings.get(1)
-    times = [number(value, ".2f", "-") for value in ((one.median_ms, one.p90_ms, one.p99_ms) if one else (None,) * 3)]
-    rates = [f"{row.timings[batch].images_per_second:.1f}" if batch in row.timings else "-" for batch in batches]
-    mark = "*" if _beside_another(row) else ""
-    sizes = [number(row.file_mb, ".2f", "-"), number(row.peak_mb, ".0f", "-")]
-    last = [
+    rates = [row.timings[batch].images_per_second if batch in row.timings else None for batch in batches]
+    return [
+        row.model,
+        _runtime(row),
+        str(row.threads),
+        *(number(getattr(row.timings.get(1), name, None), ".2f", "-") for name in PERCENTILES),
+        *(number(rate, ".1f", "-") for rate in rates),
+        number(row.file_mb, ".2f", "-"),
+        number(row.peak_mb, ".0f", "-"),
         number(row.macro_f1, ".4f", "-"),
-        number(row.baseline_ms, ".2f", "-") + mark,
+        number(row.baseline_ms, ".2f", "-") + ("*" if _beside_another(row) else ""),
         number(row.score, ".4f", "-"),
     ]
-    return [row.model, _runtime(row), str(row.threads), *times, *rates, *sizes, *last]
 
 
 def _runtime(row: BenchmarkRow) -> str:
@@ -210,20 +201,13 @@ def draw_latency(rows: Sequence[BenchmarkRow], path: Path) -> bool:
     several.
     """
     shown = [row for row in rows if row.macro_f1 is not None and 1 in row.timings]
-    groups = [list(FORMATS).index(row.format) for row in shown]
-    dots = [
-        Dot(row.timings[1].median_ms, row.macro_f1, label, group)
-        for row, label, group in zip(shown, _labels(shown), groups, strict=True)
-    ]
-    return draw_dots(path, dots, "F1 against latency")
-
-
-def _labels(rows: Sequence[BenchmarkRow]) -> list[str]:
-    several = len({row.model for row in rows}) > 1
-    threads = len({row.threads for row in rows}) > 1
-    labels = []
-    for row in rows:
-        words = [Path(row.model).stem] if several else []
+    several_models = len({row.model for row in shown}) > 1
+    several_threads = len({row.threads for row in shown}) > 1
+    dots = []
+    for row in shown:
+        words = [Path(row.model).stem] if several_models else []
         words.append(row.runtime if row.weights == "float32" else f"{row.runtime} {row.weights}")
-        labels.append(", ".join(words + ([f"{row.threads} thr."] if threads else [])))
-    return labels
+        words += [f"{row.threads} thr."] if several_threads else []
+        group = list(FORMATS).index(row.format)
+        dots.append(Dot(row.timings[1].median_ms, row.macro_f1, ", ".join(words), group))
+    return draw_dots(path, dots, "F1 against latency")

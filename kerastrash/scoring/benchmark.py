@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -116,10 +116,12 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
         dataset = next(iter(datasets.values()))
         baseline = open_baseline(timing, config.data, SPLIT, len(dataset.classes))
         beside = open_baselines(baseline.model, timing.baseline_net, running, Path(name) / "baselines", stack)
-        size = image_size(baseline.model)
-        timed = _time_all(running, _running(list(beside.values())), size, datasets, config)
+        timed = _time_all(running, _running(beside.values()), datasets, config)
         f1 = _classify(candidates, datasets)
-        rows = tuple(_row(each, f1.get(_answers(each)), baseline_of(each, beside), baseline.f1) for each in candidates)
+        rows = tuple(
+            _row(each, f1.get((each.path, each.backend)), baseline_of(each, beside), baseline.f1) for each in candidates
+        )
+    size = image_size(baseline.model)
     about = f"{timing.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
     left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
     return Benchmark(rows, dataset.name, len(dataset.split(SPLIT)), timed, timing.blocks, about, left_out)
@@ -164,7 +166,7 @@ def _file(model: Path, name: FormatName | None, folder: Path) -> Candidate:
         return Candidate(model, name, None, failure=str(error))
 
 
-def _running(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _running(candidates: Iterable[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if not candidate.failure]
 
 
@@ -179,11 +181,7 @@ def _datasets(candidates: Sequence[Candidate], config: BenchmarkConfig) -> dict[
 
 
 def _time_all(
-    running: Sequence[Candidate],
-    baselines: Sequence[Candidate],
-    baseline_size: int,
-    datasets: Mapping[int, Dataset],
-    config: BenchmarkConfig,
+    running: list[Candidate], baselines: list[Candidate], datasets: Mapping[int, Dataset], config: BenchmarkConfig
 ) -> int:
     """Times all nets at batch 1, the files at the other batches; returns the number of images."""
     parts = {size: dataset.split(SPLIT) for size, dataset in datasets.items()}
@@ -191,9 +189,10 @@ def _time_all(
     turns, chosen = config.timing.blocks, spread(len(part), config.timing.timed_images)
     console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {turns} turns")
     pixels = {size: part.images[part.indices[chosen]] for size, part in parts.items()}
-    small = np.stack([read_crop(part.crops[index], baseline_size) for index in chosen])
-    images = {each: pixels[each.net.input_size] for each in running}
-    _time({**dict.fromkeys(baselines, small), **images}, 1, turns)
+    for size in {each.net.input_size for each in baselines} - set(pixels):
+        pixels[size] = np.stack([read_crop(part.crops[index], size) for index in chosen])
+    images = {each: pixels[each.net.input_size] for each in (*baselines, *running)}
+    _time(images, 1, turns)
     for batch in sorted(set(config.batches) - {1}):
         if remaining := _running(running):
             _time({each: images[each] for each in remaining}, batch, turns)
@@ -214,19 +213,14 @@ def _time(images: Mapping[Candidate, np.ndarray], batch: int, turns: int) -> Non
 
 
 def _classify(candidates: Sequence[Candidate], datasets: Mapping[int, Dataset]) -> dict[tuple, float]:
-    """Macro F1 of every file and backend, whatever the threads: by the first of its processes that can."""
+    """Macro F1 by file and backend, whatever the threads: by the first of its processes that can."""
     found = {}
-    for candidate in track(_running(candidates), "classifying", "files"):
-        if _answers(candidate) not in found:
-            part = datasets[candidate.net.input_size].split(SPLIT)
-            if evaluation := candidate.attempt(evaluate, candidate.net, part):
-                found[_answers(candidate)] = evaluation.macro_f1
+    for each in track(_running(candidates), "classifying", "files"):
+        if (each.path, each.backend) not in found:
+            part = datasets[each.net.input_size].split(SPLIT)
+            if evaluation := each.attempt(evaluate, each.net, part):
+                found[each.path, each.backend] = evaluation.macro_f1
     return found
-
-
-def _answers(candidate: Candidate) -> tuple:
-    """What candidates with the same answers have in common."""
-    return candidate.path, candidate.backend
 
 
 def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, baseline_f1: float) -> BenchmarkRow:

@@ -57,23 +57,11 @@ class Timing:
 
 
 def inference_times(
-    runtimes: Mapping[str, Runtime], images: Mapping[str, np.ndarray], turns: int = 5, warmup: int = 10, batch: int = 1
+    runtimes: Mapping[str, Runtime], images: Mapping[str, np.ndarray], turns: int = 5
 ) -> dict[str, Timing]:
-    """Times open nets on images in memory.
-
-    Args:
-        runtimes: the nets, by any name.
-        images: for each net (n, size, size, 3) uint8 of its own size, the same n for all.
-        turns: blocks that the images are cut into.
-        warmup: calls that each net answers first, untimed; at the start of later blocks it answers SETTLE of them.
-        batch: images a call; where they do not fill the last one, or a block, the first ones come again.
-
-    Raises:
-        ConfigError: no images, different numbers of them, or `turns` below 1.
-    """
+    """Times open nets on images in memory, as `seconds_in_turns` does."""
     clocks = {name: partial(time_block, runtime) for name, runtime in runtimes.items()}
-    seconds = seconds_in_turns(clocks, images, turns, warmup, batch)
-    return {name: Timing.of(values, batch) for name, values in seconds.items()}
+    return {name: Timing.of(values) for name, values in seconds_in_turns(clocks, images, turns).items()}
 
 
 def seconds_in_turns(
@@ -84,20 +72,27 @@ def seconds_in_turns(
     batch: int = 1,
     on_block: Callable[[], object] = lambda: None,
 ) -> dict[str, list[float]]:
-    """`inference_times` for nets that may be open elsewhere: each is timed by a function that runs where it is.
+    """Seconds of each call, by net; the nets may be open elsewhere.
 
     Args:
+        clocks: for each net, by any name, a function that times it and runs where it is.
+        images: for each net (n, size, size, 3) uint8 of its own size, the same n for all.
+        turns: blocks that the images are cut into.
+        warmup: calls that each net answers first, untimed; at the start of later blocks it answers SETTLE of them.
+        batch: images a call; where they do not fill the last one, or a block, the first ones come again.
         on_block: called after each block of each net, when no clock runs.
 
-    Returns:
-        The seconds of each call, by net.
+    Raises:
+        ConfigError: no images, different numbers of them, or `turns` below 1.
     """
     counts = {name: len(images[name]) for name in clocks}
     if len(set(counts.values())) != 1:
         raise ConfigError(f"images={counts}: give every net the same number of images")
     (count,) = set(counts.values())
+    # At least one batch a turn, so that a small set comes several times.
+    total = count if batch == 1 or not count else max(-(-count // batch), turns)
     seconds = {name: [] for name in clocks}
-    for number, block in enumerate(_blocks(_calls(count, batch, turns), turns)):
+    for number, block in enumerate(_blocks(total, turns)):
         untimed = min(warmup, SETTLE) if number else warmup
         calls = np.concatenate([np.resize(block, untimed), block]).astype(int)
         chosen = (calls[:, None] * batch + np.arange(batch)) % count
@@ -109,15 +104,11 @@ def seconds_in_turns(
 
 def time_block(runtime: Runtime, calls: np.ndarray, untimed: int) -> list[float]:
     """Seconds of each of the `calls` (n, batch, size, size, 3) but the first `untimed`, which are answered as well."""
-    seconds = [_clock(_answer, runtime, images) for images in calls]
-    return seconds[untimed:]
+    return [_clock(_answer, runtime, images) for images in calls][untimed:]
 
 
 def total_times(
-    openers: Mapping[str, Callable[[], Runtime]],
-    crops: Sequence[Crop],
-    turns: int = 5,
-    read: Callable[[Crop, int], np.ndarray] = read_crop,
+    openers: Mapping[str, Callable[[], Runtime]], crops: Sequence[Crop], turns: int = 5
 ) -> dict[str, Timing]:
     """Times nets from their file and the photographs' files on; each net is opened afresh in every turn.
 
@@ -125,7 +116,6 @@ def total_times(
         openers: for each net a function that opens it.
         crops: what to decode, pad, resize and classify.
         turns: blocks that the crops are cut into.
-        read: crop and size to (size, size, 3) uint8.
 
     Raises:
         ConfigError: no crops, or `turns` below 1.
@@ -137,19 +127,13 @@ def total_times(
             runtime = opener()
             _answer(runtime, np.zeros((1, runtime.input_size, runtime.input_size, 3), "uint8"))
             loads[name].append(perf_counter() - started)
-            for index in block:
-                times[name].append(_clock(_read_and_answer, runtime, read, crops[index]))
+            times[name] += [_clock(_read_and_answer, runtime, crops[index]) for index in block]
     return {name: Timing.of(values, load_s=float(np.median(loads[name]))) for name, values in times.items()}
 
 
 def spread(count: int, most: int | None) -> np.ndarray:
     """Indices of at most `most` of `count` images, spread evenly; of all where `most` is None."""
     return np.linspace(0, count - 1, min(most or count, count)).astype(int)
-
-
-def _calls(count: int, batch: int, turns: int) -> int:
-    """Calls that take every image; batches are at least one a turn, so that a small set comes several times."""
-    return count if batch == 1 or not count else max(-(-count // batch), turns)
 
 
 def _blocks(count: int, turns: int) -> list[range]:
@@ -163,8 +147,8 @@ def _answer(runtime: Runtime, images: np.ndarray) -> np.ndarray:
     return runtime(images).argmax(axis=1)
 
 
-def _read_and_answer(runtime: Runtime, read: Callable[[Crop, int], np.ndarray], crop: Crop) -> np.ndarray:
-    return _answer(runtime, read(crop, runtime.input_size)[None])
+def _read_and_answer(runtime: Runtime, crop: Crop) -> np.ndarray:
+    return _answer(runtime, read_crop(crop, runtime.input_size)[None])
 
 
 def _clock(work: Callable[..., object], *arguments: object) -> float:

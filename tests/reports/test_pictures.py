@@ -15,22 +15,13 @@ from kerastrash.scoring.clocks import Timing
 
 
 def row(name: str, milliseconds: float | None, f1: float | None) -> BenchmarkRow:
+    timings = {1: Timing(milliseconds, milliseconds, milliseconds, 10)} if milliseconds else {}
     return BenchmarkRow(
-        model="net_$a$.keras",
-        format=name,
-        threads=1,
-        runtime=name,
-        device="a device",
-        weights="float32",
-        input_size=32,
-        timings={1: Timing(milliseconds, milliseconds, milliseconds, 10)} if milliseconds else {},
-        file_mb=1.0,
-        start_mb=2.0,
-        peak_mb=3.0,
+        *("net_$a$.keras", name, 1, name, "a device", "float32", 32),
+        timings=timings,
+        **dict.fromkeys(("file_mb", "start_mb", "peak_mb", "baseline_ms", "score"), 1.0),
         macro_f1=f1,
         baseline_runtime=name,
-        baseline_ms=5.0,
-        score=1.0,
         reason="" if milliseconds else "it could not be opened",
     )
 
@@ -46,28 +37,26 @@ def test_the_picture_has_a_dot_in_the_colour_of_every_format(tmp_path):
         assert colours.get(ImageColor.getrgb(colour), 0) > 20
 
 
-def test_without_a_row_to_show_there_is_no_picture(tmp_path):
-    assert not draw_latency([row("onnx", None, None), row("keras", 2.0, None)], tmp_path / "latency.png")
+def test_rows_without_figures_are_left_out_and_without_a_row_to_show_there_is_no_picture(tmp_path):
+    failed, whole = row("onnx", None, None), row("keras", 2.0, 1.0)
+    assert not draw_latency([failed, row("keras", 2.0, None)], tmp_path / "latency.png")
     assert list(tmp_path.iterdir()) == []
-
-
-def test_rows_that_failed_are_left_out_and_one_row_is_enough(tmp_path):
-    assert draw_latency([row("onnx", None, None), row("keras", 2.0, 1.0)], tmp_path / "latency.png")
+    assert draw_latency([failed, whole], tmp_path / "latency.png")
 
 
 @pytest.mark.parametrize("f1", [(0.7,), (0.7, 0.71)])
 def test_no_label_stands_on_another_or_on_a_dot(f1, tmp_path):
-    points = [(10 + 0.4 * index, f1[index % len(f1)]) for index in range(12)]
+    dots = [Dot(10 + 0.4 * index, f1[index % len(f1)], f"onnxruntime, {index} thr.") for index in range(12)]
     with picture(tmp_path / "labels.png", 9, 5.5) as axes:
         axes.figure.set_layout_engine("none")
         axes.set(xscale="log", xlim=(5, 30), ylim=(0.65, 0.76))
         axes.figure.draw_without_rendering()
-        boxes = label_dots(axes, points, [f"onnxruntime, {index} thr." for index in range(12)], ["black"] * 12)
-        dots = axes.transData.transform(points)
+        boxes = label_dots(axes, dots)
+        spots = axes.transData.transform([(dot.ms, dot.f1) for dot in dots])
     assert len(boxes) == 12
     assert all(box.width > 50 for box in boxes)
     assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
-    assert not any(box.contains(*dot) for box in boxes for dot in dots)
+    assert not any(box.contains(*spot) for box in boxes for spot in spots)
 
 
 def test_the_front_holds_those_that_none_beats_in_both():

@@ -42,20 +42,14 @@ def score(coloured_squares: Dataset) -> ScoreReport:
     logits[1] = [0, 0, 3]
     timing = Timing(1.0, 2.0, 3.0, 12)
     times = (timing, timing, 0.012, 0.02, PUBLISHED_REFERENCE, 0.8)
+    clocks = (ClockScore("inference", *times), ClockScore("total", *times))
     return ScoreReport(
-        model="best.keras",
-        data="squares",
-        split="test",
-        images=12,
-        classes=coloured_squares.classes,
+        *("best.keras", "squares", "test", 12, coloured_squares.classes),
         input_size=16,
         parameters=1234,
-        runtime="onnxruntime",
-        device="a device",
-        threads=1,
-        dtype_policy="float32",
+        **{"runtime": "onnxruntime", "device": "a device", "threads": 1, "dtype_policy": "float32"},
         evaluation=judge(part.labels, logits),
-        clocks=(ClockScore("inference", *times), ClockScore("total", *times)),
+        clocks=clocks,
         left_out=(),
         examples=part,
     )
@@ -64,27 +58,20 @@ def score(coloured_squares: Dataset) -> ScoreReport:
 METRICS = [{"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.0, "val_macro_f1": epoch / 10} for epoch in (1, 2, 3)]
 
 
-def test_trials_stand_by_score_and_failed_ones_last(trials):
-    assert [row["trial"] for row in run.ranked(trials)] == ["0002", "0000", "0001"]
-
-
 def test_a_trial_is_told_in_one_line_with_its_net_and_recipe(trials, drawn):
+    assert [row["trial"] for row in run.ranked(trials)] == ["0002", "0000", "0001"]
     text = drawn(run.trials_table(trials, best="0002"))
     for words in ("0.9000", "0.6000", "9.88", "12,345", "6.7", "w0.5 2xk5e4se", "lr 0.050 b32 aug1 adj"):
         assert words in text
-
-
-def test_a_given_net_is_told_by_its_width_and_depth():
     row = {"width": 0.5, "depth": 0.75, **RECIPE, "loss": "focal"}
     assert (run.describe_net(row), run.describe_recipe(row)) == ("w0.5 d0.75", "lr 0.050 b32 aug1 focal")
 
 
 def test_a_failed_trial_is_shown_with_its_reason_however_short_the_table(trials, drawn):
     text = drawn(run.trials_table(trials, best="0002", most=1))
-    assert "failed" in text
-    assert "the loss is nan; lower [it] | now [/x] [a, b]" in text
+    for words in ("failed", "the loss is nan; lower [it] | now [/x] [a, b]", "1 more in trials.csv"):
+        assert words in text
     assert "0000" not in text
-    assert "1 more in trials.csv" in text
 
 
 def test_the_picture_of_the_trials_is_an_image(trials, tmp_path):

@@ -6,18 +6,8 @@ from PIL import Image, ImageColor
 
 from kerastrash.augment.operations import NAMES
 from kerastrash.data import Crop, SplitData
-from kerastrash.reports.sheets import (
-    FRAME,
-    MOST,
-    MOST_WRONG,
-    RIGHT,
-    TILE,
-    WRONG,
-    both_forms,
-    draw_operations,
-    draw_predictions,
-    worst_first,
-)
+from kerastrash.reports import sheets
+from kerastrash.reports.sheets import FRAME, MOST, MOST_WRONG, TILE, worst_first
 from kerastrash.scoring.evaluate import Evaluation, judge
 
 CROPS = [np.random.default_rng(seed).integers(0, 256, (24, 24, 3), dtype=np.uint8) for seed in range(2)]
@@ -50,10 +40,11 @@ def test_wrong_answers_are_framed_red_and_show_the_photograph(tmp_path):
     images = np.full((2, 8, 8, 3), (250, 0, 250), "uint8")
     part = SplitData(images, np.arange(2), np.array([0, 1]), crops)
     names = ("a class with a name that is far too long for a photograph", "box")
-    draw_predictions(part, evaluation([0, 1], [0, 0], [0.9, 0.8]), names, tmp_path / "predictions.png")
+    sheets.draw_predictions(part, evaluation([0, 1], [0, 0], [0.9, 0.8]), names, tmp_path / "predictions.png")
     sheet = np.asarray(Image.open(tmp_path / "predictions.png").convert("RGB"))
     width = sheet.shape[1] // 2
-    assert tuple(sheet[1, 1]) == ImageColor.getrgb(WRONG) and tuple(sheet[1, width + 1]) == ImageColor.getrgb(RIGHT)
+    frames = [tuple(sheet[1, 1]), tuple(sheet[1, width + 1])]
+    assert frames == [ImageColor.getrgb(colour) for colour in (sheets.WRONG, sheets.RIGHT)]
     middle = FRAME + TILE // 2
     assert tuple(sheet[middle, middle]) == (250, 0, 250)  # the photograph is gone: as the net saw it
     assert tuple(sheet[middle, width + middle]) == (10, 200, 30)
@@ -62,10 +53,10 @@ def test_wrong_answers_are_framed_red_and_show_the_photograph(tmp_path):
 
 
 def test_the_picture_shows_every_operation_in_both_forms(tmp_path):
-    draw_operations(CROPS, tmp_path / "operations.png")
+    sheets.draw_operations(CROPS, tmp_path / "operations.png")
     sheet = np.asarray(Image.open(tmp_path / "operations.png"))
     for index, name in enumerate(NAMES):
-        for augmented in both_forms(CROPS[index % 2], name, 1.0, 1):
+        for augmented in sheets.both_forms(CROPS[index % 2], name, 1.0, 1):
             assert stands_in(sheet, augmented), name
 
 

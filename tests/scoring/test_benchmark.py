@@ -1,6 +1,5 @@
 """A benchmark of small files: every row measured beside its baseline, a failing one with its reason."""
 
-import io
 import os
 import shutil
 import signal
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
@@ -54,7 +52,8 @@ def test_a_keras_file_is_a_row_in_every_format_and_others_are_rows_as_they_are(f
     ]
 
 
-def test_every_figure_of_a_row_that_went_well_is_there(found, nets):
+def test_a_row_that_went_well_has_every_figure_and_a_score_beside_its_runtime_s_baseline(found, nets, config):
+    expected = evaluate(open_runtime(nets / "net.keras"), prepare(config.data, 32).split("test")).macro_f1
     for row in found.rows[:2]:
         for batch, timing in row.timings.items():
             assert 0 < timing.median_ms <= timing.p90_ms <= timing.p99_ms
@@ -63,21 +62,11 @@ def test_every_figure_of_a_row_that_went_well_is_there(found, nets):
         assert row.timings[1].images == 3
         assert 0 < row.start_mb < row.peak_mb
         assert (row.input_size, row.threads, row.weights, row.reason) == (32, 1, "float32", "")
-    assert found.rows[0].file_mb == (nets / "net.keras").stat().st_size / 1e6
-    assert (found.images, found.timed_images, found.turns) == (6, 3, 2)
-
-
-def test_f1_is_that_of_the_whole_test_part(found, config, nets):
-    part = prepare(config.data, 32).split("test")
-    expected = evaluate(open_runtime(nets / "net.keras"), part).macro_f1
-    assert [row.macro_f1 for row in found.rows[:2]] == [expected, expected]
-
-
-def test_a_row_is_scored_beside_the_baseline_in_its_own_runtime(found):
-    for row in found.rows[:2]:
-        assert row.baseline_runtime == row.runtime
+        assert (row.macro_f1, row.baseline_runtime) == (expected, row.runtime)
         assert row.score == score(row.macro_f1, row.timings[1].median_ms, 0.7, row.baseline_ms)
+    assert found.rows[0].file_mb == (nets / "net.keras").stat().st_size / 1e6
     assert found.rows[0].baseline_ms != found.rows[1].baseline_ms
+    assert (found.images, found.timed_images, found.turns) == (6, 3, 2)
     assert found.baseline == "mobilenetv3_79 at 40 px, F1 0.7000 (published)"
 
 
@@ -90,36 +79,31 @@ def test_a_row_that_failed_says_why_and_has_no_figures(found):
         assert (row.macro_f1, row.baseline_ms, row.score, row.peak_mb) == (None,) * 4
 
 
-def table(found: Benchmark) -> str:
-    text = io.StringIO()
-    Console(file=text, width=160).print(*benchmark_tables(found), sep="\n")
-    return " ".join(text.getvalue().split())
+@pytest.fixture
+def table(drawn):
+    """What the terminal shows of a benchmark, in one line."""
+    return lambda found: " ".join(drawn(*benchmark_tables(found)).split())
 
 
-def test_a_baseline_of_another_runtime_is_marked_and_explained(found):
+def test_the_table_has_every_row_its_failures_and_a_mark_at_a_baseline_of_another_runtime(found, table):
+    shown = table(found)
+    for row in found.rows[:2]:
+        assert f"{row.score:.4f}" in shown and f"{row.timings[4].images_per_second:.1f}" in shown
+    for words in ("images/s", "at 4", "failed:", "bad.onnx: ONNX Runtime cannot open it", "mobilenetv3_79 at 40 px"):
+        assert words in shown
+    assert "*" not in shown
     row = replace(found.rows[0], baseline_runtime="onnxruntime", baseline_ms=12.344)
-    assert "12.34*" in table(replace(found, rows=(row,)))
-    assert "*: in ONNX Runtime" in table(replace(found, rows=(row,)))
-    assert "*" not in table(found)
+    marked = table(replace(found, rows=(row,)))
+    assert "12.34*" in marked and "*: in ONNX Runtime" in marked
 
 
-def test_what_was_left_out_of_the_data_is_said(found, config, nets, tmp_path):
+def test_what_was_left_out_of_the_data_is_said(found, config, nets, tmp_path, table):
     assert found.left_out == ""
     shutil.copytree(nets / "images", tmp_path / "images")
     (tmp_path / "images" / "red" / "damaged.png").write_bytes(b"no image")
     data = DataConfig(data=str(tmp_path / "images"), cache=tmp_path / "cache")
-    settings = replace(config, models=(nets / "net.onnx",), data=data)
-    damaged = run_benchmark(settings)
+    damaged = run_benchmark(replace(config, models=(nets / "net.onnx",), data=data))
     assert damaged.left_out.startswith("1 x ") and damaged.left_out in table(damaged)
-
-
-def test_the_table_has_every_row_and_its_failures_under_it(found):
-    shown = table(found)
-    for row in found.rows[:2]:
-        assert f"{row.score:.4f}" in shown and f"{row.timings[4].images_per_second:.1f}" in shown
-    assert "images/s" in shown and "at 4" in shown
-    assert "failed:" in shown and "bad.onnx: ONNX Runtime cannot open it" in shown
-    assert "mobilenetv3_79 at 40 px" in shown
 
 
 def test_the_columns_name_every_value_of_a_row(found):

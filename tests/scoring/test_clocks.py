@@ -1,6 +1,7 @@
 """The clocks take turns, time each image once, and open each net afresh in every turn of the total clock."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from kerastrash.data import Crop
 from kerastrash.errors import ConfigError
-from kerastrash.scoring.clocks import Timing, inference_times, seconds_in_turns, total_times
+from kerastrash.scoring import clocks
+from kerastrash.scoring.clocks import Timing, inference_times, seconds_in_turns, time_block, total_times
 
 
 class Recorder:
@@ -37,35 +39,38 @@ def read(crop: Crop, size: int) -> np.ndarray:
     return np.full((size, size, 3), int(crop.key), "uint8")
 
 
-def test_nets_take_turns_block_by_block():
+def timed(sizes: dict[str, int], count: int, **settings) -> tuple[list, dict[str, list[float]]]:
+    """The calls of nets of these sizes on so many images, and the seconds of those that were timed."""
     calls = []
-    nets = {name: Recorder(name, size, calls) for name, size in (("a", 4), ("b", 6))}
-    times = inference_times(nets, {"a": numbered(5, 4), "b": numbered(5, 6)}, turns=2, warmup=0)
+    timers = {name: partial(time_block, Recorder(name, size, calls)) for name, size in sizes.items()}
+    return calls, seconds_in_turns(timers, {name: numbered(count, size) for name, size in sizes.items()}, **settings)
+
+
+def test_nets_take_turns_block_by_block():
+    calls, seconds = timed({"a": 4, "b": 6}, 5, turns=2, warmup=0)
     assert calls == [(name, image) for block in ((1, 2), (3, 4, 5)) for name in "ab" for image in block]
-    assert list(times) == ["a", "b"]
-    assert [timing.images for timing in times.values()] == [5, 5]
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 5, "b": 5}
 
 
 def test_every_block_of_a_net_begins_with_calls_that_are_not_timed():
-    calls = []
-    nets = {name: Recorder(name, 4, calls) for name in "ab"}
-    times = inference_times(nets, dict.fromkeys("ab", numbered(4, 4)), turns=2, warmup=3)
+    calls, seconds = timed({"a": 4, "b": 4}, 4, turns=2, warmup=3)
     first, second = (1, 2, 1, 1, 2), (3, 4, 3, 4)  # three untimed calls at first, SETTLE of them later
     assert calls == [(name, image) for block in (first, second) for name in "ab" for image in block]
-    assert times["a"].images == times["b"].images == 4
+    assert len(seconds["a"]) == len(seconds["b"]) == 4
 
 
-def test_a_batch_is_one_call_and_images_come_again_where_they_do_not_fill_it():
-    calls = []
-    timing = inference_times({"a": Recorder("a", 4, calls)}, {"a": numbered(5, 4)}, turns=1, warmup=0, batch=3)["a"]
-    assert calls == [("a", 1, 2, 3), ("a", 4, 5, 1)]
-    assert (timing.images, timing.batch) == (6, 3)
-
-
-def test_every_turn_has_a_batch_however_few_the_images():
-    calls = []
-    inference_times({"a": Recorder("a", 4, calls)}, {"a": numbered(2, 4)}, turns=3, warmup=0, batch=2)
-    assert calls == [("a", 1, 2)] * 3
+@pytest.mark.parametrize(
+    ("count", "turns", "batch", "expected"),
+    [
+        pytest.param(5, 1, 3, [("a", 1, 2, 3), ("a", 4, 5, 1)], id="images come again where they do not fill a batch"),
+        pytest.param(2, 3, 2, [("a", 1, 2)] * 3, id="every turn has a batch however few the images"),
+        pytest.param(2, 9, 1, [("a", 1), ("a", 2)], id="more turns than images are one image a turn"),
+    ],
+)
+def test_batches_and_turns_divide_the_images(count, turns, batch, expected):
+    calls, seconds = timed({"a": 4}, count, turns=turns, warmup=0, batch=batch)
+    assert calls == expected
+    assert len(seconds["a"]) == len(expected)
 
 
 def test_nets_that_are_open_elsewhere_are_timed_by_functions_in_the_same_turns():
@@ -90,14 +95,8 @@ def test_nets_that_are_open_elsewhere_are_timed_by_functions_in_the_same_turns()
     assert blocks == [1, 2, 3, 4]
 
 
-def test_more_turns_than_images_are_one_image_a_turn():
-    calls = []
-    nets = {name: Recorder(name, 4, calls) for name in "ab"}
-    inference_times(nets, dict.fromkeys("ab", numbered(2, 4)), turns=9, warmup=0)
-    assert calls == [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
-
-
-def test_the_total_clock_opens_each_net_in_every_turn_and_reads_every_crop_at_its_size():
+def test_the_total_clock_opens_each_net_in_every_turn_and_reads_every_crop_at_its_size(monkeypatch):
+    monkeypatch.setattr(clocks, "read_crop", read)
     calls = []
 
     def opener(name: str, size: int):
@@ -107,7 +106,7 @@ def test_the_total_clock_opens_each_net_in_every_turn_and_reads_every_crop_at_it
 
         return open_it
 
-    times = total_times({"a": opener("a", 4), "b": opener("b", 6)}, crops(4), turns=2, read=read)
+    times = total_times({"a": opener("a", 4), "b": opener("b", 6)}, crops(4), turns=2)
     first_answer = 0
     assert calls == [
         (name, call) for block in ((1, 2), (3, 4)) for name in "ab" for call in ("opened", first_answer, *block)
@@ -130,18 +129,18 @@ def test_a_timing_has_the_percentiles_of_the_calls_and_the_images_a_second_of_th
 
 
 def test_the_percentiles_are_positive_and_in_order():
-    nets = {"a": Recorder("a", 4, [])}
-    timing = inference_times(nets, {"a": numbered(20, 4)})["a"]
+    timing = inference_times({"a": Recorder("a", 4, [])}, {"a": numbered(20, 4)})["a"]
+    assert timing.images == 20
     assert 0 < timing.median_ms <= timing.p90_ms <= timing.p99_ms
 
 
 @pytest.mark.parametrize(("count", "turns"), [(0, 5), (3, 0)])
 def test_nothing_to_time_is_refused(count, turns):
-    nets = {"a": Recorder("a", 4, [])}
+    net = Recorder("a", 4, [])
     with pytest.raises(ConfigError, match=f"{count} images in {turns} turns"):
-        inference_times(nets, {"a": numbered(count, 4)}, turns=turns)
+        inference_times({"a": net}, {"a": numbered(count, 4)}, turns=turns)
     with pytest.raises(ConfigError, match=f"{count} images in {turns} turns"):
-        total_times({"a": lambda: nets["a"]}, crops(count), turns=turns, read=read)
+        total_times({"a": lambda: net}, crops(count), turns=turns)
 
 
 def test_nets_with_different_numbers_of_images_are_refused():

@@ -46,9 +46,14 @@ def folder(tmp_path):
     return tmp_path / "set"
 
 
+def report_of(folder):
+    """The report of the folder's check."""
+    return check(CheckConfig(data=DataConfig(data=str(folder), cache=folder.parent / "cache"), input_size=16))
+
+
 @pytest.fixture
-def report(folder, tmp_path):
-    return check(CheckConfig(data=DataConfig(data=str(folder), cache=tmp_path / "cache"), input_size=16))
+def report(folder):
+    return report_of(folder)
 
 
 @pytest.fixture
@@ -57,33 +62,25 @@ def text(report, tmp_path):
     return (tmp_path / "page.html").read_text()
 
 
-def test_the_page_loads_nothing(text):
+def test_the_page_loads_nothing_and_every_anchor_leads_somewhere(text):
     page = Page(text)
     assert len(page.images) == 13 + 2
     assert all(uri.startswith("data:image/jpeg;base64,") for uri in page.images)
     assert all(load.startswith(("data:", "#")) for load in page.loads)
     assert not page.tags & {"script", "link", "iframe", "object", "embed"}
     assert not re.search(r"https?:|@import|url\(", text)
-
-
-def test_every_anchor_leads_somewhere(text):
-    page = Page(text)
     anchors = {load.removeprefix("#") for load in page.loads if load.startswith("#")}
     assert "conflict" in anchors
     assert anchors <= page.ids
 
 
-def test_names_are_escaped(text):
+def test_names_are_escaped_and_a_conflict_shows_both_pictures_with_their_labels(text):
     assert "<b>&<" not in text
     assert "&lt;b&gt;&amp;/copy.png" in text
     assert "<b>&: 7" in Page(text).words
-
-
-def test_a_conflict_shows_both_pictures_with_their_labels(text):
     section = text[text.index('<section id="conflict">') :].split("</section>")[0]
     assert section.count("<img") == 2
-    assert "<b>box</b>" in section
-    assert "<b>&lt;b&gt;&amp;</b>" in section
+    assert "<b>box</b>" in section and "<b>&lt;b&gt;&amp;</b>" in section
 
 
 def test_it_follows_the_reader_s_colours_and_width(text):
@@ -99,15 +96,14 @@ def test_the_same_report_gives_the_same_page(report, text, tmp_path):
 def test_a_contact_sheet_holds_crops_of_its_class(report):
     for sheet in contact_sheets(report.dataset):
         assert sheet.count == len(sheet.pictures)
-        assert all(picture.name.startswith(f"{sheet.name}/") for picture in sheet.pictures)
+        assert all(name.startswith(f"{sheet.name}/") for _, name in sheet.pictures)
 
 
 def test_many_findings_are_shortened_and_counted(folder, tmp_path):
     for number in range(60):
         (folder / "box" / f"damaged{number}.png").write_bytes(b"no image")
         shutil.copy(folder / "box" / "1.png", folder / "box" / f"copy{number}.png")
-    report = check(CheckConfig(data=DataConfig(data=str(folder), cache=tmp_path / "cache"), input_size=16))
-    write_page(report, tmp_path / "page.html")
+    write_page(report_of(folder), tmp_path / "page.html")
     words = Page((tmp_path / "page.html").read_text()).words
     assert "is no image: 60" in words
     assert "and 20 more (all of them with --json)" in words
