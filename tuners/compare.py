@@ -28,8 +28,6 @@ from tuners.system_jobs import SystemJob, chosen, plan
 from tuners.systems import Systems, read_systems
 from tuners.trial import training_inputs
 
-DATA_FIELDS = ("data", "images", "categories", "cache")
-
 
 def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
     """Makes the models that are not there yet, and measures all; the same call after a kill goes on where it stopped.
@@ -77,7 +75,8 @@ def systems_of(config: CompareConfig) -> Systems:
             raise ConfigError(
                 f"{name}={value!r} contradicts baseline: {file.baseline} in {config.systems}; leave out one of them"
             )
-    given = {name: getattr(config, name) for name in DATA_FIELDS if getattr(config, name) is not None}
+    places = {name: getattr(config, name) for name in ("data", "images", "categories", "cache")}
+    given = {name: value for name, value in places.items() if value is not None}
     return dataclasses.replace(file, data=dataclasses.replace(file.data, **given))
 
 
