@@ -66,7 +66,7 @@ def track(
         say(f"{description}: {done} {unit} in {time.perf_counter() - started:.1f} s{earlier}")
 
 
-def say(message: str) -> None:
+def say(message: str | Text) -> None:
     """Prints a line of messages as it stands: names and reasons in it are never taken as markup."""
     console.print(message, markup=False, highlight=False, soft_wrap=True)
 

@@ -6,29 +6,27 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
 from kerastrash.backends import fix_threads, limited_threads
-from kerastrash.console import console, track
+from kerastrash.console import console, say, track
 from kerastrash.data import Dataset, prepare
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
 from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, JobResult, changes, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.reports.comparison import Comparison
+from kerastrash.reports.comparison import Comparison, ranked
 from kerastrash.reports.data import print_summary
 from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.settings import to_dict
 from tuners.config import CompareConfig
-from tuners.measuring import Measured, measure, reference_of, seed_rows, system_rows
+from tuners.measuring import Measured, measure, seed_row, system_row
 from tuners.system_jobs import SystemJob, chosen, plan
 from tuners.systems import Systems, read_systems
 from tuners.trial import training_inputs
-
-DATA_FIELDS = ("data", "images", "categories", "cache")
 
 
 def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
@@ -77,7 +75,8 @@ def systems_of(config: CompareConfig) -> Systems:
             raise ConfigError(
                 f"{name}={value!r} contradicts baseline: {file.baseline} in {config.systems}; leave out one of them"
             )
-    given = {name: getattr(config, name) for name in DATA_FIELDS if getattr(config, name) is not None}
+    places = {name: getattr(config, name) for name in ("data", "images", "categories", "cache")}
+    given = {name: value for name, value in places.items() if value is not None}
     return dataclasses.replace(file, data=dataclasses.replace(file.data, **given))
 
 
@@ -111,15 +110,15 @@ def run_jobs(jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], engine: Eng
         came = _earlier(job)  # after its origins, which may be new
         if job in waiting:
             place = waiting.index(job) + 1
-            _say(f"[bold]{escape(str(job))}[/] ({job.settings.kind}), {place} of {len(waiting)}")
+            say(Text.assemble((str(job), "bold"), f" ({job.settings.kind}), {place} of {len(waiting)}"))
             origins = [by_model[path] for path in job.origins if path in by_model]
             came = _made(job, [(origin, outcomes[origin.folder]) for origin in origins], came, engine)
             if came.finished:
                 seconds[job.system] = came.value["seconds"]
                 left = _time_left(waiting[place:], seconds)
-                _say(f"{escape(str(job))}: F1 {came.value['f1']:.4f} on the validation split{left}")
+                say(f"{job}: F1 {came.value['f1']:.4f} on the validation split{left}")
             else:
-                _say(f"[red]{escape(str(job))} {came.status}:[/] {escape(came.reason)}")
+                say(Text.assemble((f"{job} {came.status}:", "red"), f" {came.reason}"))
         outcomes[job.folder] = came
     return outcomes
 
@@ -157,10 +156,6 @@ def _time_left(waiting: Sequence[SystemJob], seconds: dict[str, float]) -> str:
     return f"; {len(waiting)} left, about {altogether / 60:.0f} min"
 
 
-def _say(text: str) -> None:
-    console.print(text, soft_wrap=True, highlight=False)
-
-
 def _comparison(
     config: CompareConfig,
     systems: Systems,
@@ -170,11 +165,15 @@ def _comparison(
     outcomes: dict[Path, JobResult],
     measured: Measured,
 ) -> Comparison:
-    reference = reference_of(measured, jobs, config.clock, systems.baseline)
-    models = seed_rows(jobs, outcomes, measured, reference)
+    reference = measured.reference
+    models = [seed_row(job, outcomes[job.folder], measured) for job in jobs]
     made = {job.folder: outcomes[job.folder].value or {} for job in jobs}
     sizes = {job.system: made[job.folder].get("input_size", job.settings.input_size) for job in jobs}
     baseline_ms = 1000 * reference.baseline_time / measured.images if reference else None
+    rows = []
+    for system in systems.systems:
+        mine = [row for row in models if row.system == system.name]
+        rows.append(system_row(system, mine, sizes[system.name], baseline_ms))
     return Comparison(
         folder=config.folder,
         systems_file=config.systems,
@@ -182,10 +181,10 @@ def _comparison(
         baseline=systems.baseline,
         settings=to_dict(config),
         environment=surroundings,
-        rows=tuple(system_rows(systems.systems, models, sizes, baseline_ms)),
+        rows=tuple(ranked(rows)),
         seed_rows=tuple(models),
         reference=reference,
-        conditions=measured.conditions(config.clock.threads),
+        conditions=measured.conditions,
         splits={name: len(indices) for name, indices in dataset.splits.items()} if measured.images else {},
         timed_images=max((timing.images for timing in measured.timings.values()), default=0),
         classes=dataset.classes,

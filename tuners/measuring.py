@@ -19,9 +19,9 @@ from kerastrash.export.formats import open_runtime
 from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import open_as
 from kerastrash.jobs import JobResult
-from kerastrash.reports.comparison import SeedRow, SystemRow, ranked
+from kerastrash.reports.comparison import SeedRow, SystemRow
 from kerastrash.scoring import MEASURED, Reference, measured_reference, reference_for
-from kerastrash.scoring.baseline import Baseline, measured_as, open_baseline
+from kerastrash.scoring.baseline import measured_as, open_baseline
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import check_classes, evaluate
@@ -45,15 +45,12 @@ class Measured:
     """Macro F1 on the test split, by the folder of the job."""
     failures: dict[Path, str] = field(default_factory=dict)
     """Why a model could not be measured, by the folder of the job."""
-    nets: dict[Path, OpenNet] = field(default_factory=dict)
-    """Those that are timed, by `architecture`."""
     timings: dict[Path, Timing] = field(default_factory=dict)
-    outside: Baseline | None = None
-    """The baseline where it is none of the systems; its net and time are those of OUTSIDE."""
-
-    def conditions(self, threads: int) -> str:
-        """What ran the nets: runtime, device, threads."""
-        return "; ".join(dict.fromkeys(conditions(net.name, net.device, threads) for net in self.nets.values()))
+    """By `architecture`."""
+    conditions: str = ""
+    """What ran the nets: runtime, device, threads."""
+    reference: Reference | None = None
+    """What models are scored against; None where the baseline system has no model that could be measured."""
 
 
 def architecture(job: SystemJob) -> Path:
@@ -67,7 +64,7 @@ def measure(
     """Classifies the test split with every job's model, written in the format of `clock.runtime`, and times them.
 
     An architecture is timed with the first of its seeds. A model that cannot be written or run is a failure with its
-    reason, and the others go on. Without a baseline among the systems, a net of its own is timed beside them.
+    reason. Without a baseline among the systems, a net of its own is timed beside them.
 
     Args:
         jobs: finished ones, at least one.
@@ -80,21 +77,30 @@ def measure(
     sizes = {job.folder: outcomes[job.folder].value["input_size"] for job in jobs}
     datasets = {size: prepare(systems.data, size, track) for size in sorted(set(sizes.values()))}
     dataset = datasets[sizes[jobs[0].folder]]
-    measured = Measured(len(dataset.split(SPLIT)))
+    measured, nets = Measured(len(dataset.split(SPLIT))), {}
     for job in track(jobs, "classifying the test split", "models"):
         try:
-            _classify(job, datasets[sizes[job.folder]], clock, measured)
+            net, measured.f1[job.folder] = _classify(job, datasets[sizes[job.folder]], clock)
+            nets.setdefault(architecture(job), net)
         except KerastrashError as error:
             measured.failures[job.folder] = str(error)
     if systems.baseline is None:
-        measured.outside = open_baseline(clock, systems.data, SPLIT, len(dataset.classes))
-        measured.nets[OUTSIDE] = open_as(measured.outside.model, clock.runtime, clock.threads)
-    if measured.nets:
-        _time(measured, datasets, clock)
+        outside = open_baseline(clock, systems.data, SPLIT, len(dataset.classes))
+        nets[OUTSIDE] = open_as(outside.model, clock.runtime, clock.threads)
+    if not nets:
+        return measured
+    measured.timings = _time(nets, datasets, clock)
+    measured.conditions = "; ".join(sorted({conditions(net.name, net.device, clock.threads) for net in nets.values()}))
+    if systems.baseline is None:
+        seconds, about = measured.timings[OUTSIDE].seconds(measured.images), measured_as(clock, nets[OUTSIDE])
+        measured.reference = reference_for(clock.reference, seconds, about, outside.f1, outside.f1_source)
+    else:
+        measured.reference = _reference([job for job in jobs if job.system == systems.baseline], nets, measured)
     return measured
 
 
-def _classify(job: SystemJob, dataset: Dataset, clock: ClockConfig, measured: Measured) -> None:
+def _classify(job: SystemJob, dataset: Dataset, clock: ClockConfig) -> tuple[OpenNet, float]:
+    """The job's model in the clock's runtime, exported where it was not yet, and its macro F1 on the test split."""
     part, path = dataset.split(SPLIT), job.model
     if clock.runtime != "keras":
         path = job.folder / "exports" / exported_name(job.model.stem, clock.runtime, "float32")
@@ -102,21 +108,19 @@ def _classify(job: SystemJob, dataset: Dataset, clock: ClockConfig, measured: Me
             export_model(open_original(job.model, compared_images(part, COMPARED)), clock.runtime, path)
     net = open_runtime(path, clock.threads)
     check_classes(net.classes, net.description, dataset, path)
-    measured.f1[job.folder] = evaluate(net, part).macro_f1
-    measured.nets.setdefault(architecture(job), net)
+    return net, evaluate(net, part).macro_f1
 
 
-def _time(measured: Measured, datasets: Mapping[int, Dataset], clock: ClockConfig) -> None:
+def _time(nets: Mapping[Path, OpenNet], datasets: Mapping[int, Dataset], clock: ClockConfig) -> dict[Path, Timing]:
     """Times the nets in turns on the same crops."""
-    chosen = spread(measured.images, clock.timed_images)
     pixels = {}
     for size, dataset in datasets.items():
         part = dataset.split(SPLIT)
+        chosen = spread(len(part), clock.timed_images)
         pixels[size] = part.images[part.indices[chosen]]
-    for net in measured.nets.values():
+    for net in nets.values():
         if net.input_size not in pixels:  # the baseline's
             pixels[net.input_size] = np.stack([read_crop(part.crops[index], net.input_size) for index in chosen])
-    nets = measured.nets
     say(f"timing {len(nets)} nets on {len(chosen)} images, in {clock.blocks} turns")
     blocks = itertools.count(1)
 
@@ -129,72 +133,48 @@ def _time(measured: Measured, datasets: Mapping[int, Dataset], clock: ClockConfi
     clocks = {key: partial(time_block, net) for key, net in nets.items()}
     images = {key: pixels[net.input_size] for key, net in nets.items()}
     seconds = seconds_in_turns(clocks, images, clock.blocks, on_block=say_turn)
-    measured.timings = {key: Timing.of(values) for key, values in seconds.items()}
+    return {key: Timing.of(values) for key, values in seconds.items()}
 
 
-def reference_of(
-    measured: Measured, jobs: Sequence[SystemJob], clock: ClockConfig, baseline: str | None
-) -> Reference | None:
-    """What models are scored against: the mean F1 and the time of the baseline system, or the baseline net.
-
-    None where the baseline system has no model that could be measured.
-    """
-    if measured.outside:
-        outside, net = measured.outside, measured.nets[OUTSIDE]
-        seconds = measured.timings[OUTSIDE].seconds(measured.images)
-        return reference_for(clock.reference, seconds, measured_as(clock, net), outside.f1, outside.f1_source)
-    mine = [job for job in jobs if job.system == baseline and job.folder in measured.f1]
+def _reference(jobs: Sequence[SystemJob], nets: Mapping[Path, OpenNet], measured: Measured) -> Reference | None:
+    """The mean F1 and the time of the baseline system, whose jobs these are."""
+    mine = [job for job in jobs if job.folder in measured.f1]
     if not mine:
         return None
     timed = list(dict.fromkeys(map(architecture, mine)))
-    net = measured.nets[timed[0]]
-    about = f"{baseline} at {net.input_size} px, {conditions(net.name, net.device, clock.threads)}"
+    about = f"{mine[0].system} at {nets[timed[0]].input_size} px, {measured.conditions}"
     seconds = fmean(measured.timings[key].seconds(measured.images) for key in timed)
     return measured_reference(seconds, about, fmean(measured.f1[job.folder] for job in mine), MEASURED)
 
 
-def seed_rows(
-    jobs: Sequence[SystemJob], outcomes: Mapping[Path, JobResult], measured: Measured, reference: Reference | None
-) -> list[SeedRow]:
-    """A row for each job; its time is that of its architecture."""
-    rows = []
-    for job in jobs:
-        came, failure, f1 = outcomes[job.folder], measured.failures.get(job.folder), measured.f1.get(job.folder)
-        made = came.value or {}
-        timing = None if f1 is None else measured.timings[architecture(job)]
-        scored = timing and reference
-        row = SeedRow(
-            system=job.system,
-            seed=job.seed,
-            status="failed" if failure else came.status,
-            val_f1=made.get("f1"),
-            test_f1=f1,
-            ms=timing.median_ms if timing else None,
-            p90_ms=timing.p90_ms if timing else None,
-            score=reference.score(f1, timing.seconds(measured.images)) if scored else None,
-            **{name: made.get(name) for name in ("parameters", "macs", "epochs", "seconds")},
-            device=made.get("device", ""),
-            model=str(job.model),
-            reason=failure or came.reason,
-        )
-        rows.append(row)
-    return rows
+def seed_row(job: SystemJob, came: JobResult, measured: Measured) -> SeedRow:
+    """The row of a job; its time is that of its architecture."""
+    made, failure, f1 = came.value or {}, measured.failures.get(job.folder), measured.f1.get(job.folder)
+    timing = None if f1 is None else measured.timings[architecture(job)]
+    scored = timing and measured.reference
+    return SeedRow(
+        system=job.system,
+        seed=job.seed,
+        status="failed" if failure else came.status,
+        val_f1=made.get("f1"),
+        test_f1=f1,
+        ms=timing.median_ms if timing else None,
+        p90_ms=timing.p90_ms if timing else None,
+        score=measured.reference.score(f1, timing.seconds(measured.images)) if scored else None,
+        **{name: made.get(name) for name in ("parameters", "macs", "epochs", "seconds")},
+        device=made.get("device", ""),
+        model=str(job.model),
+        reason=failure or came.reason,
+    )
 
 
-def system_rows(
-    systems: Sequence[System], rows: Sequence[SeedRow], sizes: Mapping[str, int | None], baseline_ms: float | None
-) -> list[SystemRow]:
-    """A row for each system, the best one first.
+def system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseline_ms: float | None) -> SystemRow:
+    """The row of a system over the rows of its seeds.
 
     Args:
-        sizes: of the images, by system.
+        size: of the images.
         baseline_ms: the baseline's milliseconds an image.
     """
-    by_system = {system.name: [row for row in rows if row.system == system.name] for system in systems}
-    return ranked([_system_row(system, by_system[system.name], sizes[system.name], baseline_ms) for system in systems])
-
-
-def _system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseline_ms: float | None) -> SystemRow:
     good = [row for row in rows if row.status == "finished"]
     bad = [row for row in rows if row.status != "finished"]
     means, deviations = {}, {}

@@ -37,6 +37,7 @@ class Rung:
     initial_epoch: int
     epochs: int
     parent: str | None
+    """Name of the trial that it continues."""
 
 
 class LimitedOracle(HyperbandOracle):
@@ -113,13 +114,8 @@ class Hyperband(keras_tuner.Hyperband):
 
     def run_trial(self, trial, *fit_args, **fit_kwargs) -> dict[str, float]:
         values = trial.hyperparameters.values
-        rung = Rung(
-            bracket=values["tuner/bracket"],
-            round=values["tuner/round"],
-            initial_epoch=values["tuner/initial_epoch"],
-            epochs=values["tuner/epochs"],
-            parent=values.get("tuner/trial_id"),
-        )
+        names = ("bracket", "round", "initial_epoch", "epochs", "trial_id")
+        rung = Rung(*(values.get(f"tuner/{name}") for name in names))
         choices = {name: value for name, value in values.items() if not name.startswith("tuner/")}
         return {OBJECTIVE: self.run_trial_at(trial.trial_id, choices, rung)}
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
+from rich.text import Text
 
-from kerastrash.console import progress_bar
+from kerastrash.console import console, progress_bar, say
 from kerastrash.data.dataset import Dataset
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import read_csv, write_csv
@@ -81,7 +81,7 @@ class Search:
             self._task = self._bar.add_task("search", total=epochs, unit="epochs", note="")
             tuner.search(verbose=0)
             if len(self.trials) < self._planned_trials:
-                self._say(f"the space holds no more nets: {len(self.trials)} trials, not {self._planned_trials}")
+                say(f"the space holds no more nets: {len(self.trials)} trials, not {self._planned_trials}")
         return self.trials
 
     def is_admissible(self, values: Values) -> bool:
@@ -122,10 +122,10 @@ class Search:
         note = f"trial {len(self.trials)}/{self._planned_trials}{best}"
         self._bar.update(self._task, completed=done + rung.epochs - rung.initial_epoch, note=note)
         if not trial.result.finished:
-            self._say(f"[red]trial {name} failed:[/] {escape(trial.result.reason)}")
-        elif not self._bar.console.is_terminal:
+            say(Text.assemble((f"trial {name} failed:", "red"), f" {trial.result.reason}"))
+        elif not console.is_terminal:
             value = trial.result.value
-            self._say(f"trial {name}: score {trial.score:.4f}, F1 {value['f1']:.4f}, {value['time_ms']:.2f} ms")
+            say(f"trial {name}: score {trial.score:.4f}, F1 {value['f1']:.4f}, {value['time_ms']:.2f} ms")
         return trial.score
 
     def _result(self, values: Values, rung: Rung, folder: Path, parent: Trial | None, done: float) -> JobResult:
@@ -138,9 +138,6 @@ class Search:
             self._bar.update(self._task, completed=done + epochs)
 
         return run(trial_job(settings, self.datasets[settings.input_size], folder), self.engine, show)
-
-    def _say(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, soft_wrap=True)
 
 
 def write_trials(trials: list[Trial], path: Path) -> None:

@@ -1,7 +1,5 @@
 """A whole comparison of small nets: every kind of system, one that fails, one that is skipped; and what follows."""
 
-import csv
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from kerastrash.data import prepare
 from kerastrash.errors import ConfigError
 from kerastrash.export.formats import open_runtime
+from kerastrash.files import read_csv, read_json
 from kerastrash.models import macs, parameters
 from kerastrash.models.saved import open_model
 from kerastrash.reports.comparison import Comparison, write_comparison
@@ -113,13 +112,11 @@ def test_everything_is_written_and_says_the_same(found):
     assert write_comparison(found) == [
         *("comparison.csv", "runs.csv", "comparison.json", "comparison.md", "comparison.png")
     ]
-    with (found.folder / "comparison.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_csv(found.folder / "comparison.csv")
     assert [row["name"] for row in rows] == [row.name for row in found.rows]
     assert float(rows[0]["score"]) == found.rows[0].score
-    with (found.folder / "runs.csv").open(newline="") as stream:
-        assert len(list(csv.DictReader(stream))) == len(found.seed_rows) == 7
-    report = json.loads((found.folder / "comparison.json").read_text())
+    assert len(read_csv(found.folder / "runs.csv")) == len(found.seed_rows) == 7
+    report = read_json(found.folder / "comparison.json")
     assert report["reference"]["baseline_f1"] == pytest.approx(row_of(found, "base").test_f1)
     assert (report["timed_images"], report["splits"]["test"]) == (3, found.splits["test"])
     page = (found.folder / "comparison.md").read_text()

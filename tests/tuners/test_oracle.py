@@ -46,6 +46,8 @@ def test_all_planned_trials_and_epochs_are_run(tmp_path):
     assert plan == [(9, 1), (3, 2), (1, 6), (5, 3), (2, 6), (3, 9)]
     assert len(calls) == planned_trials(plan)
     assert sum(rung.epochs - rung.initial_epoch for _, _, rung, _ in calls) == 75
+    for _, values, _, _ in calls:  # the values of a stage exist only while the stage does
+        assert [f"kernel_{stage}" in values for stage in range(3)] == [values["stages"] > stage for stage in range(3)]
 
 
 def test_the_best_trials_of_a_rung_are_promoted_with_their_values(tmp_path):
@@ -56,12 +58,6 @@ def test_the_best_trials_of_a_rung_are_promoted_with_their_values(tmp_path):
     assert [rung.parent for _, rung in promoted] == best
     assert all(values == first[rung.parent][0] for values, rung in promoted)
     assert all((rung.initial_epoch, rung.epochs) == (1, 3) for _, rung in promoted)
-
-
-def test_values_of_a_stage_exist_only_while_the_stage_does(tmp_path):
-    calls, _ = search(tmp_path, by_rate)
-    for _, values, _, _ in calls:
-        assert [f"kernel_{stage}" in values for stage in range(3)] == [values["stages"] > stage for stage in range(3)]
 
 
 @pytest.mark.parametrize("every", [1, 2])

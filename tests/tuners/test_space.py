@@ -1,5 +1,6 @@
 """Every choice of the space is a net that can be built, and recipes take what was chosen."""
 
+import itertools
 import math
 
 import keras_tuner
@@ -39,17 +40,14 @@ def test_more_stages_repeats_and_width_make_a_larger_net():
 
 @pytest.mark.parametrize("net", preset_names())
 def test_every_choice_of_width_and_depth_is_a_net_no_larger_than_the_preset(net):
-    space = Space(widths=(0.5, 0.75, 1.0))
-    sizes = {
-        (width, depth): parameters(rows_of({"width": width, "depth": depth}, net))
-        for width in space.widths
-        for depth in space.depths
-    }
+    sizes = {}
+    for width, depth in itertools.product((0.5, 0.75, 1.0), Space().depths):
+        rows = rows_of({"width": width, "depth": depth}, net)
+        sizes[width, depth] = parameters(rows)
+        assert macs(rows, 64) > 0  # the rows follow each other
     assert sizes[1.0, 1.0] == parameters(preset(net)) == max(sizes.values())
     assert sizes[0.5, 1.0] < sizes[0.75, 1.0] < sizes[1.0, 1.0]
     assert sizes[1.0, 0.5] < sizes[1.0, 1.0] and sizes[1.0, 0.5] <= sizes[1.0, 0.75] <= sizes[1.0, 1.0]
-    for width, depth in sizes:
-        assert macs(rows_of({"width": width, "depth": depth}, net), 64) > 0  # the rows follow each other
 
 
 def test_a_given_net_is_searched_in_width_and_depth_and_not_in_stages():
@@ -81,17 +79,12 @@ def test_the_recipe_takes_what_was_chosen_and_keeps_the_rest():
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("name", "values"),
     [
-        {"kernels": ()},
-        {"stages": (9,)},
-        {"kernels": (4,)},
-        {"learning_rates": (0.3, 0.1)},
-        {"repeats": (0,)},
-        {"depths": (0.0,)},
+        *(("kernels", ()), ("kernels", (4,)), ("stages", (9,)), ("learning_rates", (0.3, 0.1))),
+        *(("repeats", (0,)), ("depths", (0.0,)), ("widths", (-1.0,))),
     ],
 )
-def test_a_space_that_cannot_be_searched_is_named(settings):
-    (name,) = settings
+def test_a_space_that_cannot_be_searched_is_named(name, values):
     with pytest.raises(ConfigError, match=f"space.{name}"):
-        Space(**settings)
+        Space(**{name: values})

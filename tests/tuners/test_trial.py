@@ -48,22 +48,12 @@ def test_a_trial_gives_its_figures_and_reports_its_epochs(settings, dataset, tmp
     assert (value["f1"], value["best_epoch"]) == (max(f1s), 1 + f1s.index(max(f1s)))
     assert (value["parameters"], value["macs"]) == (parameters(ROWS, 3), macs(ROWS, 16, 3))
     (measured,) = (tmp_path / "latency").iterdir()
-    times = Latency(**read_json(measured))
-    images = len(dataset.split("test"))
+    times, images = Latency(**read_json(measured)), len(dataset.split("test"))
     assert value["time_ms"] == times.median_ms > 0
-    assert (value["time_s"], value["baseline_time_s"]) == pytest.approx(
-        (times.median_ms * images / 1000, times.baseline_ms * images / 1000)
-    )
+    assert value["time_s"] == pytest.approx(times.median_ms * images / 1000)
+    assert value["baseline_time_s"] == pytest.approx(times.baseline_ms * images / 1000)
     assert value["score"] == pytest.approx(score(value["f1"], times.median_ms, 0.7, times.baseline_ms))
     assert "Fatal Python error" not in (job.folder / LOG).read_text()
-
-
-def test_a_trial_that_diverges_fails_with_its_reason(settings, dataset, tmp_path):
-    recipe = Recipe(epochs=40, batch_size=8, learning_rate=99, weight_decay=0.9, n_select=0)
-    job = trial_job(dataclasses.replace(settings, recipe=recipe, until=40), dataset, tmp_path / "trial")
-    result = run(job, ChildProcesses(logged=True))
-    assert (result.status, result.traceback) == ("failed", "")
-    assert "lower the learning rate" in result.reason
 
 
 def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monkeypatch, tmp_path):
