@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import keras
 
-from kerastrash.backends import device_description
+from kerastrash.backends import device_description, read_torch_state
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.distill import distill
 from kerastrash.compress.prune import prune
@@ -184,7 +184,7 @@ def _prune(settings: SystemSettings, folder: Path) -> int:
 
 def _builder(settings: SystemSettings, classes: int) -> Callable[[], keras.Model]:
     if settings.weights:
-        return lambda: pretrained_model(settings.weights, settings.input_size, classes)
+        return lambda: pretrained_model(settings.weights, settings.input_size, classes, read_state=read_torch_state)
     return lambda: build_model(settings.rows, settings.input_size, classes)
 
 

@@ -1,12 +1,13 @@
 """`train`, `distill` and `tune`: from data to a trained net and its figures."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 
-from kerastrash.backends import fix_threads
+from kerastrash.backends import fix_threads, read_torch_state
 from kerastrash.commands.settings import DistillConfig, TrainConfig
 from kerastrash.compress.costs import model_parameters
 from kerastrash.compress.distill import distill
@@ -98,7 +99,7 @@ def builder(config: TrainConfig, size: int, dataset: Dataset) -> Callable[[], ke
     if config.saved:
         return lambda: in_policy(opened(config.saved, dataset), config.recipe.dtype_policy)
     if config.weights:
-        return lambda: pretrained_model(config.weights, size, classes)
+        return lambda: pretrained_model(config.weights, size, classes, read_state=read_torch_state)
     return lambda: build_model(config.net or NET, size, classes, config.width, config.depth)
 
 
@@ -150,8 +151,9 @@ def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:
         known = find_pretrained(weights)
         size = config.teacher_size or known.input_size
         dataset = prepare(config.data, size, track)
+        classes = len(dataset.classes)
         yield train(
-            lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
+            functools.partial(pretrained_model, weights, size, classes, read_state=read_torch_state),
             dataset,
             config.teacher_recipe,
             folder / f"teacher-{known.name}",
