@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from kerastrash.backends import device_description
+from kerastrash.backends import device_description, read_torch_state
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.distill import distill
 from kerastrash.compress.prune import prune
@@ -133,7 +133,7 @@ def _train(settings: SystemSettings, folder: Path) -> int:
 
     def build() -> keras.Model:
         if settings.weights:
-            return pretrained_model(settings.weights, size, classes)
+            return pretrained_model(settings.weights, size, classes, read_state=read_torch_state)
         return build_model(settings.rows, size, classes)
 
     title = f"{folder.parent.name}, {folder.name.replace('-', ' ')}"

@@ -1,18 +1,19 @@
 """The only place with torch-, jax- or tensorflow-specific code: one module a backend, the active one imported on use.
 
-Each of them has the functions below under the same names; `keras.backend.backend()` picks it.
+Each of them has the functions below under the same names, but for the last; `keras.backend.backend()` picks it.
 """
 
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from kerastrash.errors import ConfigError
+from kerastrash.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     import keras
@@ -147,6 +148,37 @@ def device_description() -> str:
 def free_accelerator_memory() -> int:
     """Bytes free on the device, where it is not the processor and training data can stay on it; else 0."""
     return _active().free_accelerator_memory()
+
+
+def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
+    """Reads a `.pt` or `.pth` file (without running what it may hold, in its order) or a `.safetensors` file.
+
+    What reads it is imported then: no matter which backend is active, and Keras on another one needs none of it.
+
+    Raises:
+        ModelError: no such file, another suffix, a damaged file, pickled code, or a package that is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: no such file; check the path")
+    if path.suffix in (".pt", ".pth"):
+        try:
+            from kerastrash.backends.torch.files import read_state
+        except ImportError:
+            raise ModelError(f"{path}: reading it needs PyTorch; pip install torch") from None
+        return read_state(path)
+    if path.suffix != ".safetensors":
+        suffix = path.suffix or "no suffix"
+        raise ModelError(f"{path}: {suffix} is no suffix of weights; give .pt, .pth or .safetensors")
+    try:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+    except ImportError:
+        raise ModelError(f"{path}: needs the safetensors package; pip install kerastrash[safetensors]") from None
+    try:
+        return dict(sorted(load_file(path).items()))
+    except (SafetensorError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: not a safetensors file of floats ({error}); export the weights again") from error
 
 
 def _active() -> ModuleType:

@@ -1,12 +1,13 @@
 """`train`, `distill` and `tune`: from data to a trained net and its figures."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
 
-from kerastrash.backends import fix_threads
+from kerastrash.backends import fix_threads, read_torch_state
 from kerastrash.commands.settings import DistillConfig, TrainConfig
 from kerastrash.compress.costs import model_parameters
 from kerastrash.compress.distill import distill
@@ -93,7 +94,11 @@ def beginning(config: TrainConfig) -> tuple[str, int, Callable[[Dataset], keras.
     if config.weights:
         known = find_pretrained(config.weights)
         size = known.input_size if size is None else size
-        return known.name, size, lambda data: pretrained_model(config.weights, size, len(data.classes))
+        return (
+            known.name,
+            size,
+            lambda data: pretrained_model(config.weights, size, len(data.classes), read_state=read_torch_state),
+        )
     net, size = config.net or NET, INPUT_SIZE if size is None else size
     return Path(net).stem, size, lambda data: build_model(net, size, len(data.classes), config.width, config.depth)
 
@@ -140,8 +145,9 @@ def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:
         known = find_pretrained(weights)
         size = config.teacher_size or known.input_size
         dataset = prepare(config.data, size, track)
+        classes = len(dataset.classes)
         yield train(
-            lambda weights=weights, size=size, dataset=dataset: pretrained_model(weights, size, len(dataset.classes)),
+            functools.partial(pretrained_model, weights, size, classes, read_state=read_torch_state),
             dataset,
             config.teacher_recipe,
             folder / f"teacher-{known.name}",

@@ -9,8 +9,7 @@ from kerastrash.models.mobilenet_v3 import Bneck, InvertedResidual
 from kerastrash.models.nets import dump_rows, load_rows, preset, preset_names, resolve_rows
 from kerastrash.models.resnet import BasicBlock, Bottleneck
 from kerastrash.models.shufflenet_v2 import ShuffleUnit
-from kerastrash.models.torch_weights import load_torch_state
-from kerastrash.models.weight_files import read_torch_state
+from kerastrash.models.weights import load_torch_state
 
 __all__ = [
     "IMAGENET",
@@ -38,7 +37,6 @@ __all__ = [
     "parameters",
     "preset",
     "preset_names",
-    "read_torch_state",
     "resolve_rows",
     "scale_rows",
     "with_fields",

@@ -37,8 +37,7 @@ EvenCount = Annotated[
     int, Allowed("an even whole number of at least 2", lambda value: is_whole(value) and value >= 2 and not value % 2)
 ]
 Kernel = Annotated[
-    int,
-    Allowed("an odd whole number such as 1, 3 or 5", lambda value: is_whole(value) and value > 0 and value % 2),
+    int, Allowed("an odd whole number such as 1, 3 or 5", lambda value: is_whole(value) and value > 0 and value % 2)
 ]
 Stride = Annotated[int, Allowed("1 or 2", lambda value: is_whole(value) and value in (1, 2))]
 Positive = Annotated[float, Allowed("a number above 0, such as 0.001", lambda value: is_number(value) and value > 0)]
@@ -53,12 +52,8 @@ def allowed_values(row_class: type) -> dict[str, Allowed]:
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(row_class)}
 
 
-class Where(enum.Enum):
-    """The map on which a weighted layer of a row works."""
-
-    INPUT = "as large as the map that enters the row"
-    OUTPUT = "as large as the map that leaves the row"
-    POINT = "one pixel"
+Where = enum.Enum("Where", "INPUT OUTPUT POINT")
+"""The map on which a weighted layer works: as large as that which enters or leaves the row, or one pixel."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,9 +166,5 @@ def with_fields(rows: Rows, **values: Any) -> Rows:
     Raises:
         ModelError: a value that a field may not hold.
     """
-
-    def changed(row: Row) -> Row:
-        held = {field.name for field in dataclasses.fields(row)}
-        return dataclasses.replace(row, **{name: value for name, value in values.items() if name in held})
-
-    return tuple(changed(row) for row in rows)
+    held = [{name: value for name, value in values.items() if name in vars(row)} for row in rows]
+    return tuple(dataclasses.replace(row, **fields) for row, fields in zip(rows, held, strict=True))

@@ -1,7 +1,6 @@
 """A functional Keras model of stock layers from rows, input size, classes, width and depth."""
 
 import dataclasses
-import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,32 +51,9 @@ def scale_rows(rows: Rows, width: float = 1.0, depth: float = 1.0) -> Rows:
 
 
 def in_policy(model: keras.Model, policy: str) -> keras.Model:
-    """Rebuilds a model under a dtype policy and copies its weights.
+    """Rebuilds a model under a dtype policy and copies its weights: no optimizer, on the current `keras.device`.
 
     Rescaling, and the last layer with weights and what follows it, stay in float32, as `build_model` has them.
-    """
-    functional = keras.Model(model.input, model.output, name=model.name)
-    last = max(index for index, layer in enumerate(functional.layers) if layer.weights)
-    exact = {layer.name for layer in functional.layers[last:]}
-
-    def converted(layer: keras.Operation) -> keras.Operation:
-        keeps = layer.name in exact or isinstance(layer, keras.layers.Rescaling)
-        return copy_layer(layer, dtype="float32" if keeps else policy)
-
-    copy = keras.models.clone_model(functional, clone_function=converted)
-    copy.set_weights(model.get_weights())
-    return copy
-
-
-def copy_layer(layer: keras.Operation, **changes: object) -> keras.Operation:
-    """The layer anew, with the same name and settings but for `changes`; operations, which have no weights, as is."""
-    if not isinstance(layer, keras.Layer):
-        return layer
-    return type(layer).from_config({**layer.get_config(), **changes})
-
-
-def in_float32(model: keras.Model) -> keras.Model:
-    """Rebuilds a model with float32 policies: no optimizer, nothing shared, on the current `keras.device`.
 
     Raises:
         ModelError: the model is no functional one, or Keras has quantised its weights.
@@ -85,17 +61,33 @@ def in_float32(model: keras.Model) -> keras.Model:
     quantised = sorted(layer.name for layer in model.layers if getattr(layer, "quantization_mode", None))
     if quantised:
         raise ModelError(f"{model.name}: {', '.join(quantised)} hold quantised weights; give the model from before")
+
+    def converted(layer: keras.Operation) -> keras.Operation:
+        keeps = layer.name in exact or isinstance(layer, layers.Rescaling)
+        return copy_layer(layer, dtype="float32" if keeps else policy)
+
     try:
-        copy = keras.models.clone_model(
-            keras.Model(model.input, model.output, name=model.name),
-            clone_function=functools.partial(copy_layer, dtype="float32"),
-            recursive=True,
-        )
+        functional = keras.Model(model.input, model.output, name=model.name)
+        last = max((index for index, layer in enumerate(functional.layers) if layer.weights), default=0)
+        exact = {layer.name for layer in functional.layers[last:]}
+        copy = keras.models.clone_model(functional, clone_function=converted, recursive=True)
         copy.set_weights(model.get_weights())
     except (AttributeError, ValueError, TypeError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{model.name}: cannot be rebuilt in float32 ({reason}); give a functional model") from error
+        raise ModelError(f"{model.name}: cannot be rebuilt in {policy} ({reason}); give a functional model") from error
     return copy
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """The model rebuilt in float32 throughout, as `in_policy` does."""
+    return in_policy(model, "float32")
+
+
+def copy_layer(layer: keras.Operation, **changes: object) -> keras.Operation:
+    """The layer anew, with the same name and settings but for `changes`; operations, which have no weights, as is."""
+    if not isinstance(layer, keras.Layer):
+        return layer
+    return type(layer).from_config({**layer.get_config(), **changes})
 
 
 def gives_probabilities(model: keras.Model) -> bool:

@@ -57,7 +57,13 @@ def dump_rows(rows: Rows) -> str:
 
 
 def _read_row(entry: Any, where: str) -> Row:
-    kind, fields = _kind_and_fields(entry, where)
+    if isinstance(entry, str):  # the bare kind, where every field keeps its default
+        entry = {entry: None}
+    if not isinstance(entry, dict) or len(entry) != 1 or not isinstance(next(iter(entry.values())), dict | None):
+        form = f"`kind: {{field: value}}`, kind one of {', '.join(KINDS)}"
+        raise ModelError(f"{where}: {entry!r} is no row; write {form}")
+    ((kind, fields),) = entry.items()
+    fields = fields or {}
     if kind not in KINDS:
         raise ModelError(f"{where}: no kind of row is called {kind!r}; give one of {', '.join(KINDS)}")
     allowed = allowed_values(KINDS[kind])
@@ -71,17 +77,6 @@ def _read_row(entry: Any, where: str) -> Row:
         return KINDS[kind](**fields)
     except ModelError as error:
         raise ModelError(f"{where}: {error}") from None
-
-
-def _kind_and_fields(entry: Any, where: str) -> tuple[Any, dict[Any, Any]]:
-    """A row is `kind: {field: value}`, or the bare kind where every field keeps its default."""
-    if isinstance(entry, str):
-        return entry, {}
-    if isinstance(entry, dict) and len(entry) == 1:
-        ((kind, fields),) = entry.items()
-        if fields is None or isinstance(fields, dict):
-            return kind, fields or {}
-    raise ModelError(f"{where}: {entry!r} is no row; write `kind: {{field: value}}`, kind one of {', '.join(KINDS)}")
 
 
 def preset_names() -> tuple[str, ...]:

@@ -55,26 +55,21 @@ class Residual(StridedRow, abc.ABC):
         return self.stride != 1 or channels != self.channels
 
     def weights(self, channels: int) -> tuple[Weights, ...]:
-        path = self.path()
-        entering = (channels, *(filter_.channels for filter_ in path))
-        main = tuple(
-            convolution(inputs, filter_.channels, filter_.kernel, filter_.where)
-            for inputs, filter_ in zip(entering, path, strict=False)
-        )
-        return (*main, convolution(channels, self.channels)) if self.projects(channels) else main
+        shortcut = (convolution(channels, self.channels),) if self.projects(channels) else ()
+        main = []
+        for filters, kernel, _, where in self.path():
+            main.append(convolution(channels, filters, kernel, where))
+            channels = filters
+        return (*main, *shortcut)
 
     @property
     def net_modules(self) -> int:
-        """The net and its classifier; a container less of the stem in torchvision; see `modules`.
-
-        In timm the three convolutions of the stem stand in one container, the last norm and activation behind it, and
-        the pooling holds two modules.
-        """
+        # The net and its classifier, less a container of torchvision's stem; in timm the stem's convolutions stand in
+        # one container, the last norm and activation behind it, and the pooling holds two modules.
         return 2 if self.pooled_shortcut else 1
 
     def modules(self, channels: int) -> int:
-        """The modules of torchvision, or, with a pooled shortcut, of timm: activations and placeholders count there."""
-        convolutions = len(self.path())
+        convolutions = len(self.path())  # torchvision's; timm's with a pooled shortcut: more activations, placeholders
         if self.pooled_shortcut:
             return 3 + 3 * convolutions + 4 * self.projects(channels)
         return 2 + 2 * convolutions + 3 * self.projects(channels)
@@ -85,15 +80,13 @@ class Residual(StridedRow, abc.ABC):
             activation = "relu" if number < len(path) else "linear"
             x = convolve(self, x, f"{name}_conv{number}", channels, kernel, stride, activation)
         if self.projects(entered.shape[-1]):
-            entered = self._project(entered, f"{name}_shortcut")
+            stride, pool = self.stride, f"{name}_shortcut_pool"
+            if self.pooled_shortcut and stride > 1:
+                # "same" leaves the pixels beyond an odd edge out of the mean, as the reference's ceil_mode does
+                entered = layers.AveragePooling2D(2, 2, padding="same", data_format=LAST, name=pool)(entered)
+                stride = 1
+            entered = convolve(self, entered, f"{name}_shortcut_conv", self.channels, 1, stride)
         return activate(layers.Add(name=f"{name}_add")([x, entered]), "relu", f"{name}_activation")
-
-    def _project(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        stride = self.stride
-        if self.pooled_shortcut and stride > 1:
-            # "same" leaves the pixels beyond an odd edge out of the mean, as the reference's ceil_mode does
-            x, stride = layers.AveragePooling2D(2, 2, padding="same", data_format=LAST, name=f"{name}_pool")(x), 1
-        return convolve(self, x, f"{name}_conv", self.channels, 1, stride)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,12 +19,12 @@ from kerastrash.files import atomic_path
 CONFIG = "config.json"
 CONFIG_LIMIT = 64 * 2**20  # bytes: the largest net here needs a few hundred kilobytes; a bomb declares gigabytes
 
+# The member in which a zip archive, a `.keras` file or one joined to a model file's end, says what the net gives.
 DESCRIPTION = "kerastrash.json"
-"""The member in which a zip archive, a `.keras` file or one joined to a model file's end, says what the net gives."""
 DESCRIPTION_LIMIT = 2**20  # bytes: room for thousands of classes
 
+# What reading a damaged zip archive raises.
 UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, RuntimeError)
-"""What reading a damaged zip archive raises."""
 
 MODULES = ("layers", "models", "ops", "activations", "initializers", "regularizers", "constraints", "dtype_policies")
 """The packages of Keras that a net is made of; `keras.saving`, `keras.utils` and the like are tools, not layers."""

@@ -154,18 +154,19 @@ def test_width_scales_stem_blocks_and_head_but_not_the_order():
     assert [type(row) for row in wide] == [type(row) for row in NET]
 
 
-def test_width_scales_the_expanded_width_of_a_bneck_and_a_dense_row():
-    assert scale_rows((Bneck(3, 64, 24), Dense(1024)), width=0.5) == (Bneck(3, 32, 16), Dense(512))
-
-
-def test_width_keeps_what_a_block_works_on_in_eights():
-    rows = (ShuffleUnit(116, stride=2), BasicBlock(64, pooled_shortcut=True), Bottleneck(64, 256), MBConv(3, 6, 24))
-    assert scale_rows(rows, width=0.5) == (
-        ShuffleUnit(64, stride=2),
-        BasicBlock(32, pooled_shortcut=True),
-        Bottleneck(32, 128),
-        MBConv(3, 6, 16),
-    )
+@pytest.mark.parametrize(
+    ("row", "halved"),
+    [
+        (Bneck(3, 64, 24), Bneck(3, 32, 16)),
+        (Dense(1024), Dense(512)),
+        (ShuffleUnit(116, stride=2), ShuffleUnit(64, stride=2)),
+        (BasicBlock(64, pooled_shortcut=True), BasicBlock(32, pooled_shortcut=True)),
+        (Bottleneck(64, 256), Bottleneck(32, 128)),
+        (MBConv(3, 6, 24), MBConv(3, 6, 16)),
+    ],
+)
+def test_width_scales_each_count_and_keeps_what_a_block_works_on_in_eights(row, halved):
+    assert scale_rows((row,), width=0.5) == (halved,)
 
 
 def test_depth_repeats_the_last_row_of_each_stage_with_stride_one():

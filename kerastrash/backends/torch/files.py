@@ -1,8 +1,9 @@
-"""Files that PyTorch writes: ONNX and programs of torch.export, which are also opened here, without Keras."""
+"""Files that PyTorch writes: ONNX, programs of torch.export, states. The last two are read here too, without Keras."""
 
 import contextlib
 import io
 import logging
+import pickle
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +16,14 @@ from torch.export import ExportedProgram
 
 from kerastrash.backends import OpenedFile
 from kerastrash.backends.torch.tensors import keras_device
+from kerastrash.errors import ModelError
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
+
+STATE_NAMES = ("state_dict", "model_state_dict", "model")
+"""The names under which training scripts keep the state within a checkpoint."""
 
 
 def write_onnx(model: "keras.Model", path: Path, softmax: bool) -> None:
@@ -73,6 +78,25 @@ def open_program(path: Path, threads: int, extra_file: str) -> OpenedFile:
 
     dtype = str(inputs[0].dtype).removeprefix("torch.")
     return OpenedFile(run, _shapes(inputs), _shapes(outputs), dtype, name, files[extra_file])
+
+
+def read_state(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a `.pt` or `.pth` file, as float32 arrays in their order; runs no pickled code.
+
+    The file holds a `state_dict`, or a checkpoint with one inside.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise ModelError(
+            f"{path}: not a plain file of tensors ({reason}); save it again with torch.save(net.state_dict(), path)"
+        ) from error
+    wrapped = [state.get(name) for name in STATE_NAMES] if isinstance(state, Mapping) else []
+    state = next((entry for entry in wrapped if isinstance(entry, Mapping)), state)
+    if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise ModelError(f"{path}: holds no state_dict; save one with torch.save(net.state_dict(), path)")
+    return {key: value.detach().float().numpy() for key, value in state.items()}
 
 
 def _traceable(model: "keras.Model", softmax: bool) -> tuple[nn.Module, torch.Tensor]:
