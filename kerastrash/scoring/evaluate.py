@@ -7,8 +7,8 @@ import numpy as np
 
 from kerastrash.data import SplitData
 from kerastrash.errors import ModelError
+from kerastrash.export.format import Runtime, softmax
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import Runtime, softmax
 from kerastrash.metrics import class_f1, confusion_matrix
 
 
