@@ -10,8 +10,8 @@ from PIL import Image, ImageOps
 from kerastrash.console import console
 from kerastrash.data.images import ImageError, decode, read_bytes, square, to_rgb
 from kerastrash.errors import ModelError
+from kerastrash.export.format import softmax
 from kerastrash.export.formats import open_runtime, sidecar_classes
-from kerastrash.export.open_net import softmax
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray
 """A file's path, its bytes, a Pillow image, or an array: uint8, (height, width) grey or (height, width, 3 or 4)."""

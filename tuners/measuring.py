@@ -14,9 +14,8 @@ from kerastrash.console import say, track
 from kerastrash.data import Dataset, prepare, read_crop
 from kerastrash.errors import KerastrashError
 from kerastrash.export.export import compared_images, export_model, exported_name, open_original
-from kerastrash.export.format import OpenNet
+from kerastrash.export.format import OpenNet, conditions
 from kerastrash.export.formats import open_runtime
-from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import open_as
 from kerastrash.jobs import JobResult
 from kerastrash.reports.comparison import SeedRow, SystemRow

@@ -6,7 +6,7 @@ Each of them has the functions below under the same names, but for the last; `ke
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from kerastrash.errors import ConfigError, ModelError
+from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
@@ -50,9 +51,9 @@ class OpenedFile:
     outputs: list[tuple[int | None, ...]]
     dtype: str
     """The first input's, such as `float32`."""
-    device: str
     text: str | bytes = ""
     """What was written into the file beside the program."""
+    device: str = field(default_factory=processor_name)
 
 
 def inference_function(model: "keras.Model") -> Inference:
@@ -114,7 +115,7 @@ def set_threads(threads: int) -> None:
         raise ConfigError(f"threads={threads} is below 1: give the number of processor threads to use, 1 or more")
     if not _active().set_threads(threads):
         raise ConfigError(
-            f"threads={threads} cannot be set: {_name()} has already started with another number; "
+            f"threads={threads} cannot be set: the backend has already started with another number; "
             "set the threads before the first model is built or opened"
         )
 
@@ -163,10 +164,10 @@ def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
         raise ModelError(f"{path}: no such file; check the path")
     if path.suffix in (".pt", ".pth"):
         try:
-            from kerastrash.backends.torch.files import read_state
+            files = importlib.import_module("kerastrash.backends.torch.files")
         except ImportError:
             raise ModelError(f"{path}: reading it needs PyTorch; pip install torch") from None
-        return read_state(path)
+        return files.read_state(path)
     if path.suffix != ".safetensors":
         suffix = path.suffix or "no suffix"
         raise ModelError(f"{path}: {suffix} is no suffix of weights; give .pt, .pth or .safetensors")
@@ -182,13 +183,9 @@ def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
 
 
 def _active() -> ModuleType:
-    name = _name()
+    import keras  # not with this module: what opens an exported file comes by here and needs no Keras
+
+    name = keras.backend.backend()
     if name not in BACKENDS:
         raise ConfigError(f"KERAS_BACKEND={name} is not supported here: set it to one of {', '.join(BACKENDS)}")
     return importlib.import_module(f"kerastrash.backends.{name}")
-
-
-def _name() -> str:
-    import keras  # not with this module: what opens an exported file comes by here and needs no Keras
-
-    return keras.backend.backend()

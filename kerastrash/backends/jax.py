@@ -12,7 +12,6 @@ from kerastrash.runs import processor_name
 
 
 def inference_function(model: keras.Model):
-    """See `kerastrash.backends.inference_function`."""
     trainable = [variable.value for variable in model.trainable_variables]
     frozen = [variable.value for variable in model.non_trainable_variables]
 
@@ -32,8 +31,6 @@ def training_model(model: keras.Model, graphs: bool) -> keras.Model:
 
 
 def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], variables: Sequence[keras.Variable]):
-    """See `kerastrash.backends.weight_averager`."""
-
     @jax.jit
     def moved(averages, values, share):
         return [average + share * (value - average) for average, value in zip(averages, values, strict=True)]
@@ -48,17 +45,14 @@ def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], vari
 
 
 def synchronise() -> None:
-    """See `kerastrash.backends.synchronise`."""
     (jax.device_put(0.0) + 1).block_until_ready()  # devices work in order
 
 
 def set_tf32(allowed: bool) -> None:
-    """See `kerastrash.backends.set_tf32`."""
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """See `kerastrash.backends.is_out_of_memory`."""
     return isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" in str(error)
 
 
@@ -72,9 +66,8 @@ def set_threads(threads: int) -> bool:
     return True
 
 
-def thread_count() -> int | None:
+def thread_count() -> None:
     """None: the threads cannot be changed back once the backend has started."""
-    return None
 
 
 def device_description() -> str:

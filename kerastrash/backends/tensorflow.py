@@ -24,8 +24,6 @@ PROCESSOR = "/CPU:0"
 
 
 def inference_function(model: "keras.Model"):
-    """See `kerastrash.backends.inference_function`."""
-
     @tf.function(reduce_retracing=True)
     def forward(images):
         return model(images, training=False)
@@ -42,8 +40,6 @@ def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
-    """See `kerastrash.backends.weight_averager`."""
-
     @tf.function
     def moved(share):
         for average, variable in zip(averages, variables, strict=True):
@@ -53,17 +49,14 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    """See `kerastrash.backends.synchronise`."""
     tf.test.experimental.sync_devices()
 
 
 def set_tf32(allowed: bool) -> None:
-    """See `kerastrash.backends.set_tf32`."""
     tf.config.experimental.enable_tensor_float_32_execution(allowed)
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """See `kerastrash.backends.is_out_of_memory`."""
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
@@ -77,9 +70,8 @@ def set_threads(threads: int) -> bool:
     return True
 
 
-def thread_count() -> int | None:
+def thread_count() -> None:
     """None: the threads cannot be changed back once the backend has started."""
-    return None
 
 
 def device_description() -> str:
@@ -132,8 +124,8 @@ def open_saved_model(folder: Path) -> OpenedFile:
             answers = model.signatures[SIGNATURE](**{name: tf.constant(images)})
         return next(iter(answers.values())).numpy()
 
-    outputs = _shapes(function.structured_outputs.values())
-    return OpenedFile(run, _shapes(inputs.values()), outputs, first.dtype.name, processor_name())
+    outputs = function.structured_outputs.values()
+    return OpenedFile(run, _shapes(inputs.values()), _shapes(outputs), first.dtype.name)
 
 
 def _shapes(specs: Iterable[tf.TensorSpec]) -> list[tuple[int | None, ...]]:

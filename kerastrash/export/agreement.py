@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kerastrash.errors import KerastrashError, ModelError
-from kerastrash.export.format import Description, OpenNet, Precision
+from kerastrash.export.format import Description, OpenNet, Precision, told
 
 
 @dataclass(frozen=True)
@@ -57,20 +57,18 @@ class ExportReport:
     file: str
     """Its name; of a SavedModel, the folder's."""
     bytes: int
-    """The size on the disk, all parts together."""
+    """On the disk, all parts together."""
     source: str
     """The `.keras` file as it was named."""
     source_sha256: str
     description: Description
     input_size: int
-    """Side in pixels of the square images it takes."""
     runtime: str
-    """What it was opened in."""
     agreement: Agreement
     versions: dict[str, str]
-    """Versions of the packages that wrote and opened it."""
+    """Of the packages that wrote and opened it."""
     written: str
-    """When: ISO 8601, UTC."""
+    """ISO 8601, UTC."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +130,7 @@ def _outputs(net: OpenNet, images: np.ndarray, batch: int, shape: tuple[int, ...
     except KerastrashError:
         raise
     except Exception as error:  # the runtimes' own exceptions share no base class
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{net.name} cannot run the exported net on batches of {batch} ({reason})") from error
+        raise ModelError(f"{net.name} cannot run the exported net on batches of {batch} ({told(error)})") from error
     if found.shape != shape:
         raise ModelError(f"{net.name} gives outputs {found.shape} for the exported net, the Keras model {shape}")
     return found

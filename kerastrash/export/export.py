@@ -13,10 +13,9 @@ from kerastrash.console import say, track
 from kerastrash.data import SplitData, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError
 from kerastrash.export.agreement import BATCH, Attempt, ExportReport, check_agreement, compare
-from kerastrash.export.format import Description, Precision
+from kerastrash.export.format import Description, Precision, softmax
 from kerastrash.export.formats import FORMATS, ExportConfig, FormatName, check_precision, open_runtime, write_sidecar
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import softmax
 from kerastrash.export.writing import staged_model, write_unstaged
 from kerastrash.files import sha256
 from kerastrash.models.builder import gives_probabilities, in_float32
@@ -30,9 +29,8 @@ class Original:
     path: Path
     sha256: str
     model: keras.Model
-    """The model in float32, on the processor."""
+    """In float32, on the processor."""
     description: Description
-    """What its file says of itself."""
     images: np.ndarray
     """uint8 (n, size, size, 3), RGB."""
     outputs: np.ndarray
@@ -52,14 +50,22 @@ def export_formats(config: ExportConfig) -> list[Attempt]:
     fix_threads(1)  # a backend that cannot change them later opens its own files with them too
     formats = config.formats or formats_here(config)
     model = open_model(config.model)
-    images = compared_images(prepare(config.data, image_size(model), track).split(config.part), config.images_compared)
-    original = open_original(config.model, images, model)
+    part = prepare(config.data, image_size(model), track).split(config.part)
+    original = open_original(config.model, compared_images(part, config.images_compared), model)
     kept = original.description
     description = Description(config.classes or kept.classes, config.softmax or kept.softmax, config.precision)
     if not description.classes:
         say(f"{config.model}: names no classes, so the exported files name none; give them with --classes")
-    folder = config.output or config.model.parent / "exports"
-    return [_attempt(original, name, description, folder) for name in track(formats, "Exporting", "formats")]
+    folder, attempts = config.output or config.model.parent / "exports", []
+    for name in track(formats, "Exporting", "formats"):
+        started = time.perf_counter()
+        path = folder / exported_name(config.model.stem, name, config.precision)
+        try:
+            outcome = export_model(original, name, path, description)
+        except KerastrashError as error:
+            outcome = error
+        attempts.append(Attempt(name, outcome, time.perf_counter() - started))
+    return attempts
 
 
 def formats_here(config: ExportConfig) -> list[FormatName]:
@@ -87,16 +93,6 @@ def exported_name(stem: str, name: FormatName, precision: Precision) -> str:
     """The usual name of an exported file: `best.onnx`, `best-float16.onnx`, `best_saved_model`."""
     stem = stem if precision == "float32" else f"{stem}-{precision}"
     return f"{stem}{FORMATS[name].suffix or f'_{name}'}"
-
-
-def _attempt(original: Original, name: FormatName, description: Description, folder: Path) -> Attempt:
-    started = time.perf_counter()
-    try:
-        path = folder / exported_name(original.path.stem, name, description.precision)
-        outcome = export_model(original, name, path, description)
-    except KerastrashError as error:
-        outcome = error
-    return Attempt(name, outcome, time.perf_counter() - started)
 
 
 def open_original(path: Path, images: np.ndarray, model: keras.Model | None = None) -> Original:
@@ -138,7 +134,12 @@ def export_model(
     description = description or original.description
     check_precision(name, description.precision)
     FORMATS[name].check_packages()
-    _check_classes(description, original)
+    names, outputs = description.classes, original.outputs.shape[1]
+    if names and len(names) != outputs:
+        raise ConfigError(
+            f"classes={','.join(names)} are {len(names)} names, but {original.path} has {outputs} outputs: "
+            "give one name for each"
+        )
     with staged_model(path) as temporary:
         write_unstaged(original.model, name, temporary, description)
         report = _report(original, name, temporary, path, description)
@@ -148,9 +149,11 @@ def export_model(
 
 def _report(original: Original, name: FormatName, written: Path, path: Path, description: Description) -> ExportReport:
     """Compares the file that was written with the original; it will lie at `path`."""
+    same = description.softmax == gives_probabilities(original.model)
     with keras.device("cpu"):
         net = open_runtime(written)
-        agreement = compare(net, original.images, _expected(original, description), description.precision)
+        expected = original.outputs if same else softmax(original.outputs)
+        agreement = compare(net, original.images, expected, description.precision)
     check_agreement(agreement, path, description.precision)
     if net.description != description:
         raise ModelError(f"{path}: not kept, what it says of itself, {net.description}, is not {description}")
@@ -167,18 +170,3 @@ def _report(original: Original, name: FormatName, written: Path, path: Path, des
         versions=FORMATS[name].versions(),
         written=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _expected(original: Original, description: Description) -> np.ndarray:
-    if description.softmax == gives_probabilities(original.model):
-        return original.outputs
-    return softmax(original.outputs)
-
-
-def _check_classes(description: Description, original: Original) -> None:
-    outputs = original.outputs.shape[1]
-    if description.classes and len(description.classes) != outputs:
-        raise ConfigError(
-            f"classes={','.join(description.classes)} are {len(description.classes)} names, but {original.path} has "
-            f"{outputs} outputs: give one name for each"
-        )

@@ -8,14 +8,14 @@ torch.export among its extra files, a SavedModel in its folder `assets.extra`.
 import importlib.metadata
 import importlib.util
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
-from kerastrash.backends import Inference
+from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ KEY = "kerastrash"
 """The name under which the formats hold the description; as a file, `kerastrash.json`."""
 
 Precision = Literal["float32", "float16", "int8"]
+INPUT_TYPES = ("float32", "float16", "uint8")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ class Description:
     """Precision of the weights."""
 
     def to_json(self) -> str:
-        """As JSON text."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
@@ -61,9 +61,23 @@ class Description:
             raise ModelError(f"{source}: its description cannot be read ({error}); export the model again") from error
 
 
+class Runtime(Protocol):
+    """What classifies images."""
+
+    name: str
+    """Such as `keras-torch` or `onnxruntime`."""
+    input_size: int
+    """Side in pixels of the square images it takes."""
+    description: Description
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""
+        ...
+
+
 @dataclass(frozen=True)
 class OpenNet:
-    """A runtime around one function."""
+    """A `Runtime` around one function."""
 
     name: str
     input_size: int
@@ -71,7 +85,6 @@ class OpenNet:
     device: str
     run: Inference = field(repr=False)
     description: Description = field(default_factory=Description)
-    """What the file says of itself: names of the classes, logits or probabilities."""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         return self.run(images)
@@ -95,13 +108,12 @@ class Format:
     open: Callable[[Path, int], OpenNet]
     """Opens a file with so many processor threads. Whatever it raises is a damaged file."""
     precisions: tuple[Precision, ...] = ("float32",)
-    """The Keras backend in which `write` writes."""
     backend: str | None = None
     """The Keras backend that `write` needs; None where any will do."""
     writing: Mapping[str, str] = field(default_factory=dict)
     """Modules that `write` needs beside the core dependencies, each with the extra of kerastrash that brings it."""
     opening: Mapping[str, str] = field(default_factory=dict)
-    """Modules that `open` needs, likewise."""
+    """Likewise of `open`."""
     beside: tuple[str, ...] = ()
     """Suffixes of further files of the model, beside the one that is opened."""
 
@@ -138,3 +150,69 @@ class Format:
         """The versions of the packages that write and open it."""
         modules = dict.fromkeys(("kerastrash", "keras", "torch", *self.writing, *self.opening))
         return {module: importlib.metadata.version(module) for module in modules}
+
+
+def told(error: Exception) -> str:
+    """The line of a library's message that says why."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    return (telling or [type(error).__name__])[0].rstrip(".")[:200]
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Probabilities (n, classes) of logits (n, classes), in their dtype."""
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def conditions(runtime: str, device: str, threads: int) -> str:
+    """What a time was measured on, such as `keras-torch, NVIDIA H100, 1 thread`."""
+    return f"{runtime}, {device}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def classifier(path: Path, name: str, opened: OpenedFile) -> OpenNet:
+    """The net of a file, from what the runtime of this name says of it, for any number of images of any type.
+
+    Raises:
+        ModelError: it is no classifier of square RGB images, or takes them in another type than INPUT_TYPES.
+    """
+    inputs, outputs = ([tuple(map(_side, shape)) for shape in shapes] for shapes in (opened.inputs, opened.outputs))
+    match inputs, outputs:
+        case [(batch, int(size), width, 3)], [(_, int(classes))] if size == width:
+            pass
+        case _:
+            raise ModelError(
+                f"{path}: takes {_shown(inputs)} and gives {_shown(outputs)}; "
+                "give a net from (batch, size, size, 3) to (batch, classes), size and classes fixed"
+            )
+    if opened.dtype not in INPUT_TYPES:
+        raise ModelError(f"{path}: takes images of {opened.dtype}; export it for one of {', '.join(INPUT_TYPES)}")
+
+    def typed(images: np.ndarray) -> np.ndarray:
+        if opened.dtype == "uint8" and images.dtype != np.uint8:
+            images = np.rint(images).clip(0, 255)
+        return np.asarray(opened.run(np.ascontiguousarray(images, opened.dtype)), "float32")
+
+    run = _in_pieces(typed, batch) if batch else typed
+    return OpenNet(name, size, classes, opened.device, run, Description.from_json(opened.text, path))
+
+
+def _in_pieces(run: Inference, batch: int) -> Inference:
+    """Feeds any number of images to a net that takes `batch` at a time; a last piece is filled up with black ones."""
+
+    def pieces(images: np.ndarray) -> np.ndarray:
+        count, missing = len(images), -len(images) % batch
+        if missing:
+            images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+        return np.concatenate([run(images[start : start + batch]) for start in range(0, len(images), batch)])[:count]
+
+    return pieces
+
+
+def _side(side: object) -> int | None:
+    return int(side) if isinstance(side, int | np.integer) and side > 0 else None
+
+
+def _shown(shapes: Sequence[tuple[int | None, ...]]) -> str:
+    """Such as `(any, 224, 224, 3)`."""
+    return " and ".join(f"({', '.join(str(side or 'any') for side in shape)})" for shape in shapes) or "nothing"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import ConfigError, KerastrashError, ModelError, require
-from kerastrash.export.format import Format, OpenNet, Precision
+from kerastrash.export.format import Format, OpenNet, Precision, told
 from kerastrash.export.keras_file import KERAS
 from kerastrash.export.litert import LITERT
 from kerastrash.export.onnx import ONNX
@@ -32,14 +32,14 @@ def format_of(path: Path) -> Format:
     Raises:
         ModelError: nothing is there, or its suffix belongs to no format.
     """
-    if (path / "saved_model.pb").is_file():
-        return SAVED_MODEL
-    for entry in FORMATS.values():
-        if entry.suffix and path.suffix == entry.suffix:
-            return entry
     if not path.exists():
         raise ModelError(f"{path}: no such file; check the path of the model")
-    known = ", ".join(entry.suffix for entry in FORMATS.values() if entry.suffix)
+    if (path / "saved_model.pb").is_file():
+        return SAVED_MODEL
+    suffixes = {entry.suffix: entry for entry in FORMATS.values() if entry.suffix}
+    if path.suffix in suffixes:
+        return suffixes[path.suffix]
+    known = ", ".join(suffixes)
     raise ModelError(f"{path}: of no known format; give a file named {known}, or the folder of a SavedModel")
 
 
@@ -74,8 +74,6 @@ def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
     path = Path(path)
     require(threads >= 1, "threads", threads, "must be at least 1")
     entry = format_of(path)
-    if not path.exists():
-        raise ModelError(f"{path}: no such file; check the path of the model")
     check_digests(path)
     try:
         net = entry.open(path, threads)
@@ -84,18 +82,11 @@ def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
     except ImportError as error:
         raise entry.cannot_import(error) from error
     except Exception as error:  # the runtimes' own exceptions share no base class
-        raise ModelError(f"{path}: {entry.runtime} cannot open it ({_told(error)}); copy or export it again") from error
+        raise ModelError(f"{path}: {entry.runtime} cannot open it ({told(error)}); copy or export it again") from error
     names = net.description.classes
     if names and len(names) != net.classes:
         raise ModelError(f"{path}: names {len(names)} classes but gives {net.classes} outputs; export the model again")
     return net
-
-
-def _told(error: Exception) -> str:
-    """The line of a runtime's message that says why."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    return (telling or [type(error).__name__])[0].rstrip(".")[:200]
 
 
 def sidecar_path(path: Path) -> Path:

@@ -16,12 +16,6 @@ def write_keras(model: KerasModel, path: Path, description: Description) -> None
 
 
 def open_keras(path: Path, threads: int) -> OpenNet:
-    """Opens a `.keras` file.
-
-    Raises:
-        ConfigError: the backend has already started with another number of threads.
-        ModelError: the file cannot be opened, or is no classifier of square images.
-    """
     from kerastrash.backends import set_threads
     from kerastrash.models.saved import open_model, read_description
 

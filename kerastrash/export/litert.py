@@ -8,15 +8,11 @@ import numpy as np
 
 from kerastrash.backends import Inference, OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
-from kerastrash.export.open_net import classifier
-from kerastrash.runs import processor_name
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
-IDENTIFIER = b"TFL3"
-"""Bytes 4 to 8 of each file."""
 Port = dict[str, Any]
 """What the interpreter says of an input or output."""
 
@@ -44,10 +40,8 @@ def open_litert(path: Path, threads: int) -> OpenNet:
     from ai_edge_litert.interpreter import Interpreter
 
     with path.open("rb") as stream:
-        if stream.read(8)[4:] != IDENTIFIER:
-            raise ModelError(
-                f"{path}: no LiteRT file, which has {IDENTIFIER.decode()} in bytes 4 to 8; export it again"
-            )
+        if stream.read(8)[4:] != b"TFL3":
+            raise ModelError(f"{path}: no LiteRT file, which has TFL3 in bytes 4 to 8; export it again")
     interpreter = Interpreter(str(path), num_threads=threads)
     interpreter.allocate_tensors()
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
@@ -55,8 +49,7 @@ def open_litert(path: Path, threads: int) -> OpenNet:
         run=_inference(interpreter, inputs, outputs),
         inputs=[port["shape_signature"] for port in inputs],
         outputs=[port["shape_signature"] for port in outputs],
-        dtype=_image_dtype(inputs[0]) if inputs else "",
-        device=processor_name(),
+        dtype=("float32" if inputs[0]["quantization"][0] else np.dtype(inputs[0]["dtype"]).name) if inputs else "",
         text=_joined_description(path),
     )
     net = classifier(path, "litert", opened)
@@ -77,14 +70,11 @@ def _inference(interpreter: "Interpreter", inputs: list[Port], outputs: list[Por
             batch = len(images)
         interpreter.set_tensor(entry["index"], _quantised(images, entry))
         interpreter.invoke()
-        return _dequantised(interpreter.get_tensor(answer["index"]), answer)
+        found = np.asarray(interpreter.get_tensor(answer["index"]), "float32")
+        scale, zero = answer["quantization"]
+        return (found - zero) * np.float32(scale) if scale else found
 
     return run
-
-
-def _image_dtype(entry: Port) -> str:
-    """The type of the images that `_quantised` takes."""
-    return "float32" if entry["quantization"][0] else np.dtype(entry["dtype"]).name
 
 
 def _quantised(images: np.ndarray, entry: Port) -> np.ndarray:
@@ -93,12 +83,6 @@ def _quantised(images: np.ndarray, entry: Port) -> np.ndarray:
         return images
     limits = np.iinfo(entry["dtype"])
     return np.rint(images / np.float32(scale) + zero).clip(limits.min, limits.max).astype(limits.dtype)
-
-
-def _dequantised(outputs: np.ndarray, answer: Port) -> np.ndarray:
-    scale, zero = answer["quantization"]
-    outputs = np.asarray(outputs, "float32")
-    return (outputs - zero) * np.float32(scale) if scale else outputs
 
 
 def _joined_description(path: Path) -> bytes:
@@ -111,13 +95,6 @@ def _joined_description(path: Path) -> bytes:
 
 
 LITERT = Format(
-    name="litert",
-    suffix=".tflite",
-    runtime="LiteRT",
-    write=write_litert,
-    open=open_litert,
-    precisions=("float32", "float16"),
-    backend="tensorflow",
-    writing={"tensorflow": "tensorflow"},
-    opening={"ai_edge_litert": "litert"},
-)
+    name="litert", suffix=".tflite", runtime="LiteRT", write=write_litert, open=open_litert, backend="tensorflow",
+    precisions=("float32", "float16"), writing={"tensorflow": "tensorflow"}, opening={"ai_edge_litert": "litert"},
+)  # fmt: skip

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from kerastrash.backends import OpenedFile
-from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
-from kerastrash.export.open_net import classifier
-from kerastrash.runs import processor_name
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
 
 ERRORS_ONLY = 3
 TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
@@ -31,7 +29,6 @@ def write_onnx(model: KerasModel, path: Path, description: Description) -> None:
 
 
 def open_onnx(path: Path, threads: int) -> OpenNet:
-    """Opens an `.onnx` file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -44,20 +41,12 @@ def open_onnx(path: Path, threads: int) -> OpenNet:
         inputs=[entry.shape for entry in inputs],
         outputs=[entry.shape for entry in session.get_outputs()],
         dtype=TYPES.get(inputs[0].type, inputs[0].type) if inputs else "",
-        device=processor_name(),
         text=session.get_modelmeta().custom_metadata_map.get(KEY, ""),
     )
     return classifier(path, "onnxruntime", opened)
 
 
 ONNX = Format(
-    name="onnx",
-    suffix=".onnx",
-    runtime="ONNX Runtime",
-    write=write_onnx,
-    open=open_onnx,
-    precisions=("float32", "float16"),
-    backend="torch",
-    writing={"onnx": "onnx"},
-    opening={"onnxruntime": "onnx"},
-)
+    name="onnx", suffix=".onnx", runtime="ONNX Runtime", write=write_onnx, open=open_onnx, backend="torch",
+    precisions=("float32", "float16"), writing={"onnx": "onnx"}, opening={"onnxruntime": "onnx"},
+)  # fmt: skip

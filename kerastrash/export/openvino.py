@@ -9,10 +9,8 @@ import numpy as np
 
 from kerastrash.backends import OpenedFile
 from kerastrash.errors import ModelError
-from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
 from kerastrash.export.onnx import ONNX
-from kerastrash.export.open_net import classifier
-from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import openvino
@@ -50,12 +48,10 @@ def open_openvino(path: Path, threads: int) -> OpenNet:
     if not path.with_suffix(WEIGHTS).is_file():
         raise ModelError(f"{path}: its weights, {path.with_suffix(WEIGHTS).name}, are not beside it; copy both files")
     core = openvino.Core()
-    properties = {
-        "INFERENCE_NUM_THREADS": threads,
-        "PERFORMANCE_HINT": "LATENCY",
+    core.set_property("CPU", {
+        "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
         "EXECUTION_MODE_HINT": "ACCURACY",  # in the file's own precision: not in bfloat16, where the processor has it
-    }
-    core.set_property("CPU", properties)
+    })  # fmt: skip
     net = core.read_model(path)
 
     @functools.lru_cache(COMPILED)
@@ -72,7 +68,6 @@ def open_openvino(path: Path, threads: int) -> OpenNet:
         inputs=[_shape(port) for port in net.inputs],
         outputs=[_shape(port) for port in net.outputs],
         dtype=net.inputs[0].element_type.to_dtype().name if net.inputs else "",
-        device=processor_name(),
         text=net.get_rt_info(KEY).astype(str) if net.has_rt_info(KEY) else "",
     )
     found = classifier(path, "openvino", opened)
@@ -86,14 +81,7 @@ def _shape(port: "openvino.Output") -> tuple[int | None, ...]:
 
 
 OPENVINO = Format(
-    name="openvino",
-    suffix=".xml",
-    runtime="OpenVINO",
-    write=write_openvino,
-    open=open_openvino,
-    precisions=("float32", "float16"),
-    backend="torch",
-    writing={"openvino": "openvino", "onnx": "onnx"},
-    opening={"openvino": "openvino"},
-    beside=(WEIGHTS,),
-)
+    name="openvino", suffix=".xml", runtime="OpenVINO", write=write_openvino, open=open_openvino, beside=(WEIGHTS,),
+    precisions=("float32", "float16"), backend="torch",
+    writing={"openvino": "openvino", "onnx": "onnx"}, opening={"openvino": "openvino"},
+)  # fmt: skip

@@ -4,8 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kerastrash.errors import ConfigError
-from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
-from kerastrash.export.open_net import classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
+
+DESCRIPTION = f"assets.extra/{KEY}.json"
 
 
 def write_saved_model(model: KerasModel, path: Path, description: Description) -> None:
@@ -14,17 +15,12 @@ def write_saved_model(model: KerasModel, path: Path, description: Description) -
     from kerastrash.models.builder import with_softmax
 
     tensorflow.write_saved_model(with_softmax(model) if description.softmax else model, path)
-    text = _description_file(path)
-    text.parent.mkdir()
-    text.write_text(description.to_json(), encoding="utf-8")
+    (path / DESCRIPTION).parent.mkdir()
+    (path / DESCRIPTION).write_text(description.to_json(), encoding="utf-8")
 
 
 def open_saved_model(path: Path, threads: int) -> OpenNet:
-    """Opens the folder of a SavedModel by its default signature.
-
-    Raises:
-        ConfigError: TensorFlow has already started with another number of threads.
-    """
+    """Opens the folder of a SavedModel; raises ConfigError where TensorFlow has started with other threads."""
     from kerastrash.backends import tensorflow
 
     if not tensorflow.set_threads(threads):
@@ -32,22 +28,12 @@ def open_saved_model(path: Path, threads: int) -> OpenNet:
             f"threads={threads} cannot be set: TensorFlow has already started with another number in this process; "
             "give the same number to all its models, or open the model in a process of its own"
         )
-    text = _description_file(path)
-    opened = replace(tensorflow.open_saved_model(path), text=text.read_bytes() if text.is_file() else b"")
+    kept = path / DESCRIPTION
+    opened = replace(tensorflow.open_saved_model(path), text=kept.read_bytes() if kept.is_file() else b"")
     return classifier(path, "tensorflow", opened)
 
 
-def _description_file(path: Path) -> Path:
-    return path / "assets.extra" / f"{KEY}.json"
-
-
 SAVED_MODEL = Format(
-    name="saved_model",
-    suffix="",
-    runtime="TensorFlow",
-    write=write_saved_model,
-    open=open_saved_model,
-    backend="tensorflow",
-    writing={"tensorflow": "tensorflow"},
-    opening={"tensorflow": "tensorflow"},
-)
+    name="saved_model", suffix="", runtime="TensorFlow", write=write_saved_model, open=open_saved_model,
+    backend="tensorflow", writing={"tensorflow": "tensorflow"}, opening={"tensorflow": "tensorflow"},
+)  # fmt: skip

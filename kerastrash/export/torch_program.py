@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet
-from kerastrash.export.open_net import classifier
+from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
 
 DESCRIPTION = f"{KEY}.json"
 
@@ -16,7 +15,6 @@ def write_program(model: KerasModel, path: Path, description: Description) -> No
 
 
 def open_program(path: Path, threads: int) -> OpenNet:
-    """Opens a `.pt2` file."""
     from kerastrash.backends.torch import files
 
     return classifier(path, "torch-export", files.open_program(path, threads, DESCRIPTION))

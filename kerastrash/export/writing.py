@@ -9,16 +9,9 @@ from pathlib import Path
 import keras
 
 from kerastrash.errors import FileError, KerastrashError, ModelError
-from kerastrash.export.format import Description, OpenNet
-from kerastrash.export.formats import (
-    DIGESTS,
-    FORMATS,
-    FormatName,
-    check_precision,
-    open_runtime,
-    read_sidecar,
-    sidecar_path,
-)
+from kerastrash.export import formats
+from kerastrash.export.format import Description, OpenNet, told
+from kerastrash.export.formats import FORMATS, FormatName
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.files import staged
 from kerastrash.models.builder import gives_probabilities, in_float32, without_softmax
@@ -39,8 +32,8 @@ def staged_model(path: Path) -> Iterator[Path]:
     with staged(path) as temporary:
         yield temporary
         with contextlib.suppress(ModelError):
-            if DIGESTS in read_sidecar(path):
-                sidecar_path(path).unlink()
+            if formats.DIGESTS in formats.read_sidecar(path):
+                formats.sidecar_path(path).unlink()
 
 
 def write_model(model: keras.Model, name: FormatName, path: Path | str, description: Description | None = None) -> Path:
@@ -56,7 +49,7 @@ def write_model(model: keras.Model, name: FormatName, path: Path | str, descript
         FileError: the file cannot be written.
     """
     path, description = Path(path), description or Description()
-    check_precision(name, description.precision)
+    formats.check_precision(name, description.precision)
     FORMATS[name].check_packages(opening=False)
     with staged_model(path) as temporary:
         write_unstaged(model, name, temporary, description)
@@ -86,26 +79,22 @@ def write_elsewhere(model: keras.Model, name: FormatName, path: Path, descriptio
     save_model(model, source)
     with Child({"KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": "-1"}, hidden=True) as child:
         try:
-            child.call("kerastrash.export.writing:_convert_file", source, name, path, description)
+            child.call("kerastrash.export.writing:_convert", source, name, path, description)
         except ChildError as error:
             raise ModelError(f"{name}: cannot be written with Keras on {backend} ({error})") from error
     source.unlink()
 
 
-def _convert_file(source: Path, name: FormatName, path: Path, description: Description) -> None:
-    _convert(open_model(source), name, path, description)
-
-
-def _convert(model: keras.Model, name: FormatName, path: Path, description: Description) -> None:
-    """The format's `write`; raises ModelError for whatever the converter raises."""
+def _convert(model: keras.Model | Path, name: FormatName, path: Path, description: Description) -> None:
+    """The format's `write` of a model, or of a file of it; raises ModelError for whatever the converter raises."""
+    model = open_model(model) if isinstance(model, Path) else model
     try:
         FORMATS[name].write(model, path, description)
     except (KerastrashError, OSError):
         raise
     except Exception as error:  # each converter raises what it likes
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(
-            f"{model.name}: this net cannot be written as {name} ({reason}); choose another format"
+            f"{model.name}: this net cannot be written as {name} ({told(error)}); choose another format"
         ) from error
 
 
@@ -118,4 +107,4 @@ def open_as(model: keras.Model, name: FormatName, threads: int = 1) -> OpenNet:
     if name == "keras":
         return keras_runtime(model)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
-        return open_runtime(write_model(model, name, Path(folder) / f"model{FORMATS[name].suffix}"), threads)
+        return formats.open_runtime(write_model(model, name, Path(folder) / f"model{FORMATS[name].suffix}"), threads)

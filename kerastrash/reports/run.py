@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kerastrash.export.open_net import conditions
+from kerastrash.export.format import conditions
 from kerastrash.files import read_csv, write_text
 from kerastrash.reports.pictures import COLOURS, picture
 from kerastrash.reports.scoring import accuracy_table, clock_table, confusion_table, published_table

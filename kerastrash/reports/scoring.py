@@ -9,8 +9,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kerastrash.data.records import count_reasons
+from kerastrash.export.format import conditions
 from kerastrash.export.formats import FORMATS
-from kerastrash.export.open_net import conditions
 from kerastrash.reports.pictures import COLOURS, Dot, draw_dots, picture
 from kerastrash.reports.tables import PlainTable, number
 from kerastrash.scoring import MEASURED_ON, PUBLISHED_ROWS

@@ -16,9 +16,8 @@ from kerastrash.backends import device_description
 from kerastrash.console import say, track
 from kerastrash.data import DataConfig, SplitData, prepare, read_crop
 from kerastrash.errors import KerastrashError, ModelError
-from kerastrash.export.format import OpenNet
+from kerastrash.export.format import OpenNet, conditions
 from kerastrash.export.formats import FORMATS, FormatName, open_runtime
-from kerastrash.export.open_net import conditions
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy

@@ -16,7 +16,7 @@ import numpy as np
 
 from kerastrash.data import Crop, read_crop
 from kerastrash.errors import ConfigError
-from kerastrash.export.open_net import Runtime
+from kerastrash.export.format import Runtime
 
 SETTLE = 2
 """Calls at the start of a block that are not timed: the nets before it have emptied the processor's caches."""

@@ -8,9 +8,8 @@ import numpy as np
 
 from kerastrash.data import Dataset, SplitData
 from kerastrash.errors import ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, Runtime, softmax
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.export.open_net import Runtime, softmax
 from kerastrash.metrics import class_f1, confusion_matrix
 from kerastrash.models.saved import read_description
 

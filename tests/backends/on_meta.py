@@ -120,6 +120,5 @@ def account(path: Callable[[keras.Model, np.ndarray], Device], net: keras.Model)
 if __name__ == "__main__":
     keras.config.set_dtype_policy(sys.argv[1])
     nets = {name: build_model(name, SIZE, width=0.25, depth=0.3) for name in preset_names()}
-    print(
-        json.dumps({name: {path.__name__: account(path, net) for path in (infer, train)} for name, net in nets.items()})
-    )
+    found = {name: {path.__name__: account(path, net) for path in (infer, train)} for name, net in nets.items()}
+    print(json.dumps(found))

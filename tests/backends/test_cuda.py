@@ -17,9 +17,8 @@ from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe
 
 if not torch.cuda.is_available():
-    pytest.skip(
-        "no CUDA device: CUDA graphs, synchronisation and 16 bits on it are not tested", allow_module_level=True
-    )
+    reason = "no CUDA device: CUDA graphs, synchronisation and 16 bits on it are not tested"
+    pytest.skip(reason, allow_module_level=True)
 
 STEPS, BATCH = 50, 16
 

@@ -17,20 +17,13 @@ from PIL import Image
 
 from kerastrash.cli import script
 from kerastrash.data import DataConfig, open_source, read_crop
-from kerastrash.export.export import Original, export_model, exported_name, open_original
+from kerastrash.export.export import export_model, exported_name, open_original
 from kerastrash.export.format import Description
-from kerastrash.models import Conv, InvertedResidual, Pool, build_model
+from kerastrash.models import build_model
 from kerastrash.models.saved import save_model
 
 SIZE, PHOTOGRAPHS, SEED = 64, 40, 17
 CLASSES = ("Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam")
-ROWS = (
-    Conv(16, kernel=3, stride=2, activation="hard_swish"),
-    InvertedResidual(5, 3, 24, squeeze_excite=True, hard_swish=True, stride=2),
-    InvertedResidual(3, 2, 24),
-    Conv(48),
-    Pool(),
-)
 EXPORTS = (
     ("onnx", Description(CLASSES)),
     ("onnx", Description(CLASSES, precision="float16")),
@@ -52,29 +45,26 @@ class DeviceConfig:
 
 def main(config: DeviceConfig) -> None:
     """Export a small net to every device format, with photographs and the Keras model's outputs for them."""
-    images = _photographs(config)
+    crops = open_source(config.data).crops
+    chosen = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
+    images = np.stack([read_crop(crops[index], SIZE) for index in chosen])
     config.folder.mkdir(parents=True, exist_ok=True)
     save_model(_net(images), config.folder / "net.keras", CLASSES)
     original = open_original(config.folder / "net.keras", images)
     for name, description in EXPORTS:
-        _export(original, name, description, config.folder)
+        stem = "net-softmax" if description.softmax else "net"
+        path = config.folder / exported_name(stem, name, description.precision)
+        export_model(original, name, path, description)
     np.savez_compressed(config.folder / "expected.npz", images=images, logits=original.outputs)
     (config.folder / "images").mkdir(exist_ok=True)
     for number, image in enumerate(images):
         Image.fromarray(image).save(config.folder / "images" / f"{number:02d}.png")
 
 
-def _photographs(config: DeviceConfig) -> np.ndarray:
-    """uint8 (n, SIZE, SIZE, 3), spread evenly over the data."""
-    crops = open_source(config.data).crops
-    chosen = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
-    return np.stack([read_crop(crops[index], SIZE) for index in chosen])
-
-
 def _net(images: np.ndarray) -> keras.Model:
     """A net whose batch norms are those of the photographs, so that its answers differ from one to the next."""
     keras.utils.set_random_seed(SEED)
-    model = build_model(ROWS, SIZE, classes=len(CLASSES))
+    model = build_model("mobilenetv3_79", SIZE, classes=len(CLASSES), width=0.5)
     for _ in range(100):
         model(images, training=True)
     logits = model.get_layer("logits")
@@ -82,11 +72,6 @@ def _net(images: np.ndarray) -> keras.Model:
     raw = model.predict(images, verbose=0)
     logits.set_weights([kernel / raw.std(), bias - raw.mean(axis=0) / raw.std()])
     return model
-
-
-def _export(original: Original, name: str, description: Description, folder: Path) -> None:
-    stem = "net-softmax" if description.softmax else "net"
-    export_model(original, name, folder / exported_name(stem, name, description.precision), description)
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import pytest
 
 from kerastrash.classifier import Classifier
 from kerastrash.errors import ConfigError
+from kerastrash.export.format import softmax
 from kerastrash.export.formats import open_runtime
-from kerastrash.export.open_net import softmax
 
 EXPORTED = os.environ.get("KERASTRASH_EXPORTED")
 if not EXPORTED:
@@ -97,9 +97,8 @@ def test_the_classifier_reads_image_files_and_names_the_classes(name, expected):
     classes = json.loads((FOLDER / f"{name}.json").read_text())["description"]["classes"]
     predictions = classifier.predict(sorted((FOLDER / "images").iterdir()))
     probabilities = softmax(expected["logits"])
-    assert [prediction.label for prediction in predictions] == [
-        classes[index] for index in probabilities.argmax(axis=1)
-    ]
+    labels = [classes[index] for index in probabilities.argmax(axis=1)]
+    assert [prediction.label for prediction in predictions] == labels
     found = [[prediction.probabilities[label] for label in classes] for prediction in predictions]
     np.testing.assert_allclose(found, probabilities, atol=1e-3)
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kerastrash.export.format import Description
@@ -24,14 +23,13 @@ def description() -> Description:
 
 @pytest.fixture(scope="session")
 def write_colours() -> Callable[..., Path]:
-    """`write_colours(path, batch=None, dtype="float32", text=None)` -> path, an .onnx, .xml or .pt2 file of the net."""
-    return _write_colours
+    """`write_colours(path, batch=None, dtype="float32", text=...)` -> path, an .onnx, .xml or .pt2 file of the net."""
 
+    def write(path: Path, batch: int | None = None, dtype: str = "float32", text: str = DESCRIPTION.to_json()) -> Path:
+        {".onnx": _write_onnx, ".xml": _write_openvino, ".pt2": _write_torch}[path.suffix](path, batch, dtype, text)
+        return path
 
-def _write_colours(path: Path, batch: int | None = None, dtype: str = "float32", text: str | None = None) -> Path:
-    text = DESCRIPTION.to_json() if text is None else text
-    {".onnx": _write_onnx, ".xml": _write_openvino, ".pt2": _write_torch}[path.suffix](path, batch, dtype, text)
-    return path
+    return write
 
 
 def _write_onnx(path: Path, batch: int | None, dtype: str, text: str) -> None:
@@ -50,13 +48,13 @@ def _write_onnx(path: Path, batch: int | None, dtype: str, text: str) -> None:
 
 def _write_openvino(path: Path, batch: int | None, dtype: str, text: str) -> None:
     import openvino
-    from openvino import opset13 as ops
 
-    images = ops.parameter([batch or -1, SIZE, SIZE, 3], np.dtype(dtype))
-    mean = ops.reduce_mean(ops.convert(images, "f32"), np.array([1, 2]), keep_dims=False)
-    net = openvino.Model([mean], [images], "colours")
+    step = path.with_name("step.onnx")
+    _write_onnx(step, batch, dtype, "")
+    net = openvino.Core().read_model(step)
     net.set_rt_info(text, "kerastrash")
     openvino.save_model(net, path, compress_to_fp16=False)
+    step.unlink()
 
 
 def _write_torch(path: Path, batch: int | None, dtype: str, text: str) -> None:
@@ -77,16 +75,10 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-class Colours(tf.Module):
-    @tf.function(input_signature=[tf.TensorSpec((None, 16, 16, 3))])
-    def any(self, images):
-        return tf.reduce_mean(images, (1, 2))
+def colours(batch):
+    return tf.function(lambda images: tf.reduce_mean(images, (1, 2)), [tf.TensorSpec((batch, 16, 16, 3))])
 
-    @tf.function(input_signature=[tf.TensorSpec((2, 16, 16, 3))])
-    def pairs(self, images):
-        return tf.reduce_mean(images, (1, 2))
-
-def write(folder, name, function, dtype=None):
+def write(name, function, dtype=None):
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], net)
     if dtype:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -97,11 +89,12 @@ def write(folder, name, function, dtype=None):
     with open(f"{folder}/{name}.tflite", "wb") as stream:
         stream.write(converter.convert())
 
-net, folder = Colours(), sys.argv[1]
-write(folder, "any", net.any)
-write(folder, "pairs", net.pairs)
-write(folder, "int8", net.any, tf.int8)
-write(folder, "uint8", net.any, tf.uint8)
+net, folder = tf.Module(), sys.argv[1]
+net.any, net.pairs = colours(None), colours(2)
+write("any", net.any)
+write("pairs", net.pairs)
+write("int8", net.any, tf.int8)
+write("uint8", net.any, tf.uint8)
 tf.saved_model.save(net, f"{folder}/saved", signatures=net.any)
 tf.saved_model.save(net, f"{folder}/pairs", signatures=net.pairs)
 tf.saved_model.save(net, f"{folder}/unsigned", signatures={"other": net.any})
@@ -111,23 +104,24 @@ tf.saved_model.save(net, f"{folder}/unsigned", signatures={"other": net.any})
 @pytest.fixture(scope="session")
 def python() -> Callable[..., str]:
     """`python(code, *arguments)` -> what the code prints in a process of its own."""
-    return _python
 
+    def run(code: str, *arguments: object) -> str:
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-def _python(code: str, *arguments: object) -> str:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return run
 
 
 @pytest.fixture(scope="session")
-def tensorflow_files(tmp_path_factory) -> Path:
+def tensorflow_files(tmp_path_factory, python) -> Path:
     """The net as `any`, `pairs`, `int8` and `uint8` .tflite files, and as the SavedModels `saved` and `pairs`."""
     folder = tmp_path_factory.mktemp("tensorflow")
-    _python(TENSORFLOW_FILES, folder)
+    python(TENSORFLOW_FILES, folder)
     for name in ("any", "pairs", "int8", "uint8"):
         add_description(folder / f"{name}.tflite", DESCRIPTION.to_json())
-    (folder / "saved" / "assets.extra").mkdir()
-    (folder / "saved" / "assets.extra" / "kerastrash.json").write_text(DESCRIPTION.to_json())
+    extra = folder / "saved" / "assets.extra"
+    extra.mkdir()
+    (extra / "kerastrash.json").write_text(DESCRIPTION.to_json())
     return folder

@@ -1,5 +1,6 @@
 """Every runtime gives what the file says, for any images; what cannot be used is named with the remedy."""
 
+import functools
 import json
 import sys
 
@@ -9,9 +10,8 @@ import pytest
 from PIL import Image
 
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.export.format import Description
+from kerastrash.export.format import Description, conditions
 from kerastrash.export.formats import open_runtime
-from kerastrash.export.open_net import conditions
 
 SIZE = 16
 
@@ -54,9 +54,8 @@ def test_a_file_of_any_or_of_a_fixed_batch_answers_any_number_of_images(
 def test_a_file_gets_images_of_the_type_it_takes(write_colours, images, tmp_path, name, dtype):
     net = open_runtime(write_colours(tmp_path / f"net.{name}", dtype=dtype))
     assert_gives_colours(net, images)
-    rounded = net(np.full((1, SIZE, SIZE, 3), 99.6, "float32"))
+    rounded, beyond = (net(np.full((1, SIZE, SIZE, 3), level, "float32")) for level in (99.6, 300))
     np.testing.assert_allclose(rounded, 100 if dtype == "uint8" else 99.6, atol=0.05)
-    beyond = net(np.full((1, SIZE, SIZE, 3), 300, "float32"))
     np.testing.assert_allclose(beyond, 255 if dtype == "uint8" else 300)
 
 
@@ -118,17 +117,14 @@ def test_saved_models_answer_by_their_default_signature(description, python, ten
     assert found["threads"].startswith("ConfigError threads=2 cannot be set")
 
 
-def test_torch_keeps_the_threads_that_a_program_was_opened_with(write_colours, images, tmp_path):
+def test_torch_keeps_the_threads_that_a_program_was_opened_with(write_colours, images, tmp_path, request):
     import torch
 
-    before = torch.get_num_threads()
-    try:
-        net = open_runtime(write_colours(tmp_path / "net.pt2"), threads=2)
-        torch.set_num_threads(1)
-        net(images)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    request.addfinalizer(functools.partial(torch.set_num_threads, torch.get_num_threads()))
+    net = open_runtime(write_colours(tmp_path / "net.pt2"), threads=2)
+    torch.set_num_threads(1)
+    net(images)
+    assert torch.get_num_threads() == 2
 
 
 def test_conditions_state_the_threads():
@@ -185,16 +181,16 @@ def test_a_file_that_is_cut_short_is_named(write_colours, tensorflow_files, tmp_
 
 
 def test_an_openvino_file_without_its_weights_or_with_a_byte_that_is_no_text_says_so(write_colours, tmp_path):
-    path = write_colours(tmp_path / "net.xml")
-    weights, text = (tmp_path / "net.bin").read_bytes(), path.read_bytes()
+    path, weights = write_colours(tmp_path / "net.xml"), tmp_path / "net.bin"
+    text = path.read_bytes()
     path.write_bytes(text.replace(b'type="ReduceMean"', b'type="Reduc\xffMean"'))  # quoted in OpenVINO's message
     with pytest.raises(ModelError, match=r"net\.xml: OpenVINO cannot open it \(.+\); copy or export it again"):
         open_runtime(path)
     path.write_bytes(text)
-    (tmp_path / "net.bin").write_bytes(weights[:-8])
+    weights.write_bytes(weights.read_bytes()[:-8])
     with pytest.raises(ModelError, match=r"net\.xml: OpenVINO cannot open it"):
         open_runtime(path)
-    (tmp_path / "net.bin").unlink()
+    weights.unlink()
     with pytest.raises(ModelError, match=r"its weights, net\.bin, are not beside it; copy both files"):
         open_runtime(path)
 
@@ -239,16 +235,11 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path, mon
         open_runtime(tmp_path if file == "saved_model.pb" else tmp_path / file)
 
 
-@pytest.mark.parametrize(
-    ("name", "threads", "error", "message"),
-    [
-        ("absent.onnx", 1, ModelError, r"absent\.onnx: no such file"),
-        ("absent.xyz", 1, ModelError, r"absent\.xyz: no such file"),
-        ("net.h5", 1, ModelError, r"net\.h5: of no known format; give a file named \.keras, \.onnx"),
-        ("", 1, ModelError, "of no known format"),
-        ("net.onnx", 0, ConfigError, "threads=0"),
-    ],
-)
+@pytest.mark.parametrize(("name", "threads", "error", "message"), [
+    ("absent.onnx", 1, ModelError, r"absent\.onnx: no such file"), ("", 1, ModelError, "of no known format"),
+    ("absent.xyz", 1, ModelError, r"absent\.xyz: no such file"), ("net.onnx", 0, ConfigError, "threads=0"),
+    ("net.h5", 1, ModelError, r"net\.h5: of no known format; give a file named \.keras, \.onnx"),
+])  # fmt: skip
 def test_what_cannot_be_opened_at_all_is_named(tmp_path, name, threads, error, message):
     (tmp_path / "net.h5").write_bytes(b"")
     with pytest.raises(error, match=message):

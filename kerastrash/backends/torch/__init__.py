@@ -7,9 +7,8 @@ Promised is that the program computes with the model's own variables, in their o
 other, and files, averages and optimizer state are Keras's. In float32 its outputs are within 1e-5 of the largest of
 what Keras computes, and the losses of the first 50 training steps within 1e-3 of stock Keras's.
 
-Training gets a Keras model (`kerastrash.backends.training_model`, which says what it wants to be compiled with). It all
-runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and needs no
-Keras, so whatever does is imported on use.
+It all runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and
+needs no Keras, so whatever does is imported on use.
 """
 
 from collections.abc import Sequence
@@ -18,18 +17,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from kerastrash.backends.torch.tensors import keras_device, laid_out_as
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
 
 
+def _device() -> torch.device:
+    """The device that Keras computes on."""
+    from keras.src.backend.torch.core import get_device
+
+    return torch.device(get_device())
+
+
 def inference_function(model: "keras.Model"):
-    """See `kerastrash.backends.inference_function`."""
     from kerastrash.backends.torch.program import lower
 
-    device, program = keras_device(), lower(model)
+    device, program = _device(), lower(model)
 
     @torch.no_grad()
     def run(images: np.ndarray) -> np.ndarray:
@@ -39,7 +43,6 @@ def inference_function(model: "keras.Model"):
 
 
 def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
-    """See `kerastrash.backends.training_model`."""
     from kerastrash.backends.torch.training import ProgramModel
 
     program = ProgramModel(model.input, model.output, name=model.name)
@@ -48,7 +51,8 @@ def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
-    """See `kerastrash.backends.weight_averager`."""
+    from kerastrash.backends.torch.modules import laid_out_as
+
     values = [variable.value.detach() for variable in variables]
     kept = [laid_out_as(value, average) for value, average in zip(values, averages, strict=True)]
 
@@ -60,22 +64,18 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    """See `kerastrash.backends.synchronise`."""
-    if keras_device().type == "cuda":
+    if _device().type == "cuda":
         torch.cuda.synchronize()
 
 
 def set_tf32(allowed: bool) -> None:
-    """See `kerastrash.backends.set_tf32`."""
     torch.set_float32_matmul_precision("high" if allowed else "highest")
     torch.backends.cudnn.allow_tf32 = allowed
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """See `kerastrash.backends.is_out_of_memory`; the processor's allocator raises a plain RuntimeError."""
-    return isinstance(error, torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    )
+    on_processor = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return on_processor or isinstance(error, torch.OutOfMemoryError)
 
 
 def set_threads(threads: int) -> bool:
@@ -91,11 +91,11 @@ def thread_count() -> int | None:
 
 def device_description() -> str:
     """The GPU's name, or the processor's."""
-    device = keras_device()
+    device = _device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
     """Bytes free on the CUDA device; 0 without one."""
-    device = keras_device()
+    device = _device()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import nn
-from torch.export import ExportedProgram
 
 from kerastrash.backends import OpenedFile
-from kerastrash.backends.torch.tensors import keras_device
 from kerastrash.errors import ModelError
 from kerastrash.runs import processor_name
 
@@ -64,8 +62,9 @@ def open_program(path: Path, threads: int, extra_file: str) -> OpenedFile:
     files = {extra_file: ""}
     with _silence():
         program = torch.export.load(path, extra_files=files)
-    inputs = _values(program, program.graph_signature.user_inputs)
-    outputs = _values(program, program.graph_signature.user_outputs)
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}  # shapes, types and devices
+    signature = program.graph_signature
+    inputs, outputs = ([values[key] for key in keys] for keys in (signature.user_inputs, signature.user_outputs))
     module, device = program.module(), inputs[0].device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
@@ -77,7 +76,7 @@ def open_program(path: Path, threads: int, extra_file: str) -> OpenedFile:
         return module(images.to(device)).cpu().numpy()
 
     dtype = str(inputs[0].dtype).removeprefix("torch.")
-    return OpenedFile(run, _shapes(inputs), _shapes(outputs), dtype, name, files[extra_file])
+    return OpenedFile(run, _shapes(inputs), _shapes(outputs), dtype, files[extra_file], name)
 
 
 def read_state(path: Path) -> dict[str, np.ndarray]:
@@ -101,17 +100,13 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
 
 def _traceable(model: "keras.Model", softmax: bool) -> tuple[nn.Module, torch.Tensor]:
     """The program that is written, and images to trace it with, on its device."""
+    import keras
+
     from kerastrash.backends.torch.program import lower
 
     program = nn.Sequential(lower(model), nn.Softmax(dim=1)).eval() if softmax else lower(model)
     shape = (2, *model.input_shape[1:])  # torch.export takes the sizes 0 and 1 of an example for fixed ones
-    return program, torch.zeros(shape, device=keras_device())
-
-
-def _values(program: ExportedProgram, names: Sequence[str]) -> list[torch.Tensor]:
-    """What stands for the inputs or outputs of these names in the program's graph: shapes, types, devices."""
-    values = {node.name: node.meta["val"] for node in program.graph.nodes if node.name in names}
-    return [values[name] for name in names]
+    return program, keras.ops.zeros(shape, "float32")
 
 
 def _shapes(values: Sequence[torch.Tensor]) -> list[tuple[int | None, ...]]:
@@ -123,11 +118,8 @@ def _silence() -> Iterator[None]:
     """Hides what torch prints while it traces or trips over a damaged file: what matters is compared, or raised."""
     logging.disable(logging.WARNING)
     try:
-        with (
-            warnings.catch_warnings(),
-            contextlib.redirect_stdout(io.StringIO()),
-            contextlib.redirect_stderr(io.StringIO()),
-        ):
+        shown = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -8,19 +8,8 @@ from keras import layers
 from keras.src.ops.numpy import GetItem
 from torch import nn
 
-from kerastrash.backends.torch.modules import (
-    ACTIVATIONS,
-    BatchNorm,
-    Convolution,
-    KerasLayer,
-    Linear,
-    Rescale,
-    Sides,
-    activation_module,
-    even,
-    to_first,
-    to_last,
-)
+from kerastrash.backends.torch import modules
+from kerastrash.backends.torch.modules import KerasLayer, Sides, even, to_first, to_last
 
 LAST = "channels_last"
 FIRST_AXES = {1: 2, 2: 3, 3: 1}
@@ -85,19 +74,20 @@ def module_of(layer: keras.Operation) -> nn.Module:
 
 @module_of.register
 def _(layer: layers.Conv2D | layers.DepthwiseConv2D) -> nn.Module:
-    plain = layer.data_format == LAST and getattr(layer, "depth_multiplier", 1) == 1 and _known(layer.activation)
-    return Convolution(layer, _padding(layer, layer.kernel_size, layer.dilation_rate)) if plain else KerasLayer(layer)
+    if layer.data_format != LAST or getattr(layer, "depth_multiplier", 1) > 1 or not _known(layer):
+        return KerasLayer(layer)
+    return modules.Convolution(layer, _padding(layer, layer.kernel_size, layer.dilation_rate))
 
 
 @module_of.register
 def _(layer: layers.BatchNormalization) -> nn.Module:
     last = layer.axis in (-1, 3) and len(layer.input.shape) == 4
-    return BatchNorm(layer) if last and not layer.renorm else KerasLayer(layer)
+    return modules.BatchNorm(layer) if last and not layer.renorm else KerasLayer(layer)
 
 
 @module_of.register
 def _(layer: layers.Activation) -> nn.Module:
-    return activation_module(layer.activation) if _known(layer.activation) else KerasLayer(layer)
+    return modules.ACTIVATIONS[layer.activation.__name__]() if _known(layer) else KerasLayer(layer)
 
 
 @module_of.register
@@ -109,8 +99,8 @@ def _(layer: layers.ReLU) -> nn.Module:
 
 @module_of.register
 def _(layer: layers.Dense) -> nn.Module:
-    plain = len(layer.input.shape) == 2 and _known(layer.activation) and not layer.lora_enabled
-    return Linear(layer) if plain else KerasLayer(layer)
+    plain = len(layer.input.shape) == 2 and _known(layer) and not layer.lora_enabled
+    return modules.Linear(layer) if plain else KerasLayer(layer)
 
 
 @module_of.register
@@ -163,14 +153,14 @@ def _(layer: layers.Concatenate) -> nn.Module:
     return Join(FIRST_AXES[axis] if dimensions == 4 else axis)
 
 
-module_of.register(layers.Rescaling, Rescale)
+module_of.register(layers.Rescaling, modules.Rescale)
 module_of.register(layers.Add, lambda layer: Sum())
 module_of.register(layers.Multiply, lambda layer: Product())
 module_of.register(GetItem, lambda operation: Part())
 
 
-def _known(activation) -> bool:
-    return activation is None or activation.__name__ in ACTIVATIONS
+def _known(layer: keras.Layer) -> bool:
+    return layer.activation.__name__ in modules.ACTIVATIONS
 
 
 def _padding(layer: keras.Layer, window: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Sides:

@@ -43,6 +43,12 @@ def share(variable: keras.Variable, order: tuple[int, ...]) -> nn.Parameter:
     return nn.Parameter(ordered, requires_grad=variable.trainable)
 
 
+def laid_out_as(value: torch.Tensor, state: keras.Variable) -> torch.Tensor:
+    """The memory of a variable, put in the order of another tensor of its shape; Keras sees no change."""
+    state.value.data = torch.empty_strided(value.shape, value.stride(), device=value.device).copy_(state.value.detach())
+    return state.value.detach()
+
+
 class Convolution(nn.Module):
     """Conv2D or DepthwiseConv2D, its padding and its activation.
 
@@ -59,7 +65,7 @@ class Convolution(nn.Module):
         self.groups = self.weight.shape[0] if depthwise else layer.groups
         self.dtype = getattr(torch, layer.compute_dtype)
         self.pooled = self.groups == 1 and tuple(layer.input.shape[1:3]) == tuple(layer.kernel_size) == (1, 1)
-        self.activation = activation_module(layer.activation)
+        self.activation = ACTIVATIONS[layer.activation.__name__]()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
@@ -91,12 +97,11 @@ class BatchNorm(nn.Module):
         self.learns = layer.trainable
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        affine = self.weight, self.bias
         if not (self.training and self.learns):
-            return functional.batch_norm(
-                x, self.moving_mean, self.moving_variance, self.weight, self.bias, False, 0.0, self.epsilon
-            )
+            return functional.batch_norm(x, self.moving_mean, self.moving_variance, *affine, False, 0.0, self.epsilon)
         self.count = x.numel() // x.shape[1]
-        return functional.batch_norm(x, self.mean, self.unbiased, self.weight, self.bias, True, 1.0, self.epsilon)
+        return functional.batch_norm(x, self.mean, self.unbiased, *affine, True, 1.0, self.epsilon)
 
 
 @torch.no_grad()
@@ -119,9 +124,9 @@ class Rescale(nn.Module):
 
     def __init__(self, layer: layers.Rescaling):
         super().__init__()
-        like = layer.compute_dtype
-        self.register_buffer("scale", _channels(layer.scale, like))
-        self.register_buffer("offset", _channels(layer.offset, like))
+        for name, value in (("scale", layer.scale), ("offset", layer.offset)):
+            channels = keras.ops.convert_to_tensor(value, layer.compute_dtype)  # on the device that Keras computes on
+            self.register_buffer(name, channels.reshape(-1, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = cast(x, self.offset.dtype)
@@ -136,7 +141,7 @@ class Linear(nn.Module):
         self.weight = share(layer.kernel, (1, 0))
         self.bias = share(layer.bias, (0,)) if layer.use_bias else None
         self.dtype = getattr(torch, layer.compute_dtype)
-        self.activation = activation_module(layer.activation)
+        self.activation = ACTIVATIONS[layer.activation.__name__]()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         weight, bias = cast(self.weight, self.dtype), cast(self.bias, self.dtype)
@@ -170,12 +175,3 @@ def to_last(x: torch.Tensor) -> torch.Tensor:
 def to_first(x: torch.Tensor) -> torch.Tensor:
     """The inverse of `to_last`: for contiguous maps in channels_last memory format."""
     return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
-
-
-def activation_module(activation) -> nn.Module:
-    """The module of a Keras activation function; raises KeyError for one that has none."""
-    return ACTIVATIONS["linear" if activation is None else activation.__name__]()
-
-
-def _channels(value, dtype: str) -> torch.Tensor:
-    return keras.ops.convert_to_tensor(value, dtype).reshape(-1, 1, 1)  # on the device that Keras computes on

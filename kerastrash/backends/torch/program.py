@@ -14,7 +14,7 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from kerastrash.backends.torch.layers import Interleave, Sum, module_of
-from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, to_first, to_last
+from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, even, to_first, to_last
 
 
 def training_program(model: keras.Model) -> fx.GraphModule:
@@ -38,28 +38,32 @@ def training_program(model: keras.Model) -> fx.GraphModule:
     program = fx.GraphModule(program_modules, graph)
     _interleave_channels(program)
     _absorb_padding(program)
-    _activate_in_place(program)
+    for node, activation in _calls(program, (nn.ReLU, nn.ReLU6)):
+        # what the backward pass does not need is overwritten: the output of a norm or a sum, used nowhere else
+        activation.inplace = isinstance(_producer(program, node), BatchNorm | Sum)
     program.delete_all_unused_submodules()
     program.recompile()
     return program
 
 
 def lower(model: keras.Model) -> fx.GraphModule:
-    """The model as a program for inference, batch norms folded into the convolutions before them.
+    """The model as a program for inference: convolutions take the norms after them and the scaling before them.
 
     Takes images (batch, height, width, 3), uint8 or float, RGB in [0, 255]; gives float32 logits (batch, classes). What
     is not folded shares the model's memory: lower a model once it is trained.
     """
     program = training_program(model).eval().requires_grad_(False)
     for node, norm in list(_calls(program, BatchNorm)):
-        convolution = _producer(program, node)
-        if isinstance(convolution, Convolution) and isinstance(convolution.activation, nn.Identity):
-            _fold(convolution, norm)
+        into = _producer(program, node)
+        if isinstance(into, Convolution) and isinstance(into.activation, nn.Identity):
+            statistics = (norm.moving_mean, norm.moving_variance, norm.epsilon, norm.weight, norm.bias)
+            into.weight, into.bias = fuse_conv_bn_weights(into.weight, into.bias, *statistics)
             _drop(program, node)
     for node, rescale in list(_calls(program, Rescale)):
-        convolution = _only_user(program, node)
-        if isinstance(convolution, Convolution) and convolution.groups == 1:
-            _scale_inputs(convolution, rescale)
+        into = _only_user(program, node)
+        if isinstance(into, Convolution) and into.groups == 1:  # padding still adds zeros after the one addition left
+            into.weight = nn.Parameter(into.weight * rescale.scale.reshape(1, -1, 1, 1), requires_grad=False)
+            rescale.offset, rescale.scale = rescale.offset / rescale.scale, None
     program.delete_all_unused_submodules()
     program.recompile()
     return program
@@ -131,32 +135,12 @@ def _absorb_padding(program: fx.GraphModule) -> None:
     """
     for node, window in list(_calls(program, (Convolution, nn.MaxPool2d))):
         pad = _producer(program, node)
-        if not isinstance(pad, nn.ZeroPad2d) or not _can_pad(window, _producer(program, node.args[0])):
+        if not isinstance(pad, nn.ZeroPad2d) or window.padding not in (0, (0, 0)):
             continue
-        if pad.padding[0::2] == pad.padding[1::2]:
-            window.padding = (pad.padding[2], pad.padding[0])
+        if isinstance(window, nn.MaxPool2d):
+            fits = isinstance(_producer(program, node.args[0]), nn.ReLU | nn.ReLU6)
+        else:
+            fits = window.uneven is None
+        if fits and even(pad.padding):
+            window.padding = even(pad.padding)
             _drop(program, node.args[0])
-
-
-def _can_pad(window: Convolution | nn.MaxPool2d, before: nn.Module | None) -> bool:
-    if window.padding not in (0, (0, 0)):
-        return False
-    return isinstance(before, nn.ReLU | nn.ReLU6) if isinstance(window, nn.MaxPool2d) else window.uneven is None
-
-
-def _activate_in_place(program: fx.GraphModule) -> None:
-    """Overwrites with ReLU what the backward pass does not need: the output of a norm or a sum, used nowhere else."""
-    for node, activation in _calls(program, (nn.ReLU, nn.ReLU6)):
-        activation.inplace = isinstance(_producer(program, node), BatchNorm | Sum)
-
-
-def _fold(convolution: Convolution, norm: BatchNorm) -> None:
-    statistics = (norm.moving_mean, norm.moving_variance, norm.epsilon, norm.weight, norm.bias)
-    convolution.weight, convolution.bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *statistics)
-
-
-def _scale_inputs(convolution: Convolution, rescale: Rescale) -> None:
-    """Lets the convolution's weights do the scaling, which leaves one addition; padding still adds zeros after it."""
-    scale = rescale.scale.reshape(1, -1, 1, 1)
-    convolution.weight = nn.Parameter(convolution.weight * scale, requires_grad=False)
-    rescale.offset, rescale.scale = rescale.offset / rescale.scale, None

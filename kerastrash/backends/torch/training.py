@@ -11,9 +11,8 @@ import torch
 from torch import nn
 
 from kerastrash.backends import MomentumSGD
-from kerastrash.backends.torch.modules import BatchNorm, update_statistics
+from kerastrash.backends.torch.modules import BatchNorm, laid_out_as, update_statistics
 from kerastrash.backends.torch.program import training_program
-from kerastrash.backends.torch.tensors import keras_device, laid_out_as
 
 REDUCTIONS = {"sum_over_batch_size": torch.mean, "mean": torch.mean, "sum": torch.sum}
 """Keras's own reduction sends the batch's size to the device, which waits for it."""
@@ -26,7 +25,7 @@ KEPT_ANYWAY = 2**25
 
 
 class ProgramModel(keras.Model):
-    """A functional model whose training and validation steps run as a `training_program`.
+    """A functional model whose training and validation steps, on (images, labels), run as a `training_program`.
 
     Metrics are brought up to date when they are read, at the end of an epoch: a step leaves its loss and output on the
     device and waits for nothing.
@@ -37,11 +36,9 @@ class ProgramModel(keras.Model):
     _trainer: "Trainer | None" = None
 
     def train_step(self, data):
-        """One step on (images, labels)."""
         return self._step(data, True)
 
     def test_step(self, data):
-        """Loss and output of (images, labels)."""
         return self._step(data, False)
 
     def _step(self, data, training: bool):
@@ -51,13 +48,11 @@ class ProgramModel(keras.Model):
         return dict.fromkeys(["loss", *(metric.name for metric in self._compile_metrics.metrics)])
 
     def reset_metrics(self):
-        """Forgets all steps so far."""
         super().reset_metrics()
         if self._trainer:
             self._trainer.seen = []
 
     def get_metrics_result(self):
-        """Loss and metrics of all steps since the last reset, as numbers."""
         if self._trainer and self._trainer.seen:
             seen, self._trainer.seen = self._trainer.seen, []
             losses, labels, outputs = zip(*seen, strict=True)
@@ -71,19 +66,17 @@ class Trainer:
     """What a `ProgramModel` trains with, made at its first step."""
 
     def __init__(self, model: ProgramModel, batch_size: int):
-        self.device = keras_device()
         self.program = training_program(model)
         self.norms = [module for module in self.program.modules() if isinstance(module, BatchNorm) and module.learns]
         self.loss = model.loss
         if not (isinstance(self.loss, keras.losses.Loss) and self.loss.reduction in REDUCTIONS):
-            raise TypeError(
-                f"loss={self.loss!r} is no Keras Loss reduced to a mean or a sum: compile the model with one"
-            )
+            raise TypeError(f"loss={self.loss!r} is no Keras Loss reduced to a mean or a sum: compile with one")
         self.reduce = REDUCTIONS[self.loss.reduction]
         by_memory = {id(parameter.untyped_storage()): parameter for parameter in self.program.parameters()}
         trained = model.trainable_variables
         shared = [by_memory[id(variable.value.untyped_storage())] for variable in trained]
         self.update = FusedSGD(model.optimizer, trained, shared)
+        self.device = shared[0].device
         self.seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
         self.graphs = model.graphs and self.device.type == "cuda"
         if self.device.type == "cuda":
@@ -166,7 +159,10 @@ class FusedSGD:
             scale = self.scaler.dynamic_scale.value
             self.overflow.zero_()
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, self.overflow, scale.reciprocal())
-        rate, momentum = self._settings()
+        if self.step not in self._rates:
+            steps = np.arange(self.step, self.step + CHUNK)
+            self._rates = dict(zip(steps.tolist(), self.optimizer.settings_at(steps), strict=True))
+        rate, momentum = self._rates[self.step]
         for (decay, share), chosen in self.groups.items():
             torch._fused_sgd_(
                 [self.parameters[i] for i in chosen],
@@ -187,12 +183,6 @@ class FusedSGD:
         self.optimizer.iterations.value.add_(1)
         self.step += 1
 
-    def _settings(self) -> tuple[float, float]:
-        if self.step not in self._rates:
-            steps = np.arange(self.step, self.step + CHUNK)
-            self._rates = dict(zip(steps.tolist(), self.optimizer.settings_at(steps), strict=True))
-        return self._rates[self.step]
-
 
 def keep_freed_memory() -> None:
     """Lets this process keep the memory that it frees, for its own next use, where glibc can be told so.
@@ -202,6 +192,5 @@ def keep_freed_memory() -> None:
     process stays as large as it was at its peak.
     """
     if platform.libc_ver()[0] == "glibc":
-        mallopt = ctypes.CDLL(None).mallopt
         for option, value in MALLOPT.items():
-            mallopt(option, value)
+            ctypes.CDLL(None).mallopt(option, value)
