@@ -11,7 +11,7 @@ import numpy as np
 
 from kerastrash.data.cache import cached_crops
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.images import ImageError, Track, by_photograph, digest, in_threads, read_bytes, untracked
+from kerastrash.data.images import ImageError, Track, digest, per_photograph, read_bytes, untracked
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
 from kerastrash.data.sources import open_source
 from kerastrash.data.split import kept_split, split_crops
@@ -142,10 +142,9 @@ def settle_source(source: Source, config: DataConfig, track: Track = untracked) 
     Raises:
         DataError: not one photograph can be read, or a class cannot stand in all three splits.
     """
-    photographs = by_photograph(source.crops)
     crops: list[Crop] = []
     left_out = list(source.left_out)
-    for together in track(in_threads(_identify, photographs), "Reading", "photographs", len(photographs)):
+    for together in per_photograph(_identify, source.crops, "Reading", track):
         for item in together:
             (crops if isinstance(item, Crop) else left_out).append(item)
     if not crops:

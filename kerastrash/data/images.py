@@ -206,6 +206,14 @@ def decode_photographs(photographs: Sequence[tuple[Crop, ...]], size: int) -> It
         yield from itertools.chain.from_iterable(decoded)
 
 
+def per_photograph(
+    function: Callable[[tuple[Crop, ...]], Result], crops: Sequence[Crop], description: str, track: Track
+) -> Iterable[Result]:
+    """`function` of the crops of each photograph, in threads and in order, with the progress shown."""
+    photographs = by_photograph(crops)
+    return track(in_threads(function, photographs), description, "photographs", len(photographs))
+
+
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The results in the order of the items; Pillow and SHA-256 work outside the GIL."""
     pending: deque[Future[Result]] = deque()

@@ -94,7 +94,7 @@ def test_categories_are_listed_with_their_class(coco, checked, tmp_path):
     folder = coco(lambda document: document["categories"].append({"id": 7, "name": "cigarette"}))
     category_map = tmp_path / "map.yaml"
     category_map.write_text("classes:\n  Metal: [can]\n  Paper: [box]\nleft_out: [cigarette]\n")
-    rows = [(row.name, row.class_name, row.annotations) for row in checked(folder, categories=category_map).categories]
+    rows = [tuple(row.values()) for row in checked(folder, categories=category_map).categories]
     assert rows == [("can", "Metal", 6), ("box", "Paper", 6), ("cigarette", "", 0)]
 
 
