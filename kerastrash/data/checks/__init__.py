@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from kerastrash.data.checks.duplicates import duplicate_findings
@@ -10,7 +10,7 @@ from kerastrash.data.checks.faults import NOT_STATED, AnnotationFacts, annotatio
 from kerastrash.data.checks.findings import Finding, Item, Picture, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan, sight
 from kerastrash.data.config import CheckConfig, check_config
-from kerastrash.data.counts import ClassCount, Histogram, class_counts, counted_dataset, counted_source, histograms
+from kerastrash.data.counts import class_counts, counted_dataset, counted_source, histograms
 from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.images import Track, untracked
 from kerastrash.data.records import LeftOut
@@ -32,9 +32,9 @@ class CheckReport:
     photographs: int
     crops: int
     """Crops that the source offers, before any is left out."""
-    counts: tuple[ClassCount, ...]
-    """A row for each class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
-    histograms: tuple[Histogram, ...]
+    counts: list[dict[str, Any]]
+    """`class_counts` of the prepared set, or, where it cannot be prepared, of what is annotated."""
+    histograms: dict[str, dict[str, int]]
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images; empty where the source has none to state."""
     categories: list[dict[str, Any]]
@@ -72,8 +72,8 @@ class CheckReport:
             "verdict": self.verdict,
             "photographs": self.photographs,
             "crops": self.crops,
-            "classes": [asdict(row) for row in self.counts],
-            "histograms": {one.title: dict(one.bars) for one in self.histograms},
+            "classes": self.counts,
+            "histograms": self.histograms,
             "licences": dict(self.licences),
             "categories": self.categories,
             "findings": [finding.plain() for finding in self.findings],
