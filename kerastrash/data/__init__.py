@@ -10,9 +10,9 @@ from typing import Any
 _HOMES = {
     "Crop": "kerastrash.data.records",
     "DataConfig": "kerastrash.data.config",
-    "Dataset": "kerastrash.data.dataset",
+    "Dataset": "kerastrash.data.records",
     "LeftOut": "kerastrash.data.records",
-    "SplitData": "kerastrash.data.dataset",
+    "SplitData": "kerastrash.data.records",
     "Source": "kerastrash.data.records",
     "open_source": "kerastrash.data.sources",
     "prepare": "kerastrash.data.dataset",

@@ -15,43 +15,28 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import filelock
 import numpy as np
 
-from kerastrash.data.images import Photograph, Track, by_photograph, decode_photographs, untracked
-from kerastrash.data.records import Crop, LeftOut, Source, count_reasons
+from kerastrash.data.images import Track, by_photograph, decode_photographs, untracked
+from kerastrash.data.records import Dataset, LeftOut, Source, count_reasons
 from kerastrash.errors import DataError, FileError
 
 VERSION = 2
 IMAGES, CROPS = "images.npy", "crops.jsonl"
 
 
-@dataclass(frozen=True)
-class CachedCrops:
-    """The crops that could be decoded, in the order of the array's rows."""
-
-    folder: Path
-    images: np.memmap
-    crops: tuple[Crop, ...]
-    labels: np.ndarray
-    groups: np.ndarray
-    sizes: np.ndarray
-    left_out: tuple[LeftOut, ...]
-
-
-def cached_crops(source: Source, folder: Path, size: int, track: Track = untracked) -> CachedCrops:
-    """Opens the cache of the source at `size` pixels; builds it where it is absent, partial or damaged.
+def cached_crops(source: Source, folder: Path, size: int, track: Track = untracked) -> Dataset:
+    """Opens the cache of the source at `size` pixels; builds it where it is absent, partial or damaged. Splits nothing.
 
     Raises:
         DataError: not one crop could be decoded.
         FileError: the cache cannot be written.
     """
-    name = re.sub(r"[^\w.-]+", "_", source.name).strip(".") or "data"
-    target = folder / f"{name}-{source.fingerprint[:16]}-{size}"
+    target = cache_folder(source, folder, size)
     cached = _open(target, source, size)
     if cached is None:
         with alone_at(target):
@@ -64,46 +49,41 @@ def cached_crops(source: Source, folder: Path, size: int, track: Track = untrack
     return cached
 
 
-def _open(target: Path, source: Source, size: int) -> CachedCrops | None:
+def cache_folder(source: Source, folder: Path, size: int) -> Path:
+    """The place of the cache of a source at `size` pixels."""
+    name = re.sub(r"[^\w.-]+", "_", source.name).strip(".") or "data"
+    return folder / f"{name}-{source.fingerprint[:16]}-{size}"
+
+
+def _open(target: Path, source: Source, size: int) -> Dataset | None:
     try:
         header, photographs = _read_lines(target / CROPS)
         images = np.load(target / IMAGES, mmap_mode="r")
         rows = [(*crop, photograph["photograph"]) for photograph in photographs for crop in photograph["crops"]]
-        if (header["version"], header["fingerprint"], header["size"]) != (VERSION, source.fingerprint, size):
-            return None
+        stated = (header["version"], header["fingerprint"], header["size"], header["photographs"])
         whole = images.offset + images.nbytes == (target / IMAGES).stat().st_size
-        if not whole or len(photographs) != header["photographs"]:
+        if not whole or stated != (VERSION, source.fingerprint, size, len(photographs)):
             return None
         if images.shape != (len(rows), size, size, 3) or images.dtype != np.uint8:
             return None
         keys, labels, widths, heights, groups = zip(*rows, strict=True)
         by_key = {crop.key: crop for crop in source.crops}
-        return CachedCrops(
-            folder=target,
-            images=images,
+        left_out = tuple(LeftOut(*item) for photograph in photographs for item in photograph["left_out"])
+        return Dataset(
+            name=source.name,
+            classes=source.classes,
             crops=tuple(by_key[key] for key in keys),
+            images=images,
             labels=np.asarray(labels, dtype=np.int64),
             groups=np.asarray(groups, dtype=str),
             sizes=np.column_stack([widths, heights]).astype(np.int64),
-            left_out=tuple(LeftOut(*item) for photograph in photographs for item in photograph["left_out"]),
+            splits={},
+            left_out=source.left_out + left_out,
+            fingerprint=source.fingerprint,
+            input_size=size,
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _photograph_line(photograph: Photograph) -> bytes:
-    """The line of one photograph: its digest, a checksum of its rows, its crops, and what could not be cut."""
-    checksum = 0
-    for piece in photograph.pieces:
-        checksum = zlib.crc32(piece.pixels.data, checksum)
-    return _encoded(
-        {
-            "photograph": photograph.digest,
-            "checksum": checksum,
-            "crops": [(piece.crop.key, piece.crop.label, *piece.sides) for piece in photograph.pieces],
-            "left_out": [(item.what, item.reason) for item in photograph.left_out],
-        }
-    )
 
 
 def _encoded(record: dict[str, Any]) -> bytes:
@@ -183,13 +163,13 @@ def _write(source: Source, work: Path, size: int, track: Track) -> int:
         _check_space(work, (len(source.crops) - rows) * size * size * 3)
         decoded = decode_photographs(photographs[done:], size)
         with contextlib.closing(decoded):  # an error in this block then stops the decoders too
-            for photograph in track(decoded, "Decoding", "photographs", len(photographs), done):
-                for piece in photograph.pieces:
-                    images.write(piece.pixels.data)
+            for pixels, line in track(decoded, "Decoding", "photographs", len(photographs), done):
+                for row in pixels:
+                    images.write(row.data)
                 images.flush()
-                lines.write(_photograph_line(photograph))
+                lines.write(_encoded(line))
                 lines.flush()
-                rows += len(photograph.pieces)
+                rows += len(pixels)
         images.seek(0)
         _write_array_header(images, rows, size)  # as long as the first: the format pads the row count
         for stream in (images, lines):

@@ -1,14 +1,13 @@
 """How many crops there are by class and split, how large they are, and of what shape."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kerastrash.data.dataset import Dataset
-from kerastrash.data.records import SPLITS, Source, by_reason
+from kerastrash.data.records import SPLITS, Dataset, Source, by_reason
 
 TINY = 16
 """A crop with a side under this many pixels is counted as tiny."""
@@ -16,27 +15,6 @@ TINY = 16
 LONG_SIDES = (16, 32, 64, 128, 256, 512, 1024)
 ASPECTS = (1 / 4, 1 / 2, 4 / 5, 5 / 4, 2, 4)
 ASPECT_NAMES = ("under 1:4", "1:4 to 1:2", "1:2 to 4:5", "4:5 to 5:4", "5:4 to 2:1", "2:1 to 4:1", "4:1 and more")
-
-
-@dataclass(frozen=True)
-class ClassCount:
-    """The crops of one class that are used."""
-
-    name: str
-    splits: dict[str, int]
-    """`train`, `val`, `test` -> crops."""
-    crops: int
-    photographs: int
-    tiny: int
-    """Crops with a side under 16 pixels."""
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """Crops by range of one measure."""
-
-    title: str
-    bars: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -73,55 +51,51 @@ def counted_source(source: Source) -> Counted:
     )
 
 
-def class_counts(counted: Counted) -> tuple[ClassCount, ...]:
-    """A row for each class, and one for all."""
-    return tuple(_class_count(counted, name, mine) for name, mine in _masks(counted))
+def class_counts(counted: Counted) -> list[dict[str, Any]]:
+    """A row for each class, then one for all: `name`, `splits` (crops in each), `crops`, `photographs` and `tiny`."""
+    return [row for row, _ in _rows(counted)]
 
 
-def _masks(counted: Counted) -> list[tuple[str, np.ndarray]]:
+def _rows(counted: Counted) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """The rows of `class_counts`, each with the sizes of its crops."""
     masks = [(name, counted.labels == label) for label, name in enumerate(counted.classes)]
-    return [*masks, ("all", np.ones(len(counted.labels), dtype=bool))]
-
-
-def _class_count(counted: Counted, name: str, mine: np.ndarray) -> ClassCount:
-    splits = {split: int(np.sum(counted.splits[mine] == split)) for split in SPLITS}
-    shortest = counted.sizes[mine].min(axis=1)
-    tiny = int(np.sum((shortest > 0) & (shortest < TINY)))
-    return ClassCount(name, splits, int(mine.sum()), len(np.unique(counted.groups[mine])), tiny)
+    for name, mine in (*masks, ("all", np.ones(len(counted.labels), dtype=bool))):
+        splits = {split: int(np.sum(counted.splits[mine] == split)) for split in SPLITS}
+        shortest = counted.sizes[mine].min(axis=1)
+        tiny = int(np.sum((shortest > 0) & (shortest < TINY)))
+        counts = {"crops": int(mine.sum()), "photographs": len(np.unique(counted.groups[mine])), "tiny": tiny}
+        yield {"name": name, "splits": splits} | counts, counted.sizes[mine]
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Counts by class and split, crop sizes in pixels, and everything left out by reason; ready for JSON."""
-    counted = counted_dataset(dataset)
-    *classes, everything = [_class_summary(counted, name, mine) for name, mine in _masks(counted)]
+    rows = []
+    for row, sizes in _rows(counted_dataset(dataset)):
+        for side, values in zip(("width", "height"), sizes.T, strict=True):
+            row[side] = {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
+        rows.append((row.pop("name"), row.pop("splits") | row))
+    *classes, (_, everything) = rows
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,
         "input_size": dataset.input_size,
-        "classes": dict(zip(dataset.classes, classes, strict=True)),
+        "classes": dict(classes),
         "all": everything,
         "left_out": by_reason(dataset.left_out),
     }
 
 
-def _class_summary(counted: Counted, name: str, mine: np.ndarray) -> dict[str, Any]:
-    count, summary = _class_count(counted, name, mine), {}
-    for side, values in zip(("width", "height"), counted.sizes[mine].T, strict=True):
-        summary[side] = {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
-    return {**count.splits, "crops": count.crops, "photographs": count.photographs, **summary, "tiny": count.tiny}
-
-
-def histograms(counted: Counted) -> tuple[Histogram, ...]:
-    """Histograms of the longer side and of width : height; crops of unknown size are left out."""
+def histograms(counted: Counted) -> dict[str, dict[str, int]]:
+    """Crops by range of the longer side and of width : height, under a title each; without those of unknown size."""
     sizes = counted.sizes[counted.sizes.min(axis=1) > 0]
     ranges = (f"{low} to {high - 1}" for low, high in itertools.pairwise((0, *LONG_SIDES)))
     long_names = (*ranges, f"{LONG_SIDES[-1]} and more")
-    return (
-        Histogram("longer side of the crops, px", _bars(sizes.max(axis=1, initial=0), LONG_SIDES, long_names)),
-        Histogram("width : height of the crops", _bars(sizes[:, 0] / sizes[:, 1], ASPECTS, ASPECT_NAMES)),
-    )
+    return {
+        "longer side of the crops, px": _bars(sizes.max(axis=1, initial=0), LONG_SIDES, long_names),
+        "width : height of the crops": _bars(sizes[:, 0] / sizes[:, 1], ASPECTS, ASPECT_NAMES),
+    }
 
 
-def _bars(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> tuple[tuple[str, int], ...]:
+def _bars(values: np.ndarray, edges: Sequence[float], names: Sequence[str]) -> dict[str, int]:
     counts = np.bincount(np.digitize(values, edges), minlength=len(names))
-    return tuple(zip(names, counts.tolist(), strict=True))
+    return dict(zip(names, counts.tolist(), strict=True))

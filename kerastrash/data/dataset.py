@@ -4,15 +4,15 @@ measure training where none is at hand."""
 import functools
 import mmap
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from kerastrash.data.cache import cached_crops
+from kerastrash.data.cache import cache_folder, cached_crops
 from kerastrash.data.config import DataConfig, check_config
-from kerastrash.data.images import ImageError, Track, by_photograph, digest, in_threads, read_bytes, untracked
-from kerastrash.data.records import SPLITS, Crop, LeftOut, Source, count_reasons
+from kerastrash.data.images import ImageError, Track, digest, per_photograph, read_bytes, untracked
+from kerastrash.data.records import SPLITS, Crop, Dataset, LeftOut, Source, count_reasons
 from kerastrash.data.sources import open_source
 from kerastrash.data.split import kept_split, split_crops
 from kerastrash.errors import DataError, require
@@ -48,52 +48,6 @@ class MappedReader:
             mapping.madvise(mmap.MADV_DONTNEED)
 
 
-@dataclass(frozen=True)
-class SplitData:
-    """One split of a data set; `images` is the whole array, of which `indices` are the rows."""
-
-    images: np.memmap
-    indices: np.ndarray
-    labels: np.ndarray
-    """int64, the class of each of `indices`."""
-    crops: tuple[Crop, ...]
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the split's pixels."""
-        return len(self.indices) * self.images[:1].nbytes
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """Every crop that could be decoded, in the order of the cache, and its splits."""
-
-    name: str
-    classes: tuple[str, ...]
-    crops: tuple[Crop, ...]
-    images: np.memmap
-    """uint8 (n, size, size, 3), RGB, memory-mapped read-only."""
-    labels: np.ndarray
-    """int64 (n,)."""
-    groups: np.ndarray
-    """str (n,): the SHA-256 of the photograph; one file under two names is one photograph."""
-    sizes: np.ndarray
-    """int64 (n, 2): width and height in pixels of the crop before padding."""
-    splits: dict[str, np.ndarray]
-    """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak is in none."""
-    left_out: tuple[LeftOut, ...]
-    fingerprint: str
-    input_size: int
-
-    def split(self, name: str) -> SplitData:
-        """The split `train`, `val` or `test`."""
-        indices = self.splits[name]
-        return SplitData(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
-
-
 def prepare(config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:
     """Opens the source, decodes it once into the cache, and splits it.
 
@@ -110,23 +64,11 @@ def prepare_source(source: Source, config: DataConfig, input_size: int, track: T
     """`prepare` for a source that is open already, with settings that `check_config` accepts."""
     cached = cached_crops(source, config.cache, input_size, track)
     shares = _shares(config)
-    path = cached.folder / f"split-{'-'.join(map(str, shares.values()))}.json"
+    path = cache_folder(source, config.cache, input_size) / f"split-{'-'.join(map(str, shares.values()))}.json"
     crops = (cached.crops, cached.labels, cached.groups)
     compute = functools.partial(split_crops, config.data, source.classes, *crops, **shares)
     splits, leaks = kept_split(path, len(cached.crops), compute)
-    return Dataset(
-        name=source.name,
-        classes=source.classes,
-        crops=cached.crops,
-        images=cached.images,
-        labels=cached.labels,
-        groups=cached.groups,
-        sizes=cached.sizes,
-        splits=splits,
-        left_out=source.left_out + cached.left_out + leaks,
-        fingerprint=source.fingerprint,
-        input_size=input_size,
-    )
+    return replace(cached, splits=splits, left_out=cached.left_out + leaks)
 
 
 def _shares(config: DataConfig) -> dict[str, float]:
@@ -142,10 +84,9 @@ def settle_source(source: Source, config: DataConfig, track: Track = untracked) 
     Raises:
         DataError: not one photograph can be read, or a class cannot stand in all three splits.
     """
-    photographs = by_photograph(source.crops)
     crops: list[Crop] = []
     left_out = list(source.left_out)
-    for together in track(in_threads(_identify, photographs), "Reading", "photographs", len(photographs)):
+    for together in per_photograph(_identify, source.crops, "Reading", track):
         for item in together:
             (crops if isinstance(item, Crop) else left_out).append(item)
     if not crops:

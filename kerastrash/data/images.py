@@ -6,17 +6,17 @@ import io
 import itertools
 import math
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Crop, EncodedImage, Frame, LeftOut
+from kerastrash.data.records import Crop, EncodedImage, Frame
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -136,6 +136,17 @@ def cut_all(image: Image.Image, crops: Sequence[Crop]) -> list[Image.Image | str
     return pieces
 
 
+def cut_photograph(crops: Sequence[Crop]) -> tuple[str, list[Image.Image | str]]:
+    """SHA-256 (hex) of the file of one photograph, empty where it cannot be used, and what `cut_all` cuts of it."""
+    first = crops[0]
+    try:
+        data = read_bytes(first.image)
+        image = decode(first.image, data, first.frame)
+    except ImageError as error:
+        return "", [error.reason] * len(crops)
+    return digest(data), cut_all(image, crops)
+
+
 def square(image: Image.Image, size: int) -> np.ndarray:
     """Pads with black to a centred square, then resizes (bilinear): uint8 of shape (size, size, 3)."""
     factor = math.ceil(max(image.size) / MAX_CANVAS_SIDE)
@@ -170,27 +181,6 @@ def untracked(items: Iterable[Item], description: str, unit: str, total: int, be
     return items
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One crop that was cut."""
-
-    crop: Crop
-    pixels: np.ndarray
-    """uint8 (size, size, 3)."""
-    sides: tuple[int, int]
-    """Width and height in pixels before padding and resizing."""
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """What one photograph gave."""
-
-    digest: str
-    """SHA-256 (hex) of its file; empty where it could not be read."""
-    pieces: tuple[Piece, ...]
-    left_out: tuple[LeftOut, ...]
-
-
 def by_photograph(crops: Sequence[Crop]) -> list[tuple[Crop, ...]]:
     """The crops of each photograph together, so that it is decoded once; in order of first appearance."""
     photographs: dict[tuple, list[Crop]] = {}
@@ -199,11 +189,25 @@ def by_photograph(crops: Sequence[Crop]) -> list[tuple[Crop, ...]]:
     return [tuple(together) for together in photographs.values()]
 
 
-def decode_photographs(photographs: Sequence[tuple[Crop, ...]], size: int) -> Iterator[Photograph]:
+Decoded = tuple[list[np.ndarray], dict[str, Any]]
+"""Pixels of the crops of a photograph that could be cut, uint8 (size, size, 3) each, and what is to be known of them:
+photograph: SHA-256 (hex) of its file; checksum: CRC-32 of all pixels; crops: key, label, width and height in pixels
+before padding and resizing; left_out: key and reason."""
+
+
+def decode_photographs(photographs: Sequence[tuple[Crop, ...]], size: int) -> Iterator[Decoded]:
     """Decodes in threads and yields in the order given."""
     decoded = in_threads(lambda task: [decode_photograph(crops, size) for crops in task], _tasks(photographs))
     with contextlib.closing(decoded):
         yield from itertools.chain.from_iterable(decoded)
+
+
+def per_photograph(
+    function: Callable[[tuple[Crop, ...]], Result], crops: Sequence[Crop], description: str, track: Track
+) -> Iterable[Result]:
+    """`function` of the crops of each photograph, in threads and in order, with the progress shown."""
+    photographs = by_photograph(crops)
+    return track(in_threads(function, photographs), description, "photographs", len(photographs))
 
 
 def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -231,18 +235,16 @@ def _tasks(photographs: Sequence[tuple[Crop, ...]]) -> Iterator[list[tuple[Crop,
     yield task
 
 
-def decode_photograph(crops: Sequence[Crop], size: int) -> Photograph:
+def decode_photograph(crops: Sequence[Crop], size: int) -> Decoded:
     """Decodes one photograph and cuts its crops; what cannot be had is left out with a reason."""
-    first = crops[0]
-    try:
-        data = read_bytes(first.image)
-        image, identity = decode(first.image, data, first.frame), first.photograph or digest(data)
-    except ImageError as error:
-        return Photograph("", (), tuple(LeftOut(crop.key, error.reason) for crop in crops))
-    pieces, left_out = [], []
-    for crop, piece in zip(crops, cut_all(image, crops), strict=True):
+    identity, cuts = cut_photograph(crops)
+    pixels, left_out, rows, checksum = [], [], [], 0
+    for crop, piece in zip(crops, cuts, strict=True):
         if isinstance(piece, str):
-            left_out.append(LeftOut(crop.key, piece))
+            left_out.append((crop.key, piece))
         else:
-            pieces.append(Piece(crop, square(piece, size), piece.size))
-    return Photograph(identity, tuple(pieces), tuple(left_out))
+            pixels.append(square(piece, size))
+            rows.append((crop.key, crop.label, *piece.size))
+            checksum = zlib.crc32(pixels[-1].data, checksum)
+    identity = identity and (crops[0].photograph or identity)
+    return pixels, {"photograph": identity, "checksum": checksum, "crops": rows, "left_out": left_out}

@@ -1,4 +1,4 @@
-"""What a source of data is: crops to cut, what was left out of it and why, and a fingerprint of both."""
+"""What a source of data is: crops to cut, what was left out and why, a fingerprint; and what is prepared of it."""
 
 import functools
 import hashlib
@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 Box = tuple[float, float, float, float]
 Frame = tuple[int, int]
@@ -64,6 +66,52 @@ class Source:
     left_out: tuple[LeftOut, ...]
     fingerprint: str
     """SHA-256 (hex) over classes, keys, boxes, labels, splits, file sizes and modification times."""
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """One split of a data set; `images` is the whole array, of which `indices` are the rows."""
+
+    images: np.memmap
+    indices: np.ndarray
+    labels: np.ndarray
+    """int64, the class of each of `indices`."""
+    crops: tuple[Crop, ...]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the split's pixels."""
+        return len(self.indices) * self.images[:1].nbytes
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Every crop that could be decoded, in the order of the cache, and its splits."""
+
+    name: str
+    classes: tuple[str, ...]
+    crops: tuple[Crop, ...]
+    images: np.memmap
+    """uint8 (n, size, size, 3), RGB, memory-mapped read-only."""
+    labels: np.ndarray
+    """int64 (n,)."""
+    groups: np.ndarray
+    """str (n,): the SHA-256 of the photograph; one file under two names is one photograph."""
+    sizes: np.ndarray
+    """int64 (n, 2): width and height in pixels of the crop before padding."""
+    splits: dict[str, np.ndarray]
+    """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak is in none."""
+    left_out: tuple[LeftOut, ...]
+    fingerprint: str
+    input_size: int
+
+    def split(self, name: str) -> SplitData:
+        """The split `train`, `val` or `test`."""
+        indices = self.splits[name]
+        return SplitData(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
 
 
 def fingerprint(classes: Iterable[str], crops: Iterable[Crop]) -> str:

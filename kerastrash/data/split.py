@@ -1,6 +1,7 @@
 """Crops divided into train, val and test: stratified by class, never one photograph in two splits, kept in a file."""
 
 import contextlib
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -74,7 +75,9 @@ def split_crops(
     """
     split_of, left_out = _given_splits(crops, groups)
     carved = [split for split in ("test", "val") if split not in split_of]
-    _check_photographs(name, classes, labels, groups, split_of, carved)
+    check = functools.partial(_require, labels, groups, name=name, classes=classes)
+    where = f"train, {' and '.join(reversed(carved))}" if carved else "train"
+    check(split_of == "train", len(carved) + 1, fault=f"too few to stand in {where}")  # one of its own for each
     remaining = 1.0
     for split, share in (("test", test), ("val", validation)):
         if split in carved:
@@ -84,7 +87,8 @@ def split_crops(
             remaining -= share
     if carved:
         _fill_absent(split_of, labels, groups, len(classes), (*carved, "train"))
-    _check_every_class(name, classes, labels, groups, split_of)
+    for split in SPLITS:
+        check(split_of == split, 1, fault=f"but none of them in {split}")
     return {split: np.flatnonzero(split_of == split).astype(np.int64) for split in SPLITS}, left_out
 
 
@@ -151,29 +155,21 @@ def _spare_photograph(
     return min(spare)[1] if spare else None
 
 
-def _check_photographs(
-    name: str, classes: Sequence[str], labels: np.ndarray, groups: np.ndarray, split_of: np.ndarray, carved: list[str]
+def _require(
+    labels: np.ndarray,
+    groups: np.ndarray,
+    inside: np.ndarray,
+    least: int,
+    name: str,
+    classes: Sequence[str],
+    fault: str,
 ) -> None:
-    """A class needs a photograph of its own for each split that is still to be filled."""
+    """Raises DataError where a class has fewer than `least` photographs among the crops `inside`."""
     for label, class_name in enumerate(classes):
-        mine = (labels == label) & (split_of == "train")
-        if len(np.unique(groups[mine])) <= len(carved):
-            where = f"train, {' and '.join(reversed(carved))}" if carved else "train"
-            raise _too_few(name, class_name, labels == label, groups, f"too few to stand in {where}")
-
-
-def _check_every_class(
-    name: str, classes: Sequence[str], labels: np.ndarray, groups: np.ndarray, split_of: np.ndarray
-) -> None:
-    for split in SPLITS:
-        for label, class_name in enumerate(classes):
-            if not np.any((split_of == split) & (labels == label)):
-                raise _too_few(name, class_name, labels == label, groups, f"but none of them in {split}")
-
-
-def _too_few(name: str, class_name: str, mine: np.ndarray, groups: np.ndarray, problem: str) -> DataError:
-    crops, photographs = int(mine.sum()), len(np.unique(groups[mine]))
-    return DataError(
-        f"{name}: class {class_name!r} has {crops} crop(s) on {photographs} photograph(s), {problem}; "
-        "add photographs of it (three or more), or leave the class out"
-    )
+        mine = labels == label
+        if len(np.unique(groups[mine & inside])) < least:
+            crops, photographs = int(mine.sum()), len(np.unique(groups[mine]))
+            raise DataError(
+                f"{name}: class {class_name!r} has {crops} crop(s) on {photographs} photograph(s), {fault}; "
+                "add photographs of it (three or more), or leave the class out"
+            )

@@ -27,17 +27,7 @@ from kerastrash.data.cache import alone_at
 from kerastrash.data.coco import TACO_MAP, read_category_map
 from kerastrash.data.config import SMALLEST_INPUT, DataConfig, check_config
 from kerastrash.data.dataset import settle_source
-from kerastrash.data.images import (
-    ImageError,
-    Track,
-    by_photograph,
-    cut_all,
-    decode,
-    digest,
-    in_threads,
-    read_bytes,
-    untracked,
-)
+from kerastrash.data.images import Track, by_photograph, cut_photograph, per_photograph, untracked
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
 from kerastrash.data.sources import TFDS, open_source
 from kerastrash.data.tfds_read import COLUMNS, DATASET, FORMAT, crop_features, open_table
@@ -171,18 +161,19 @@ class KerastrashCrops(tfds.core.GeneratorBasedBuilder):
         return {split: self._generate_examples(split) for split in SPLITS}
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        photographs = by_photograph([crop for crop in self.settled.crops if crop.split == split])
-        decoded = in_threads(functools.partial(_cut_all, classes=self.settled.classes), photographs)
-        tracked = self._track(decoded, f"Cutting {split}", "photographs", len(photographs))
+        crops = [crop for crop in self.settled.crops if crop.split == split]
+        cut = functools.partial(_cut_all, classes=self.settled.classes)
         written = 0
-        for record in itertools.chain.from_iterable(tracked):
+        for record in itertools.chain.from_iterable(per_photograph(cut, crops, f"Cutting {split}", self._track)):
             if isinstance(record, LeftOut):
                 self.left_out.append(record)
             else:
                 written += 1
                 yield record["key"], record
         if not written:
-            raise DataError(f"not one of {len(photographs)} photographs of {split} can be decoded; replace them")
+            raise DataError(
+                f"not one of {len(by_photograph(crops))} photographs of {split} can be decoded; replace them"
+            )
 
 
 class CropTable(tfds.core.MetadataDict):
@@ -224,17 +215,12 @@ def _built_from(source: Source, config: DataConfig) -> dict[str, Any]:
 
 def _cut_all(photograph: Sequence[Crop], classes: Sequence[str]) -> list[dict[str, Any] | LeftOut]:
     """The record of each crop of one photograph, or why it cannot be cut."""
-    first = photograph[0]
-    try:
-        data = read_bytes(first.image)
-        if digest(data) != first.photograph:
-            raise ImageError(first.image, "file changed while the set was built", "build the set again")
-        image = decode(first.image, data, first.frame)
-    except ImageError as error:
-        return [LeftOut(crop.key, error.reason) for crop in photograph]
+    identity, cuts = cut_photograph(photograph)
+    if identity not in ("", photograph[0].photograph):
+        cuts = ["file changed while the set was built"] * len(photograph)
     return [
         LeftOut(crop.key, piece) if isinstance(piece, str) else _record(piece, crop, classes)
-        for crop, piece in zip(photograph, cut_all(image, photograph), strict=True)
+        for crop, piece in zip(photograph, cuts, strict=True)
     ]
 
 

@@ -6,7 +6,6 @@ set is built; crops: split -> column -> values; left_out: [what, reason].
 """
 
 import functools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.utils.version import list_all_versions
 
 from kerastrash.data.images import ImageError
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
@@ -21,7 +21,6 @@ from kerastrash.errors import DataError
 
 DATASET = "kerastrash_crops"
 """TFDS's name of the builder, and the folder of its sets."""
-VERSION = re.compile(r"\d+\.\d+\.\d+")
 FORMAT = 1
 COLUMNS = ("key", "label", "photograph", "image_id", "area", "licence")
 """What `metadata.json` states of each crop, under the names of `Crop`."""
@@ -104,7 +103,8 @@ def open_table(version: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
 def _version_folder(name: str, folder: Path) -> Path:
     """FOLDER/kerastrash_crops/NAME/VERSION of a set that stands there whole: TFDS renames it into its place."""
     sets = folder / DATASET
-    found = {path.name: _versions(path) for path in sorted(sets.glob("[!.]*")) if _versions(path)}
+    versions = {path.name: list_all_versions(path) for path in sorted(sets.glob("[!.]*"))}
+    found = {known: [str(version) for version in there] for known, there in versions.items() if there}
     name, _, version = name.partition(":")
     if name not in found:
         there = f"there are {', '.join(found)}" if found else "there are none"
@@ -114,12 +114,6 @@ def _version_folder(name: str, folder: Path) -> Path:
     if version and version not in found[name]:
         raise DataError(f"tfds:{name}:{version}: no such version in {sets / name}; use {' or '.join(found[name])}")
     return sets / name / (version or found[name][-1])
-
-
-def _versions(folder: Path) -> list[str]:
-    """The versions of a set, oldest first."""
-    names = [path.name for path in folder.glob("*") if VERSION.fullmatch(path.name)]
-    return sorted(names, key=lambda name: tuple(map(int, name.split("."))))
 
 
 @functools.lru_cache(maxsize=8)

@@ -17,7 +17,7 @@ from rich.text import Text
 from kerastrash.console import results
 from kerastrash.data import Crop
 from kerastrash.data.checks import CheckReport, Finding, Severity
-from kerastrash.data.counts import TINY, ClassCount, Histogram, summarise
+from kerastrash.data.counts import TINY, summarise
 from kerastrash.data.dataset import Dataset
 from kerastrash.data.images import ImageError, read_crop
 from kerastrash.data.records import SPLITS
@@ -72,7 +72,7 @@ def check_tables(report: CheckReport) -> Group:
     """Everything that the terminal shows of a check."""
     parts: list[RenderableType] = [
         _counts_table(report),
-        Columns([_histogram_table(one) for one in report.histograms], padding=(0, 4)),
+        Columns([_histogram_table(title, bars) for title, bars in report.histograms.items()], padding=(0, 4)),
     ]
     if report.licences:
         rows = [[licence, str(count)] for licence, count in report.licences]
@@ -84,26 +84,26 @@ def check_tables(report: CheckReport) -> Group:
     return Group(*parts)
 
 
-def used_splits(counts: Sequence[ClassCount]) -> tuple[str, ...]:
+def used_splits(counts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """The splits that hold anything: none where nothing is split."""
-    return tuple(split for split in SPLITS if any(row.splits[split] for row in counts))
+    return tuple(split for split in SPLITS if any(row["splits"][split] for row in counts))
 
 
 def _counts_table(report: CheckReport) -> PlainTable:
-    splits = used_splits(report.counts)
+    splits, counted = used_splits(report.counts), ("crops", "photographs", "tiny")
     rows = [
-        [row.name, *map(str, (*(row.splits[split] for split in splits), row.crops, row.photographs, row.tiny))]
+        [row["name"], *(str(row["splits"][split]) for split in splits), *(str(row[name]) for name in counted)]
         for row in report.counts
     ]
-    columns = ("class", *splits, "crops", "photographs", "tiny")
+    columns = ("class", *splits, *counted)
     title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
     return PlainTable(columns, rows, ("class",), title, styles={len(rows) - 1: "bold"})
 
 
-def _histogram_table(histogram: Histogram) -> PlainTable:
-    most = max((count for _, count in histogram.bars), default=0) or 1
-    rows = [[name, str(count), "█" * round(BAR * count / most)] for name, count in histogram.bars]
-    return PlainTable(("range", "crops", ""), rows, ("range", ""), histogram.title)
+def _histogram_table(title: str, bars: Mapping[str, int]) -> PlainTable:
+    most = max(bars.values()) or 1
+    rows = [[name, str(count), "█" * round(BAR * count / most)] for name, count in bars.items()]
+    return PlainTable(("range", "crops", ""), rows, ("range", ""), title)
 
 
 def _findings_table(findings: Sequence[Finding]) -> PlainTable:

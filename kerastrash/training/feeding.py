@@ -9,7 +9,7 @@ from keras import ops
 from kerastrash.augment.device import augment_batch, mix_batch
 from kerastrash.backends import free_accelerator_memory
 from kerastrash.console import say
-from kerastrash.data.dataset import Dataset, SplitData
+from kerastrash.data.records import Dataset, SplitData
 from kerastrash.errors import ConfigError
 from kerastrash.training.batches import CropBatches, Epoch
 from kerastrash.training.losses import Supervision

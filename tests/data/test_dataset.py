@@ -117,7 +117,7 @@ def test_preparing_prints_nothing_and_tells_its_progress_to_who_asks(class_folde
         told.append((description, unit, total, before))
         for item in items:
             yield item
-            told.append(len(item.pieces))
+            told.append(len(item[0]))
 
     config = DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache")
     assert len(prepare(config, 16, track).crops) == 6

@@ -200,7 +200,7 @@ def photographs(draw, tmp_path):
 
 def test_the_crops_come_in_the_order_of_their_photographs(photographs):
     decoded = list(decode_photographs(photographs, 8))
-    keys = [[piece.crop.key for piece in photograph.pieces] for photograph in decoded]
+    keys = [[key for key, *_ in line["crops"]] for _, line in decoded]
     assert keys == [[crop.key for crop in crops] for crops in photographs]
 
 

@@ -2,23 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.faults import NOT_STATED, AnnotationFacts, Category, annotation_facts, file_findings
-from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, Severity, present
+from kerastrash.data.checks.faults import NOT_STATED, AnnotationFacts, annotation_facts, file_findings
+from kerastrash.data.checks.findings import Finding, Item, Picture, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan, sight
 from kerastrash.data.config import CheckConfig, check_config
-from kerastrash.data.counts import ClassCount, Histogram, class_counts, counted_dataset, counted_source, histograms
+from kerastrash.data.counts import class_counts, counted_dataset, counted_source, histograms
 from kerastrash.data.dataset import Dataset, prepare_source
 from kerastrash.data.images import Track, untracked
 from kerastrash.data.records import LeftOut
 from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError
 
-__all__ = ["CheckReport", "Finding", "Item", "Kind", "Picture", "Severity", "check"]
-STRICT = frozenset({Kind.NEAR_CONFLICT, Kind.NEAR_LEAK})
+__all__ = ["CheckReport", "Finding", "Item", "Picture", "Severity", "check"]
+STRICT = frozenset({"near_conflict", "near_leak"})
 """Warnings that a strict check treats as errors."""
 
 
@@ -32,12 +32,12 @@ class CheckReport:
     photographs: int
     crops: int
     """Crops that the source offers, before any is left out."""
-    counts: tuple[ClassCount, ...]
-    """A row for each class, then `all`: of the prepared set, or, where it cannot be prepared, as annotated."""
-    histograms: tuple[Histogram, ...]
+    counts: list[dict[str, Any]]
+    """`class_counts` of the prepared set, or, where it cannot be prepared, of what is annotated."""
+    histograms: dict[str, dict[str, int]]
     licences: tuple[tuple[str, int], ...]
     """Licence and number of images; empty where the source has none to state."""
-    categories: tuple[Category, ...]
+    categories: list[dict[str, Any]]
     """Which class each category of a COCO file becomes."""
     findings: tuple[Finding, ...]
     """What was found, the gravest kind first."""
@@ -72,10 +72,10 @@ class CheckReport:
             "verdict": self.verdict,
             "photographs": self.photographs,
             "crops": self.crops,
-            "classes": [asdict(row) for row in self.counts],
-            "histograms": {one.title: dict(one.bars) for one in self.histograms},
+            "classes": self.counts,
+            "histograms": self.histograms,
             "licences": dict(self.licences),
-            "categories": [asdict(row) for row in self.categories],
+            "categories": self.categories,
             "findings": [finding.plain() for finding in self.findings],
         }
 
@@ -127,4 +127,4 @@ def _stated(config: CheckConfig, scanned: Sequence[ScannedImage]) -> AnnotationF
         sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}
         return annotation_facts(path, config.data.categories, sizes)
     licences = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
-    return (), tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), []
+    return [], tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), []

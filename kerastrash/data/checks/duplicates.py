@@ -1,12 +1,12 @@
 """Pictures that stand more than once, equal or alike: under one label, under two, or in two splits."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kerastrash.data.checks.findings import Finding, Item, Kind
+from kerastrash.data.checks.findings import Finding, Item
 from kerastrash.data.checks.scan import Look, Sighting, grouped
 
 CORRELATION = 0.9
@@ -39,24 +39,20 @@ def duplicate_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting
     exact = [*grouped(photographs, _pixels), *grouped(crops, _pixels)]
     conflicts = [group for group in exact if len(_union(group, "labels")) > 1]
     leaks = _leaks(photographs, crops)
-    pixels = {sighting.index: sighting.look.pixels for sighting in photographs}
     graver = {id(sighting) for group in (*conflicts, *leaks) for sighting in group}
     rest = [group for group in grouped(photographs, _pixels) if not graver.issuperset(map(id, group))]
-    same_file = [group for group in rest if len({sighting.file for sighting in group}) == 1]
-    same_pixels = [group for group in rest if len({sighting.file for sighting in group}) > 1]
-    same_crop = [
-        group
-        for group in grouped(crops, _pixels)
-        if not graver.issuperset(map(id, group)) and not _copies_of_one_crop(group, pixels)
-    ]
+    same_file = [group for group in rest if len({sighting.photograph.file for sighting in group}) == 1]
+    same_pixels = [group for group in rest if len({sighting.photograph.file for sighting in group}) > 1]
+    rest = [group for group in grouped(crops, _pixels) if not graver.issuperset(map(id, group))]
+    same_crop = [group for group in rest if not _copies_of_one_crop(group)]
     return [
-        Finding(Kind.CONFLICT, tuple(_item(group) for group in conflicts)),
-        Finding(Kind.LEAK, tuple(_item(group, _where(group)) for group in leaks)),
-        Finding(Kind.SAME_FILE, tuple(map(_item, same_file))),
-        Finding(Kind.SAME_PIXELS, tuple(map(_item, same_pixels))),
-        Finding(Kind.SAME_CROP, tuple(map(_item, same_crop))),
+        Finding("conflict", tuple(_item(group) for group in conflicts)),
+        Finding("leak", tuple(_item(group, _where(group)) for group in leaks)),
+        Finding("same_file", tuple(map(_item, same_file))),
+        Finding("same_pixels", tuple(map(_item, same_pixels))),
+        Finding("same_crop", tuple(map(_item, same_crop))),
         *_near_findings(photographs, crops, near),
-        Finding(Kind.FLAT, tuple(_item([one]) for one in (*photographs, *crops) if one.look.flat)),
+        Finding("flat", tuple(_item([one]) for one in (*photographs, *crops) if one.look.flat)),
     ]
 
 
@@ -64,7 +60,7 @@ def _pixels(sighting: Sighting) -> Hashable:
     """What makes two pictures the same. Cuts of one colour are the same only where the photograph is:
     a black corner is no copy of another black corner."""
     if sighting.picture.crop.box is not None and sighting.look.flat:
-        return sighting.look.pixels, sighting.file, sighting.picture.crop.box
+        return sighting.look.pixels, sighting.photograph.file, sighting.picture.crop.box
     return sighting.look.pixels
 
 
@@ -72,13 +68,13 @@ def _leaks(photographs: Sequence[Sighting], crops: Sequence[Sighting]) -> list[l
     """Groups of equal pictures in several splits, each picture in one group: photographs first."""
     leaks: list[list[Sighting]] = []
     leaking: set[int] = set()
-    by_photograph = grouped(photographs, lambda sighting: sighting.group)
+    by_photograph = grouped(photographs, lambda sighting: sighting.photograph.identity)
     for group in (*grouped(photographs, _pixels), *by_photograph, *grouped(crops, _pixels)):
-        indices = {sighting.index for sighting in group}
+        members = {id(sighting.photograph) for sighting in group}
         if _is_leak(group):
-            if not indices <= leaking:
+            if not members <= leaking:
                 leaks.append(group)
-            leaking |= indices
+            leaking |= members
     return leaks
 
 
@@ -102,32 +98,31 @@ def _where(group: Sequence[Sighting]) -> str:
     return f"in {' and '.join(own)} of the split made here: the files differ, the pixels do not"
 
 
-def _copies_of_one_crop(group: Sequence[Sighting], pixels: Mapping[int, str]) -> bool:
+def _copies_of_one_crop(group: Sequence[Sighting]) -> bool:
     """Whether the crops are equal only because their photographs are, which is said of those."""
-    indices = [sighting.index for sighting in group]
-    return len(set(indices)) == len(indices) and len({pixels[index] for index in indices}) == 1
+    photographs = {id(sighting.photograph): sighting.photograph.look.pixels for sighting in group}
+    return len(photographs) == len(group) and len(set(photographs.values())) == 1
 
 
 def _near_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], near: int) -> list[Finding]:
     pairs, stopped = _verified(photographs, near)
     alike = {frozenset(sighting.look.pixels for sighting in pair) for pair, _ in pairs}
-    pixels = {sighting.index: sighting.look.pixels for sighting in photographs}
     crop_pairs, crops_stopped = _verified(crops, near)
     for pair, measured in crop_pairs:
-        first, second = (pixels[sighting.index] for sighting in pair)
-        same_photograph = pair[0].index == pair[1].index
-        if same_photograph or (first != second and frozenset((first, second)) not in alike):
+        first, second = (sighting.photograph for sighting in pair)
+        pixels = frozenset((first.look.pixels, second.look.pixels))
+        if first is second or (len(pixels) > 1 and pixels not in alike):
             pairs.append((pair, measured))
-    found: dict[Kind, list[Item]] = {Kind.NEAR_CONFLICT: [], Kind.NEAR_LEAK: [], Kind.NEAR_DUPLICATE: []}
+    found: dict[str, list[Item]] = {"near_conflict": [], "near_leak": [], "near_duplicate": []}
     for pair, measured in pairs:
         item = _item(pair, f"{measured.bits} bits, correlation {measured.correlation:.2f}")
         conflict, leak = len(_union(pair, "labels")) > 1, _is_leak(pair)
         if conflict:
-            found[Kind.NEAR_CONFLICT].append(item)
+            found["near_conflict"].append(item)
         if leak:
-            found[Kind.NEAR_LEAK].append(item)
+            found["near_leak"].append(item)
         if not (conflict or leak):
-            found[Kind.NEAR_DUPLICATE].append(item)
+            found["near_duplicate"].append(item)
     detail = (
         f"Perceptual hashes (phash) that differ in at most {near} of 64 bits, and 16 x 16 thumbnails with a "
         f"correlation of at least {CORRELATION}."

@@ -2,12 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.findings import Finding, Item, Kind, Picture, whole
+from kerastrash.data.checks.findings import Finding, Item, Picture
 from kerastrash.data.checks.scan import Look, ScannedImage, grouped
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
 from kerastrash.data.counts import TINY
@@ -20,17 +20,9 @@ NOT_STATED = "not stated"
 Entry = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Category:
-    """A category of the annotation file; `class_name` is empty where it is mapped to no class."""
-
-    name: str
-    class_name: str
-    annotations: int
-
-
-AnnotationFacts = tuple[tuple[Category, ...], tuple[tuple[str, int], ...], list[Finding]]
-"""Categories; licences with their numbers of images, the most frequent first; findings."""
+AnnotationFacts = tuple[list[Entry], tuple[tuple[str, int], ...], list[Finding]]
+"""Categories, each with `name`, `class_name` (empty where it is mapped to no class) and number of `annotations`;
+licences with their numbers of images, the most frequent first; findings."""
 
 
 def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
@@ -47,34 +39,32 @@ def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Fr
     annotated = {entry["image_id"] for entry in annotations}
     unannotated = (entry["file_name"] for number, entry in images.items() if number not in annotated)
     repeated = grouped(annotations, itemgetter("id"))
-    shared = grouped(document["images"], itemgetter("file_name"))
+    groups = grouped(document["images"], itemgetter("file_name"))
+    shared = {group[0]["file_name"]: ", ".join(str(entry["id"]) for entry in group) for group in groups}
     findings = [
         *_boxes(annotations, images, sizes),
-        Finding(Kind.ANNOTATION_ID, tuple(Item(_names(group, images), f"id {group[0]['id']}") for group in repeated)),
-        Finding(Kind.SHARED_FILE, tuple(Item((group[0]["file_name"],), _image_ids(group)) for group in shared)),
-        Finding(Kind.UNANNOTATED, tuple(Item((name,)) for name in unannotated)),
-        Finding(Kind.NO_LICENCE, tuple(Item((name,)) for name, licence in licences.items() if not licence)),
+        Finding("annotation_id", tuple(Item(_names(group, images), f"id {group[0]['id']}") for group in repeated)),
+        Finding("shared_file", tuple(Item((name,), f"image ids {ids}") for name, ids in shared.items())),
+        Finding("unannotated", tuple(Item((name,)) for name in unannotated)),
+        Finding("no_licence", tuple(Item((name,)) for name, licence in licences.items() if not licence)),
     ]
     return _categories(document, categories), tuple(counts.most_common()), findings
 
 
-def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> tuple[Category, ...]:
+def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> list[Entry]:
     names = {entry["id"]: entry["name"] for entry in document["categories"]}
     counts = Counter(names.get(entry["category_id"]) for entry in document["annotations"])
     category_map = category_map_of(document, given)
+    classes = {None: "", **dict(enumerate(category_map.classes))}
     labels = {name: category_map.label_of[name] for name in names.values()}
-    rows = [
-        Category(name, "" if label is None else category_map.classes[label], counts[name])
-        for name, label in labels.items()
-    ]
-    order = {name: index for index, name in enumerate(category_map.classes)}
-    return tuple(sorted(rows, key=lambda row: (order.get(row.class_name, len(order)), -row.annotations)))
+    order = sorted(labels, key=lambda name: (labels[name] is None, labels[name], -counts[name]))
+    return [{"name": name, "class_name": classes[labels[name]], "annotations": counts[name]} for name in order]
 
 
 def _boxes(
     annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]
 ) -> tuple[Finding, ...]:
-    found: dict[Kind, list[Item]] = defaultdict(list)
+    found: dict[str, list[Item]] = defaultdict(list)
     for entry in annotations:
         image = images.get(entry["image_id"], {})
         size = (image.get("width"), image.get("height"))
@@ -87,24 +77,20 @@ def _boxes(
     return tuple(Finding(kind, tuple(items)) for kind, items in found.items())
 
 
-def _box_fault(box: Sequence[float], size: tuple[float, float]) -> Kind | None:
+def _box_fault(box: Sequence[float], size: tuple[float, float]) -> str | None:
     """How a box x, y, width, height lies on an image of this size; NaN has no area."""
     x, y, width, height = box
     if not (width > 0 and height > 0):
-        return Kind.BOX_WITHOUT_AREA
+        return "box_without_area"
     if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1]:
-        return Kind.BOX_OUTSIDE
+        return "box_outside"
     off = x < 0 or y < 0 or x + width > size[0] or y + height > size[1]
-    return Kind.BOX_CLIPPED if off else None
+    return "box_clipped" if off else None
 
 
 def _names(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> tuple[str, ...]:
     unknown = {"file_name": "?"}
     return tuple(f"{images.get(entry['image_id'], unknown)['file_name']}#{entry['id']}" for entry in annotations)
-
-
-def _image_ids(images: Sequence[Entry]) -> str:
-    return f"image ids {', '.join(str(entry['id']) for entry in images)}"
 
 
 def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
@@ -116,11 +102,11 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
             absent = isinstance(image, Path) and not image.exists()
             (missing if absent else bad).append(Item((photograph.name,), photograph.reason))
     return [
-        Finding(Kind.MISSING_IMAGE, tuple(missing)),
-        Finding(Kind.BAD_IMAGE, tuple(bad)),
-        Finding(Kind.LEFT_OUT, tuple(Item((item.what,), item.reason) for item in left_out)),
+        Finding("missing_image", tuple(missing)),
+        Finding("bad_image", tuple(bad)),
+        Finding("left_out", tuple(Item((item.what,), item.reason) for item in left_out)),
         _orientations(scanned),
-        Finding(Kind.TINY, tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
+        Finding("tiny", tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
     ]
 
 
@@ -130,9 +116,9 @@ def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
         if photograph.orientation not in (0, 1):
             crop = photograph.crops[0]
             note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
-            pictures = (Picture(whole(crop), photograph.name),) if photograph.look else ()
+            pictures = (Picture(replace(crop, box=None), photograph.name),) if photograph.look else ()
             items.append(Item((photograph.name,), note, pictures))
-    return Finding(Kind.ORIENTATION, tuple(sorted(items, key=lambda item: item.note)))
+    return Finding("orientation", tuple(sorted(items, key=lambda item: item.note)))
 
 
 def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:

@@ -1,7 +1,7 @@
 """What a check can find: the kinds, how grave each is, and what it means."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -19,95 +19,47 @@ class Severity(StrEnum):
 ERROR, WARNING, NOTE = Severity
 
 
-class Kind(StrEnum):
-    """What was found, the gravest first: its name, how grave it is, its title, and what it means."""
-
-    severity: Severity
-    heading: str
-    meaning: str
-
-    def __new__(cls, name: str, severity: Severity, heading: str, meaning: str) -> "Kind":
-        kind = str.__new__(cls, name)
-        kind._value_, kind.severity, kind.heading, kind.meaning = name, severity, heading, meaning
-        return kind
-
-    CONFLICT = ("conflict", ERROR, "Same pixels under two labels", "A net cannot learn both: keep the right label.")
-    LEAK = (
-        "leak",
-        ERROR,
-        "Leak between splits",
-        "The same picture is trained on and measured on: keep it in one split.",
-    )
-    NEAR_CONFLICT = (
-        "near_conflict",
-        WARNING,
-        "Near-duplicates under two labels",
-        "Look at each pair: one label may be wrong.",
-    )
-    NEAR_LEAK = (
-        "near_leak",
-        WARNING,
-        "Near-duplicates across splits",
-        "They make measured accuracy look better than it is.",
-    )
-    SAME_FILE = (
-        "same_file",
-        WARNING,
-        "Same file more than once",
-        "Equal bytes (SHA-256); they count twice in training.",
-    )
-    SAME_PIXELS = (
-        "same_pixels",
-        WARNING,
-        "Same pixels in different files",
-        "Saved anew: other bytes, the same picture.",
-    )
-    SAME_CROP = ("same_crop", WARNING, "Identical crops", "One object annotated twice, or one picture inside another.")
-    MISSING_IMAGE = ("missing_image", WARNING, "Annotated images that are missing", "Their annotations are left out.")
-    BAD_IMAGE = ("bad_image", WARNING, "Images that cannot be used", "They are left out.")
-    BOX_OUTSIDE = ("box_outside", WARNING, "Boxes outside the image", "They are left out.")
-    BOX_WITHOUT_AREA = ("box_without_area", WARNING, "Boxes without area", "They are left out.")
-    ANNOTATION_ID = (
-        "annotation_id",
+KINDS: dict[str, tuple[Severity, str, str]] = {
+    "conflict": (ERROR, "Same pixels under two labels", "A net cannot learn both: keep the right label."),
+    "leak": (ERROR, "Leak between splits", "The same picture is trained on and measured on: keep it in one split."),
+    "near_conflict": (WARNING, "Near-duplicates under two labels", "Look at each pair: one label may be wrong."),
+    "near_leak": (WARNING, "Near-duplicates across splits", "They make measured accuracy look better than it is."),
+    "same_file": (WARNING, "Same file more than once", "Equal bytes (SHA-256); they count twice in training."),
+    "same_pixels": (WARNING, "Same pixels in different files", "Saved anew: other bytes, the same picture."),
+    "same_crop": (WARNING, "Identical crops", "One object annotated twice, or one picture inside another."),
+    "missing_image": (WARNING, "Annotated images that are missing", "Their annotations are left out."),
+    "bad_image": (WARNING, "Images that cannot be used", "They are left out."),
+    "box_outside": (WARNING, "Boxes outside the image", "They are left out."),
+    "box_without_area": (WARNING, "Boxes without area", "They are left out."),
+    "annotation_id": (
         WARNING,
         "Annotation ids that stand twice",
         "All are kept here; readers that index by id keep the last of equal ids only.",
-    )
-    SHARED_FILE = (
-        "shared_file",
-        WARNING,
-        "One file under several image ids",
-        "Its annotations are spread over several entries.",
-    )
-    NEAR_DUPLICATE = (
-        "near_duplicate",
+    ),
+    "shared_file": (WARNING, "One file under several image ids", "Its annotations are spread over several entries."),
+    "near_duplicate": (
         NOTE,
         "Near-duplicates",
         "Under one label and in one split: harmless, but fewer different pictures than it seems.",
-    )
-    LEFT_OUT = (
-        "left_out",
-        NOTE,
-        "Left out",
-        "Everything that is not used, by reason; including what is named elsewhere.",
-    )
-    BOX_CLIPPED = ("box_clipped", NOTE, "Boxes partly off the image", "They are clipped to it.")
-    ORIENTATION = (
-        "orientation",
+    ),
+    "left_out": (NOTE, "Left out", "Everything that is not used, by reason; including what is named elsewhere."),
+    "box_clipped": (NOTE, "Boxes partly off the image", "They are clipped to it."),
+    "orientation": (
         NOTE,
         "Images turned by EXIF",
         "Boxes apply to the picture as displayed, unless only the stored size agrees with the annotated one.",
-    )
-    TINY = ("tiny", NOTE, "Tiny crops", "Little is left to see in them; they are not searched for near-duplicates.")
-    FLAT = (
-        "flat",
+    ),
+    "tiny": (NOTE, "Tiny crops", "Little is left to see in them; they are not searched for near-duplicates."),
+    "flat": (
         NOTE,
         "Pictures of almost one colour",
         "A perceptual hash says nothing about them: they are not "
         "searched for near-duplicates. Identical copies of whole photographs are found all the same.",
-    )
-    UNANNOTATED = ("unannotated", NOTE, "Images without annotation", "No crop comes from them.")
-    NO_LICENCE = ("no_licence", NOTE, "Images without a licence", "The annotation file states none for them.")
+    ),
+    "unannotated": (NOTE, "Images without annotation", "No crop comes from them."),
+    "no_licence": (NOTE, "Images without a licence", "The annotation file states none for them."),
+}
+"""What can be found, the gravest first: name -> how grave it is, its title, and what it means."""
 
 
 @dataclass(frozen=True)
@@ -141,22 +93,23 @@ class Item:
 class Finding:
     """Everything found of one kind."""
 
-    kind: Kind
+    kind: str
+    """One of KINDS."""
     items: tuple[Item, ...]
     detail: str = ""
     """A sentence on this finding beyond the meaning of its kind."""
 
     @property
     def severity(self) -> Severity:
-        return self.kind.severity
+        return KINDS[self.kind][0]
 
     @property
     def title(self) -> str:
-        return self.kind.heading
+        return KINDS[self.kind][1]
 
     @property
     def meaning(self) -> str:
-        return f"{self.kind.meaning} {self.detail}".strip()
+        return f"{KINDS[self.kind][2]} {self.detail}".strip()
 
     def by_note(self) -> list[tuple[str, list[str]]]:
         """The lines under each note, the most frequent note first; all under one empty note where few share theirs."""
@@ -178,16 +131,11 @@ class Finding:
             }
             for item in self.items
         ]
-        head = {"kind": self.kind.value, "severity": self.severity.value, "title": self.title, "meaning": self.meaning}
+        head = {"kind": self.kind, "severity": self.severity.value, "title": self.title, "meaning": self.meaning}
         return {**head, "count": len(items), "items": items}
-
-
-def whole(crop: Crop) -> Crop:
-    """The photograph of a crop, as something to show."""
-    return replace(crop, box=None)
 
 
 def present(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings that hold something, the gravest kind first."""
-    order = list(Kind)
+    order = list(KINDS)
     return tuple(sorted((finding for finding in findings if finding.items), key=lambda one: order.index(one.kind)))

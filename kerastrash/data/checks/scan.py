@@ -1,31 +1,20 @@
 """One pass over the photographs of a source: each is read and decoded once, and its look is kept to be compared."""
 
-import functools
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import imagehash
 import numpy as np
 from PIL import Image
 
-from kerastrash.data.checks.findings import Picture, whole
+from kerastrash.data import images
+from kerastrash.data.checks.findings import Picture
 from kerastrash.data.counts import TINY
-from kerastrash.data.images import (
-    FORMATS,
-    ORIENTATION,
-    ImageError,
-    Track,
-    by_photograph,
-    cut_all,
-    decode,
-    digest,
-    in_threads,
-    read_bytes,
-    untracked,
-)
+from kerastrash.data.images import ImageError, Track, untracked
 from kerastrash.data.records import Crop, Frame, Source
 
 Thing = TypeVar("Thing")
@@ -64,7 +53,7 @@ def look_at(image: Image.Image) -> Look:
     return Look(digest.hexdigest(), int.from_bytes(bits.tobytes(), "big"), thumbnail, image.size, flat)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ScannedImage:
     """What one file is; `look` is None where it cannot be used, and `reason` says why."""
 
@@ -84,48 +73,40 @@ class ScannedImage:
         crop = self.crops[0]
         return crop.key if crop.box is None else crop.key.rpartition("#")[0]
 
+    @property
+    def identity(self) -> str:
+        """SHA-256 (hex) by which splits are grouped; a record of a crop names that of its photograph."""
+        return self.crops[0].photograph or self.file
+
 
 def scan(source: Source, track: Track = untracked) -> list[ScannedImage]:
     """Reads every photograph of the source in parallel threads."""
-    photographs = by_photograph(source.crops)
-    return list(track(in_threads(_scan_one, photographs), "Checking", "photographs", len(photographs)))
+    return list(images.per_photograph(_scan_one, source.crops, "Checking", track))
 
 
 def _scan_one(crops: tuple[Crop, ...]) -> ScannedImage:
     first = crops[0]
     facts: dict[str, Any] = {"crops": crops}
     try:
-        data = read_bytes(first.image)
-        facts["file"] = digest(data)
-        facts |= _header(data)
-        image = decode(first.image, data, first.frame)
+        data = images.read_bytes(first.image)
+        facts["file"] = images.digest(data)
+        with contextlib.suppress(Exception), Image.open(io.BytesIO(data), formats=images.FORMATS) as opened:
+            facts |= {"stored": opened.size, "orientation": opened.getexif().get(images.ORIENTATION, 1)}
+        image = images.decode(first.image, data, first.frame)  # says what is wrong where the header cannot be read
     except ImageError as error:
         return ScannedImage(**facts, reason=error.reason)
-    cuts = tuple(piece if isinstance(piece, str) else look_at(piece) for piece in cut_all(image, crops))
+    cuts = tuple(piece if isinstance(piece, str) else look_at(piece) for piece in images.cut_all(image, crops))
     return ScannedImage(**facts, look=cuts[0] if first.box is None else look_at(image), cuts=cuts)
 
 
-def _header(data: bytes) -> dict[str, Any]:
-    """Stored size and EXIF orientation; nothing where the header cannot be read, which decoding then says."""
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            return {"stored": image.size, "orientation": image.getexif().get(ORIENTATION, 1)}
-    except Exception:  # decoders meet arbitrary bytes and raise whatever they trip over
-        return {}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sighting:
     """A photograph or a crop that could be decoded."""
 
     look: Look
     picture: Picture
-    index: int
-    """Index of its photograph among those scanned."""
-    file: str
-    """SHA-256 (hex) of the photograph's file."""
-    group: str
-    """SHA-256 (hex) of the photograph by which splits are grouped; a record of a crop names that of its photograph."""
+    photograph: ScannedImage
+    """Its photograph, or itself."""
     labels: frozenset[int]
     """The classes that its pixels stand under; empty for a photograph that has boxes."""
     given: frozenset[str]
@@ -142,44 +123,24 @@ def sight(
     Args:
         own: the split of each crop by its key.
     """
+
+    def see(photograph: ScannedImage, look: Look, crops: Sequence[Crop], shown: Crop, name: str) -> Sighting:
+        labels = frozenset(crop.label for crop in crops)
+        given = frozenset(crop.split for crop in crops if crop.split)
+        splits = frozenset(own[crop.key] for crop in crops if crop.key in own)
+        label = ", ".join(source.classes[number] for number in sorted(labels))
+        of_boxes = shown.box is None and any(crop.box is not None for crop in crops)
+        picture = Picture(shown, name, label, " and ".join(sorted(given or splits)))
+        return Sighting(look, picture, photograph, frozenset() if of_boxes else labels, given, splits)
+
     photographs, crops = [], []
-    for index, photograph in enumerate(scanned):
-        see = functools.partial(_sighting, source, index, photograph, own)
-        if photograph.look is not None:
-            photographs.append(see(photograph.look, photograph.crops))
-        for crop, look in zip(photograph.crops, photograph.cuts, strict=False):
+    for one in scanned:
+        if one.look is not None:
+            photographs.append(see(one, one.look, one.crops, replace(one.crops[0], box=None), one.name))
+        for crop, look in zip(one.crops, one.cuts, strict=False):
             if crop.box is not None and isinstance(look, Look):
-                crops.append(see(look, [crop], boxed=True))
+                crops.append(see(one, look, [crop], crop, crop.key))
     return photographs, crops
-
-
-def _sighting(
-    source: Source,
-    index: int,
-    photograph: ScannedImage,
-    own: Mapping[str, str],
-    look: Look,
-    crops: Sequence[Crop],
-    boxed: bool = False,
-) -> Sighting:
-    """The sighting of one crop with a box, or of the photograph of all its crops."""
-    first, labels = crops[0], frozenset(crop.label for crop in crops)
-    splits = frozenset(own[crop.key] for crop in crops if crop.key in own)
-    given = frozenset(crop.split for crop in crops if crop.split)
-    shown, name = (first, first.key) if boxed else (whole(first), photograph.name)
-    label = ", ".join(source.classes[number] for number in sorted(labels))
-    if not boxed and any(crop.box is not None for crop in crops):
-        labels = frozenset()
-    return Sighting(
-        look=look,
-        picture=Picture(shown, name, label, " and ".join(sorted(given or splits))),
-        index=index,
-        file=photograph.file,
-        group=first.photograph or photograph.file,
-        labels=labels,
-        given=given,
-        own=splits,
-    )
 
 
 def grouped(things: Iterable[Thing], key: Callable[[Thing], Hashable], least: int = 2) -> list[list[Thing]]:

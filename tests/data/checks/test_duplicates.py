@@ -143,8 +143,8 @@ def test_a_copy_in_another_given_split_fails(split_folder, checked, found):
     assert set(item.names) == {"train/can/0.png", "test/can/copy.png"}
     assert "keep only the copy in test" in item.note
     assert [finding.kind for finding in report.failed] == ["leak"]
-    assert report.counts[-1].splits == {"train": 5, "val": 6, "test": 7}
-    assert report.counts[-1].crops == 18
+    assert report.counts[-1]["splits"] == {"train": 5, "val": 6, "test": 7}
+    assert report.counts[-1]["crops"] == 18
 
 
 def test_a_copy_saved_anew_in_another_given_split_fails(split_folder, checked, found):
