@@ -244,7 +244,7 @@ def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, tm
 
 def test_what_cannot_be_written_or_is_out_of_range_is_said_before_anything_is_asked_or_written(site, taco, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot be written"):
+    with pytest.raises(FileError, match=r"file.*cannot be written"):
         prepare(tmp_path / "file" / "taco", taco())
     with pytest.raises(ConfigError, match="input_size"):
         prepare(tmp_path / "taco", taco(), input_size=1)
@@ -360,6 +360,3 @@ def test_all_annotations_of_the_official_file_are_accounted_for(site, answer, pi
     assert sum(prepared.account.values()) == len(document["annotations"]) == 4784
     gone = {image["file_name"] for image in document["images"] if image["file_name"][-6:-4] == "00"}
     assert {row["file_name"] for row in prepared.missing} == gone
-    site.asked.clear()
-    assert account(tmp_path / "taco", path) == prepared.account
-    assert len(site.asked) == len(gone)
