@@ -5,7 +5,6 @@ import io
 import json
 import math
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -31,10 +30,6 @@ def prepare(folder, annotations, **settings):
     fetch = FetchConfig(backoff=0.01, timeout=2.0, longest_wait=0.1, retries=2)
     paths = {"folder": folder, "cache": folder / "cache", "annotations": str(annotations)}
     return prepare_taco(TacoConfig(**paths | {"input_size": 16, "fetch": fetch} | settings))
-
-
-def account(*arguments, **settings):
-    return prepare(*arguments, **settings).account
 
 
 def start(folder, annotations, *options, **settings):
@@ -105,17 +100,6 @@ def test_every_annotation_is_cut_mapped_out_or_named_as_missing(site, answer, dr
     assert json.loads((folder / "missing.json").read_text()) == []
 
 
-def test_what_else_is_left_out_is_counted_by_its_reason(site, draw, taco, tmp_path):
-    def change(document):
-        document["annotations"][0]["bbox"] = [1, 1, 0, 5]
-        document["annotations"][1]["image_id"] = 999
-
-    site.otherwise = draw
-    rows = account(tmp_path / "taco", taco(change=change))
-    reasons = {"box has no area": 1, "image_id names no image of the file": 1}
-    assert rows == {"cut": 34, "mapped to no class": 6, GONE: 0} | reasons
-
-
 def test_boxes_fit_a_turned_photograph_as_displayed(site, answer, taco, tmp_path):
     """The stored photograph lies on its side; the box is drawn on it upright, around a red patch."""
     exif = Image.Exif()
@@ -146,12 +130,12 @@ def test_official_and_unofficial_are_merged(site, answer, draw, taco, tmp_path):
     other = taco(28, name="other.json", prefix="unofficial")
     options = {"unofficial_annotations": site.add("/unofficial.json", answer(status=503), answer(other.read_bytes()))}
     for _ in range(2):  # a file from an address is asked for once
-        assert sum(account(tmp_path / "taco", taco(), which="both", **options).values()) == 42 + 28
+        assert sum(prepare(tmp_path / "taco", taco(), which="both", **options).account.values()) == 42 + 28
         assert site.paths().count("/unofficial.json") == 2
     document = json.loads((tmp_path / "taco" / "annotations.json").read_text())
     assert len({image["id"] for image in document["images"]}) == 42 + 28
-    rows = account(tmp_path / "alone", taco(), which="unofficial", **options)
-    assert rows == {"cut": 24, "mapped to no class": 4, GONE: 0}
+    alone = prepare(tmp_path / "alone", taco(), which="unofficial", **options)
+    assert alone.account == {"cut": 24, "mapped to no class": 4, GONE: 0}
 
 
 @pytest.mark.parametrize(
@@ -167,20 +151,23 @@ def test_an_annotation_file_that_cannot_be_had_or_used_is_named(site, answer, tm
     assert site.paths() == ["/a.json"]
 
 
-def test_nothing_is_written_outside_the_folder(site, draw, taco, tmp_path):
+def test_a_faulty_entry_is_counted_by_its_reason_and_nothing_is_written_outside_the_folder(site, draw, taco, tmp_path):
     names = ["../out.jpg", str(tmp_path / "out.jpg"), "a\0.jpg", "x" * 300 + ".jpg", "link/out.jpg", "annotations.json"]
 
     def change(document):
         for entry, name in zip(document["images"], names, strict=False):
             entry |= {"file_name": name, "flickr_url": f"{site.address}/000007.jpg"}
         document["images"][8]["flickr_url"] = "file:///etc/passwd"
+        document["annotations"][10]["bbox"] = [1, 1, 0, 5]
+        document["annotations"][11]["image_id"] = 999
 
     folder = tmp_path / "taco"
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path)
     site.otherwise = draw
     prepared = prepare(folder, taco(change=change))
-    assert sum(prepared.account.values()) == 42
+    reasons = {"box has no area": 1, "image_id names no image of the file": 1, "file_name leaves the image folder": 4}
+    assert prepared.account == {"cut": 27, "mapped to no class": 6, GONE: 3} | reasons
     assert not list(tmp_path.rglob("*out*"))
     assert "/000007.jpg" not in site.paths()
     reasons = {row["reason"] for row in prepared.missing}
@@ -221,24 +208,21 @@ def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, 
 
     site.asked.clear()
     site.otherwise = draw
-    assert account(tmp_path / "taco", taco())["cut"] == 36
+    assert prepare(tmp_path / "taco", taco()).account["cut"] == 36
     assert not here & {Path(path).name for path in site.paths()}
 
 
-def limit_file_size():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
-
-def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, tmp_path):
+def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, full_disk, tmp_path):
     site.otherwise = lambda path: answer(b"x" * 90_000) if path.endswith("30.jpg") else draw(path)
-    status, _, message = ended(start(tmp_path / "taco", taco(), "--connections", 1, preexec_fn=limit_file_size))
-    assert status == 2
-    assert "cannot be written (File too large); free the disk" in message
+    full_disk(40_000)
+    with pytest.raises(FileError, match=r"cannot be written \(File too large\); free the disk"):
+        prepare(tmp_path / "taco", taco(), fetch=FetchConfig(connections=1))
+    full_disk(2**40)
     assert len(list((tmp_path / "taco").rglob("*.jpg"))) == 30
 
     site.asked.clear()
     site.otherwise = draw
-    assert account(tmp_path / "taco", taco())["cut"] == 36
+    assert prepare(tmp_path / "taco", taco()).account["cut"] == 36
     assert len(site.asked) == 12
 
 
@@ -252,13 +236,13 @@ def test_what_cannot_be_written_or_is_out_of_range_is_said_before_anything_is_as
     assert not (tmp_path / "taco").exists()
 
 
-OUT_OF_RANGE = {"connections": 0, "timeout": 0.0, "retries": -1, "backoff": -1.0, "deadline": math.nan}
-
-
-@pytest.mark.parametrize("name", OUT_OF_RANGE)
-def test_a_setting_out_of_range_is_refused(name):
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("connections", 0), ("timeout", 0.0), ("retries", -1), ("backoff", -1.0), ("deadline", math.nan)],
+)
+def test_a_setting_out_of_range_is_refused(name, value):
     with pytest.raises(ConfigError, match=name):
-        FetchConfig(**{name: OUT_OF_RANGE[name]})
+        FetchConfig(**{name: value})
 
 
 def entry(name="batch_1/a.jpg", **fields):
@@ -325,13 +309,6 @@ def test_merging_keeps_every_annotation_on_its_photograph_and_in_its_category():
     assert [item["origin"] for item in entries[:4]] == [["official", 3]] * 2 + [["official", 5], ["unofficial", 3]]
     assert list(names.values()) == ["box", "can", "bag"]
     assert [image["license"] for image in merged["images"]] == ["CC BY 4.0", "ODbL"]
-
-
-def test_the_duplicate_ids_of_the_official_file_survive_a_merge(official_taco):
-    merged = merge({"official": json.loads(official_taco.read_text()), "unofficial": document(309, name="Drink can")})
-    assert len(merged["annotations"]) == len({item["id"] for item in merged["annotations"]}) == 4784 + 1
-    for id in (309, 4040):
-        assert sum(item["origin"] == ["official", id] for item in merged["annotations"]) == 2
 
 
 SMALLER = 16
