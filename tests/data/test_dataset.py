@@ -38,27 +38,22 @@ def test_a_coco_file_and_its_bad_entries_come_through_the_same_door(coco, draw, 
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "size", "message"),
     [
-        ({"test": 0.0}, "test is 0.0"),
-        ({"validation": 0.9}, "validation is 0.9"),
-        ({"validation": float("nan")}, "validation is nan"),
-        ({"validation": 0.45, "test": 0.45}, "leave under 0.2 to train"),
-        ({"split_seed": -1}, "split_seed is -1"),
-        ({"categories": Path("map.yaml")}, "belong to a COCO file"),
-        ({"images": Path("photographs")}, "belong to a COCO file"),
+        ({"test": 0.0}, 16, "test is 0.0"),
+        ({"validation": 0.9}, 16, "validation is 0.9"),
+        ({"validation": float("nan")}, 16, "validation is nan"),
+        ({"validation": 0.45, "test": 0.45}, 16, "leave under 0.2 to train"),
+        ({"split_seed": -1}, 16, "split_seed is -1"),
+        ({"categories": Path("map.yaml")}, 16, "belong to a COCO file"),
+        ({"images": Path("photographs")}, 16, "belong to a COCO file"),
+        *(({}, size, f"input_size is {size}") for size in (0, -5, 100_000)),
     ],
 )
-def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, message):
+def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, size, message):
     with pytest.raises(ConfigError, match=message):
-        prepare(DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache", **settings), 16)
+        prepare(DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache", **settings), size)
     assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize("size", [0, -5, 100_000])
-def test_an_input_size_out_of_range_stops(size):
-    with pytest.raises(ConfigError, match=f"input_size is {size}"):
-        prepare(DataConfig(), size)
 
 
 @pytest.mark.parametrize(
