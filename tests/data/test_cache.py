@@ -71,7 +71,7 @@ def test_crops_of_one_photograph_share_a_group_and_so_do_copies_under_another_na
         assert (row == read_crop(crop, SIZE)).all()
 
 
-def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(source, class_folders, tmp_path):
+def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(source, tmp_path):
     source.crops[1].image.write_bytes(source.crops[1].image.read_bytes()[:60])
     source.crops[3].image.write_text("no image")
     source.crops[4].image.unlink()
@@ -86,23 +86,24 @@ def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(
     reopened = cached_crops(source, tmp_path / "cache", SIZE)
     assert reopened.left_out == cached.left_out
     assert (reopened.images == cached.images).all()
-
-
-def test_a_source_without_one_usable_image_stops_and_leaves_nothing(source, tmp_path):
     for crop in source.crops:
         crop.image.write_text("no image")
     with pytest.raises(DataError, match="not one of 5 crops can be used: 5 x is no image"):
-        cached_crops(source, tmp_path / "cache", SIZE)
-    assert caches(tmp_path / "cache") == []
+        cached_crops(source, tmp_path / "other", SIZE)
+    assert caches(tmp_path / "other") == []
 
 
-def test_other_sizes_and_other_fingerprints_have_their_own_cache(source, class_folders, draw, tmp_path):
+def test_other_sizes_and_fingerprints_have_their_own_cache_and_a_file_in_its_place_gives_way(source, draw, tmp_path):
     cached_crops(source, tmp_path / "cache", SIZE)
     cached_crops(source, tmp_path / "cache", 2 * SIZE)
     draw(source.crops[0].image, seed=999, size=(50, 50))
     changed = cached_crops(read_folder(tmp_path / "photographs"), tmp_path / "cache", SIZE)
     assert len(caches(tmp_path / "cache")) == 3
     assert changed.sizes[0].tolist() == [50, 50]
+    shutil.rmtree(changed.folder)
+    changed.folder.write_text("no folder")
+    again = cached_crops(read_folder(tmp_path / "photographs"), tmp_path / "cache", SIZE)
+    assert (again.images == changed.images).all()
 
 
 def edited(change):
@@ -164,14 +165,6 @@ def test_who_waits_for_another_preparation_says_so(tmp_path, caplog):
             assert not other.done()
         assert other.result()
     assert caplog.messages == [f"{target}: another process is preparing it; waiting"]
-
-
-def test_a_file_in_the_place_of_the_cache_gives_way(source, tmp_path):
-    cached_crops(source, tmp_path / "cache", SIZE)
-    cache = only_cache(tmp_path / "cache")
-    shutil.rmtree(cache)
-    cache.write_text("no folder")
-    assert len(cached_crops(source, tmp_path / "cache", SIZE).images) == 5
 
 
 def test_a_full_disk_is_an_error_leaves_the_earlier_cache_whole_and_is_gone_on_from(source, tmp_path, full_disk):

@@ -35,7 +35,7 @@ def two_colours(path: Path, **options) -> Path:
     return path
 
 
-def test_a_wide_image_is_padded_with_black_to_a_centred_square_and_a_tall_crop_left_and_right(tmp_path):
+def test_a_crop_is_padded_with_black_to_a_centred_square_and_resized_bilinearly(tmp_path, draw):
     path = two_colours(tmp_path / "a.png")
     expected = np.zeros((40, 40, 3), np.uint8)
     expected[10:30, :20], expected[10:30, 20:] = RED, BLUE
@@ -45,10 +45,7 @@ def test_a_wide_image_is_padded_with_black_to_a_centred_square_and_a_tall_crop_l
     tall = np.zeros((20, 20, 3), np.uint8)
     tall[:, 5:15] = RED
     assert (read_crop(crop(path, (0, 0, 10, 20)), 20) == tall).all()
-
-
-def test_the_resize_is_bilinear(tmp_path, draw):
-    path = draw(tmp_path / "a.png", size=(30, 30))
+    path = draw(tmp_path / "b.png", size=(30, 30))
     expected = np.asarray(Image.open(path).resize((12, 12), Image.Resampling.BILINEAR))
     assert (read_crop(crop(path), 12) == expected).all()
 
@@ -122,7 +119,7 @@ def test_every_colour_mode_becomes_eight_bit_rgb(tmp_path, mode, colour, expecte
     assert (read_crop(crop(tmp_path / "a.png"), 6) == expected).all()
 
 
-def test_a_palette_image_with_a_transparent_entry_is_laid_on_black(tmp_path):
+def test_a_palette_is_laid_on_black_where_it_is_transparent_and_cmyk_becomes_rgb(tmp_path):
     image = Image.new("P", (6, 6), 1)
     image.putpalette([0, 255, 0, 255, 0, 0])
     image.paste(0, (0, 0, 3, 6))
@@ -130,35 +127,23 @@ def test_a_palette_image_with_a_transparent_entry_is_laid_on_black(tmp_path):
     pixels = read_crop(crop(tmp_path / "a.png"), 6)
     assert (pixels[:, :3] == BLACK).all()
     assert (pixels[:, 3:] == RED).all()
-
-
-def test_a_cmyk_photograph_becomes_rgb(tmp_path):
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=95)
     assert np.abs(read_crop(crop(tmp_path / "a.jpg"), 8).astype(int) - RED).max() < 8
 
 
-def test_truncated_images_and_those_of_floating_point_are_errors(tmp_path, draw):
-    Image.new("F", (8, 8), 0.5).save(tmp_path / "a.tiff")
-    for suffix in ("png", "jpg", "webp"):
-        path = draw(tmp_path / f"a.{suffix}")
+def test_bad_files_are_errors_with_the_reason(tmp_path, draw):
+    damaged = ("a.tiff", "a.png", "a.jpg", "a.webp")
+    Image.new("F", (8, 8), 0.5).save(tmp_path / damaged[0])  # of floating point
+    for name in damaged[1:]:
+        path = draw(tmp_path / name)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert {reason(crop(path)) for path in tmp_path.iterdir()} == {"image is damaged or cut short"}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "expected"),
-    [
-        ("absent.jpg", None, "no such file"),
-        ("", None, "no such file"),
-        ("empty.jpg", b"", "file is empty"),
-        ("text.jpg", b"a photograph of a can", "is no image"),
-        ("drawing.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is no image"),
-    ],
-)
-def test_missing_empty_and_foreign_files_are_errors(tmp_path, name, content, expected):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
-    assert reason(crop(tmp_path / name)) == expected
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_bytes(b"a photograph of a can")
+    (tmp_path / "drawing.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    expected = {"absent.jpg": "no such file", "": "no such file", "empty.jpg": "file is empty"}
+    expected |= {"text.jpg": "is no image", "drawing.png": "is no image"}
+    expected |= dict.fromkeys(damaged, "image is damaged or cut short")
+    assert {name: reason(crop(tmp_path / name)) for name in expected} == expected
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

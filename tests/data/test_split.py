@@ -92,21 +92,17 @@ def test_a_class_of_three_photographs_stands_in_every_split(labels, groups, clas
         assert_sound(splits, labels, list(groups))
 
 
+SCARCE = [0] * 20 + [1] * 20 + [2] * 9, [*range(40), *[40] * 5, *[41] * 4]
+# a needs 0, 1, 2 apart and b needs 0, 1, 3 apart: 2 and 3 are then together, and c needs them apart
+TANGLED = [0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 1, 2, 0, 1, 3, 2, 3, 0]
+
+
 @pytest.mark.parametrize(
     ("labels", "groups", "message"),
     [
-        (
-            [0] * 20 + [1] * 20 + [2] * 9,
-            [*range(40), *[40] * 5, *[41] * 4],
-            r"litter: class 'c' has 9 crop\(s\) on 2 photograph\(s\), too few",
-        ),
+        (*SCARCE, r"litter: class 'c' has 9 crop\(s\) on 2 photograph\(s\), too few"),
         ([0, 1] * 20, [*range(40)], r"class 'c' has 0 crop\(s\)"),
-        # a needs 0, 1, 2 apart and b needs 0, 1, 3 apart: 2 and 3 are then together, and c needs them apart
-        (
-            [0, 0, 0, 1, 1, 1, 2, 2, 2],
-            [0, 1, 2, 0, 1, 3, 2, 3, 0],
-            r"has 3 crop\(s\) on 3 photograph\(s\), but none of them in",
-        ),
+        (*TANGLED, r"has 3 crop\(s\) on 3 photograph\(s\), but none of them in"),
     ],
 )
 def test_a_class_that_cannot_stand_in_every_split_stops_with_its_counts(labels, groups, message):
@@ -114,15 +110,12 @@ def test_a_class_that_cannot_stand_in_every_split_stops_with_its_counts(labels, 
         split(labels, groups)
 
 
-def test_given_splits_stay_as_they_are_and_stop_where_one_lacks_a_class():
+def test_given_splits_stay_and_a_missing_validation_split_is_taken_from_train_only():
     labels, given = [0, 1, 2] * 3, ["train"] * 3 + ["val"] * 3 + ["test"] * 3
     splits, _ = split(labels, list(range(9)), given)
     assert [splits[name].tolist() for name in ("train", "val", "test")] == [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
     with pytest.raises(DataError, match=r"class 'c' .* none of them in test"):
         split(labels[:8], list(range(8)), given[:8])
-
-
-def test_a_missing_validation_split_is_taken_from_train_only():
     labels, given = [0, 1, 2] * 30, ["train"] * 60 + ["test"] * 30
     splits, _ = split(labels, list(range(90)), given, validation=0.1)
     assert splits["test"].tolist() == list(range(60, 90))

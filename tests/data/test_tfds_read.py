@@ -80,12 +80,23 @@ def test_a_name_that_is_no_set_lists_those_that_are_there(built, name):
         read_tfds(name, built.cache)
 
 
-def test_a_set_of_another_program_is_refused(built):
-    path = version_of(built) / "features.json"
-    content = json.loads(path.read_text())
+def test_parts_of_another_program_or_that_do_not_fit_are_refused(built):
+    features, metadata = (version_of(built) / name for name in ("features.json", "metadata.json"))
+    kept = features.read_text(), metadata.read_text()
+    content, table = map(json.loads, kept)
     del content["featuresDict"]["features"]["photograph"]
-    path.write_text(json.dumps(content))
+    features.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"small/1\.0\.0: records lack photograph; open a set built by"):
+        read_tfds("small", built.tfds_folder)
+    features.write_text(kept[0])
+    table["crops"]["val"]["label"].pop()
+    metadata.write_text(json.dumps(table))
+    with pytest.raises(DataError, match=r"metadata\.json and the records of val do not agree"):
+        read_tfds("small", built.tfds_folder)
+    metadata.write_text(kept[1])
+    (path,) = version_of(built).glob("*-val.array_record*")
+    path.unlink()
+    with pytest.raises(DataError, match=r"small-?.*val\.array_record-00000-of-00001: no such file; copy the set again"):
         read_tfds("small", built.tfds_folder)
 
 
@@ -104,22 +115,6 @@ DAMAGED = r"small/1\.0\.0: TFDS cannot open it .* build the set again"
 def test_a_file_of_another_format_or_damaged_is_a_sentence(built, name, content, message):
     (version_of(built) / name).write_text(content)
     with pytest.raises(DataError, match=message):
-        read_tfds("small", built.tfds_folder)
-
-
-def test_records_that_were_not_copied_are_named(built):
-    (path,) = version_of(built).glob("*-val.array_record*")
-    path.unlink()
-    with pytest.raises(DataError, match=r"small-?.*val\.array_record-00000-of-00001: no such file; copy the set again"):
-        read_tfds("small", built.tfds_folder)
-
-
-def test_metadata_that_does_not_fit_the_records_is_refused(built):
-    path = version_of(built) / "metadata.json"
-    table = json.loads(path.read_text())
-    table["crops"]["val"]["label"].pop()
-    path.write_text(json.dumps(table))
-    with pytest.raises(DataError, match=r"metadata\.json and the records of val do not agree"):
         read_tfds("small", built.tfds_folder)
 
 

@@ -60,6 +60,7 @@ def test_each_faulty_entry_of_a_document_is_named(coco, checked, found):
         del images[2]["width"], images[2]["height"]  # compared with the decoded image
         annotations[3]["bbox"] = [4, 4, 15, 40]
         annotations[5]["id"] = 0
+        annotations[6]["bbox"], annotations[8]["bbox"] = [0, 0, 96, 72], [4, 4, 16, 40]  # no faults
         images.append(images[4] | {"id": 99})
         annotations.append({"id": 99, "image_id": 99, "category_id": 0, "bbox": [30, 20, 50, 40]})
         annotations.pop(11)
@@ -81,11 +82,6 @@ def test_each_faulty_entry_of_a_document_is_named(coco, checked, found):
     assert dict(report.licences) == {"CC BY 4.0": 11, "ODBL (c) someone": 1, "not stated": 1}
     assert report.crops == 12
     assert [row.tiny for row in report.counts] == [0, 1, 1]
-
-
-@pytest.mark.parametrize("box", [[0, 0, 96, 72], [4, 4, 16, 40]])
-def test_a_box_on_the_edge_or_of_sixteen_pixels_is_no_finding(coco, checked, box):
-    assert checked(coco(set_box(box))).findings == ()
 
 
 def test_categories_are_listed_with_their_class(coco, checked, tmp_path):
@@ -152,8 +148,9 @@ def test_a_turned_photograph_is_named_with_the_size_that_agrees(
     assert (item.names, item.note) == (("turned.jpg",), f"orientation {orientation}: {agreement}")
 
 
-def test_counts_by_class_and_split_and_size(split_folder, checked):
+def test_clean_data_has_no_finding_and_is_counted_by_class_and_split_and_size(split_folder, checked):
     report = checked(split_folder)
+    assert (report.findings, report.failed, report.photographs) == ((), (), 18)
     assert [row.name for row in report.counts] == ["box", "can", "all"]
     assert report.counts[0].splits == {"train": 3, "val": 3, "test": 3}
     assert report.counts[-1].crops == report.counts[-1].photographs == 18
