@@ -131,7 +131,8 @@ def built(config: DataConfig) -> DataConfig:
 class Answer:
     """One answer of the site: `cut` bytes of the body come, then nothing more (`stall`) or the end of the connection.
 
-    `pause` is the seconds between two bytes; `length` whether the length of the body is stated.
+    `pause` is the seconds between two bytes; `length` whether the length of the body is stated; a `bare` answer is the
+    body alone, without status and headers.
     """
 
     body: bytes = b""
@@ -141,6 +142,7 @@ class Answer:
     stall: bool = False
     pause: float = 0.0
     length: bool = True
+    bare: bool = False
 
 
 @dataclass
@@ -176,10 +178,11 @@ class SiteHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         answer = self.site.answer(self.path, dict(self.headers))
         stated = {"Content-Length": str(len(answer.body))} if answer.length else {}
-        self.send_response(answer.status)
-        for name, value in {**answer.headers, **stated}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        if not answer.bare:
+            self.send_response(answer.status)
+            for name, value in {**answer.headers, **stated}.items():
+                self.send_header(name, value)
+            self.end_headers()
         self.close_connection = answer.cut is not None or not answer.length
         body = answer.body[: answer.cut]
         with contextlib.suppress(OSError):  # the client has left

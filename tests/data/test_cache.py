@@ -41,7 +41,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in only_cache(folder).iterdir()}
 
 
-def test_every_row_is_the_crop_that_is_read_alone(source, tmp_path):
+def test_every_row_is_the_crop_that_is_read_alone_and_stays_without_the_photographs(source, tmp_path):
     cached = cached_crops(source, tmp_path / "cache", SIZE)
     assert isinstance(cached.images, np.memmap)
     assert cached.images.shape == (5, SIZE, SIZE, 3)
@@ -51,6 +51,10 @@ def test_every_row_is_the_crop_that_is_read_alone(source, tmp_path):
     assert cached.sizes.tolist() == [[40, 30]] * 5
     for row, crop in zip(cached.images, cached.crops, strict=True):
         assert (row == read_crop(crop, SIZE)).all()
+        crop.image.unlink()
+    again = cached_crops(source, tmp_path / "cache", SIZE)
+    assert (again.images == cached.images).all()
+    assert again.crops == cached.crops
 
 
 def test_crops_of_one_photograph_share_a_group_and_so_do_copies_under_another_name(coco, draw, tmp_path):
@@ -67,7 +71,7 @@ def test_crops_of_one_photograph_share_a_group_and_so_do_copies_under_another_na
         assert (row == read_crop(crop, SIZE)).all()
 
 
-def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(source, class_folders, tmp_path):
+def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(source, tmp_path):
     source.crops[1].image.write_bytes(source.crops[1].image.read_bytes()[:60])
     source.crops[3].image.write_text("no image")
     source.crops[4].image.unlink()
@@ -82,32 +86,24 @@ def test_bad_images_are_left_out_with_a_reason_and_the_others_keep_their_pixels(
     reopened = cached_crops(source, tmp_path / "cache", SIZE)
     assert reopened.left_out == cached.left_out
     assert (reopened.images == cached.images).all()
-
-
-def test_a_source_without_one_usable_image_stops_and_leaves_nothing(source, tmp_path):
     for crop in source.crops:
         crop.image.write_text("no image")
     with pytest.raises(DataError, match="not one of 5 crops can be used: 5 x is no image"):
-        cached_crops(source, tmp_path / "cache", SIZE)
-    assert caches(tmp_path / "cache") == []
+        cached_crops(source, tmp_path / "other", SIZE)
+    assert caches(tmp_path / "other") == []
 
 
-def test_a_complete_cache_is_reused_without_the_photographs(source, tmp_path):
-    first = cached_crops(source, tmp_path / "cache", SIZE)
-    for crop in source.crops:
-        crop.image.unlink()
-    again = cached_crops(source, tmp_path / "cache", SIZE)
-    assert (again.images == first.images).all()
-    assert again.crops == first.crops
-
-
-def test_other_sizes_and_other_fingerprints_have_their_own_cache(source, class_folders, draw, tmp_path):
+def test_other_sizes_and_fingerprints_have_their_own_cache_and_a_file_in_its_place_gives_way(source, draw, tmp_path):
     cached_crops(source, tmp_path / "cache", SIZE)
     cached_crops(source, tmp_path / "cache", 2 * SIZE)
     draw(source.crops[0].image, seed=999, size=(50, 50))
     changed = cached_crops(read_folder(tmp_path / "photographs"), tmp_path / "cache", SIZE)
     assert len(caches(tmp_path / "cache")) == 3
     assert changed.sizes[0].tolist() == [50, 50]
+    shutil.rmtree(changed.folder)
+    changed.folder.write_text("no folder")
+    again = cached_crops(read_folder(tmp_path / "photographs"), tmp_path / "cache", SIZE)
+    assert (again.images == changed.images).all()
 
 
 def edited(change):
@@ -124,9 +120,7 @@ def edited(change):
 DAMAGES = {
     "array cut short": lambda cache: os.truncate(cache / "images.npy", (cache / "images.npy").stat().st_size - 1),
     "array too long": lambda cache: os.truncate(cache / "images.npy", (cache / "images.npy").stat().st_size + 100),
-    "array without header": lambda cache: (cache / "images.npy").write_bytes(
-        bytes((cache / "images.npy").stat().st_size)
-    ),
+    "array without header": lambda cache: cache.joinpath("images.npy").write_bytes(bytes(cache.stat().st_size)),
     "no array": lambda cache: (cache / "images.npy").unlink(),
     "no lines": lambda cache: (cache / "crops.jsonl").unlink(),
     "half a line": lambda cache: os.truncate(cache / "crops.jsonl", 100),
@@ -173,20 +167,6 @@ def test_who_waits_for_another_preparation_says_so(tmp_path, caplog):
     assert caplog.messages == [f"{target}: another process is preparing it; waiting"]
 
 
-def test_a_file_in_the_place_of_the_cache_gives_way(source, tmp_path):
-    cached_crops(source, tmp_path / "cache", SIZE)
-    cache = only_cache(tmp_path / "cache")
-    shutil.rmtree(cache)
-    cache.write_text("no folder")
-    assert len(cached_crops(source, tmp_path / "cache", SIZE).images) == 5
-
-
-def test_a_cache_folder_that_cannot_be_made_is_an_error(source, tmp_path):
-    (tmp_path / "cache").write_text("a file where the folder should be")
-    with pytest.raises(FileError, match=r"cache.* cannot be written .*--cache"):
-        cached_crops(source, tmp_path / "cache", SIZE)
-
-
 def test_a_full_disk_is_an_error_leaves_the_earlier_cache_whole_and_is_gone_on_from(source, tmp_path, full_disk):
     cached_crops(source, tmp_path / "cache", SIZE)
     earlier = contents(tmp_path / "cache")
@@ -201,7 +181,10 @@ def test_a_full_disk_is_an_error_leaves_the_earlier_cache_whole_and_is_gone_on_f
     assert len(cached_crops(source, tmp_path / "cache", 4 * SIZE).images) == 5
 
 
-def test_too_little_space_is_said_before_anything_is_decoded(source, tmp_path):
+def test_a_cache_without_folder_or_space_is_an_error_before_anything_is_decoded(source, tmp_path):
+    (tmp_path / "file").write_text("a file where the folder should be")
+    with pytest.raises(FileError, match=r"file.* cannot be written .*--cache"):
+        cached_crops(source, tmp_path / "file", SIZE)
     many = replace(source, crops=tuple(replace(source.crops[0], key=str(index)) for index in range(60_000)))
     with pytest.raises(FileError, match=r"the crops need [\d,]+ MB, [\d,]+ MB are free; .*--cache"):
         cached_crops(many, tmp_path / "cache", 1024 * 1024)
@@ -225,39 +208,29 @@ cached_crops(read_folder(Path(sys.argv[1])), Path(sys.argv[2]), 16)
 """
 
 
-def kill_while_preparing(source, tmp_path) -> Path:
+@pytest.mark.parametrize("spoilt", ["nothing", "rows", "line", "header"])
+def test_a_killed_preparation_goes_on_and_decodes_again_what_a_power_cut_spoiled(source, tmp_path, spoilt):
+    expected = np.stack([read_crop(crop, SIZE) for crop in source.crops])
     folder = source.crops[0].image.parents[1]
     done = subprocess.run([sys.executable, "-c", KILLED, folder, tmp_path / "cache"], capture_output=True, timeout=60)
     assert done.returncode == -9, done.stderr
     (work,) = (tmp_path / "cache").glob(".*.part")
-    return work
-
-
-def test_a_killed_preparation_goes_on_where_it_stopped(source, tmp_path):
-    expected = np.stack([read_crop(crop, SIZE) for crop in source.crops])
-    work = kill_while_preparing(source, tmp_path)
-    assert len((work / "crops.jsonl").read_bytes().splitlines()) == 4  # the header and three photographs
-    for crop in source.crops[:3]:
-        crop.image.write_text("read again, this would be left out")
-    assert (cached_crops(source, tmp_path / "cache", SIZE).images == expected).all()
-    assert only_cache(tmp_path / "cache").is_dir()
-
-
-@pytest.mark.parametrize("hurt", ["rows", "line", "header"])
-def test_what_a_power_cut_spoiled_is_decoded_again(source, tmp_path, hurt):
-    expected = np.stack([read_crop(crop, SIZE) for crop in source.crops])
-    work = kill_while_preparing(source, tmp_path)
-    if hurt == "rows":
-        with (work / "images.npy").open("r+b") as stream:
-            stream.seek(-10, os.SEEK_END)
-            stream.write(b"\0" * 10)
-    elif hurt == "line":
-        os.truncate(work / "crops.jsonl", (work / "crops.jsonl").stat().st_size - 5)
+    lines = work / "crops.jsonl"
+    assert len(lines.read_bytes().splitlines()) == 4  # the header and three photographs
+    if spoilt == "nothing":
+        for crop in source.crops[:3]:
+            crop.image.write_text("read again, this would be left out")
+    elif spoilt == "rows":
+        images = (work / "images.npy").read_bytes()
+        (work / "images.npy").write_bytes(images[:-10] + bytes(10))
+    elif spoilt == "line":
+        os.truncate(lines, lines.stat().st_size - 5)
     else:
-        (work / "crops.jsonl").write_bytes(b"\0" * 200)
+        lines.write_bytes(bytes(200))
     cached = cached_crops(source, tmp_path / "cache", SIZE)
     assert cached.crops == source.crops
     assert (cached.images == expected).all()
+    assert only_cache(tmp_path / "cache").is_dir()
 
 
 def test_a_reader_gives_back_the_pages_of_a_mapped_array_and_reads_it_again(source, tmp_path, monkeypatch):

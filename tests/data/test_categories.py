@@ -1,6 +1,7 @@
 """The category map: which categories become which class, and what stops with a sentence."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -18,34 +19,22 @@ def category_map(tmp_path):
     return write
 
 
-def test_tacos_map_holds_its_sixty_categories_in_six_classes():
+def test_tacos_map_holds_the_sixty_categories_of_the_official_file_in_six_classes(official_taco):
     taco = read_category_map(TACO_MAP)
     assert taco.classes == ("Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam")
     sizes = [list(taco.label_of.values()).count(label) for label in (*range(6), None)]
     assert sizes == [8, 10, 5, 15, 6, 3, 13]
-
-
-def test_tacos_map_knows_every_category_of_the_official_file(official_taco):
-    taco = read_category_map(TACO_MAP)
     document = json.loads(official_taco.read_text())
     assert {entry["name"] for entry in document["categories"]} == set(taco.label_of)
 
 
-def test_a_category_that_is_left_out_by_the_map_is_named_as_the_reason(coco, category_map):
-    path = category_map("classes: {Metal: [can], Glass: []}\nleft_out: [bottle]")
-    source = read_coco(coco(), categories=path)
+def test_a_category_is_left_out_by_the_map_or_stops_where_the_map_lacks_it(coco, category_map):
+    source = read_coco(coco(), categories=category_map("classes: {Metal: [can], Glass: []}\nleft_out: [bottle]"))
     assert [crop.label for crop in source.crops] == [0]
     assert [item.reason for item in source.left_out] == ["category 'bottle' is mapped to no class"]
-
-
-def test_a_category_that_the_map_lacks_stops_naming_it_and_the_map(coco, category_map):
-    path = category_map("classes: {Metal: [can]}")
     with pytest.raises(DataError, match=r"annotations\.json: category 'bottle' is not in the category map .*map\.yaml"):
-        read_coco(coco(), categories=path)
-
-
-def test_tacos_map_is_taken_for_tacos_names_and_names_the_users_own_category(coco):
-    names = ["Drink can", "Cigarette", "Mask"]
+        read_coco(coco(), categories=category_map("classes: {Metal: [can]}"))
+    names = ["Drink can", "Cigarette", "Mask"]  # most are TACO's
     path = coco(categories=[{"id": number, "name": name} for number, name in enumerate(names, 1)])
     with pytest.raises(DataError, match=r"'Mask' is not in the category map .*taco_categories\.yaml"):
         read_coco(path)
@@ -80,8 +69,5 @@ def test_without_a_map_every_category_with_annotations_is_a_class(coco):
 def test_a_malformed_map_stops_naming_the_file(category_map, text, message):
     with pytest.raises(DataError, match=rf"map\.yaml: .*{message}"):
         read_category_map(category_map(text))
-
-
-def test_a_missing_map_stops(tmp_path):
     with pytest.raises(DataError, match=r"absent\.yaml: no such file"):
-        read_category_map(tmp_path / "absent.yaml")
+        read_category_map(Path("absent.yaml"))

@@ -15,17 +15,6 @@ from kerastrash.data.sources import Scheme, read_folder
 from kerastrash.errors import ConfigError, DataError
 
 
-def test_a_split_holds_its_rows_labels_and_crops(class_folders, tmp_path):
-    dataset = prepare(DataConfig(data=str(class_folders(a=9, b=6)), cache=tmp_path / "cache"), 16)
-    assert dataset.classes == ("a", "b")
-    assert sum(len(dataset.split(split)) for split in ("train", "val", "test")) == 15
-    part = dataset.split("test")
-    assert set(part.labels.tolist()) == {0, 1}
-    for index, label, crop in zip(part.indices, part.labels, part.crops, strict=True):
-        assert crop.label == label
-        assert (part.images[index] == read_crop(crop, 16)).all()
-
-
 def test_a_coco_file_and_its_bad_entries_come_through_the_same_door(coco, draw, tmp_path):
     images = [{"id": number, "file_name": f"{number}.png", "width": 40, "height": 30} for number in range(12)]
     boxes = [{"id": n, "image_id": n // 2, "category_id": 1 + n % 2, "bbox": [1, 1, 9, 9]} for n in range(24)]
@@ -38,27 +27,22 @@ def test_a_coco_file_and_its_bad_entries_come_through_the_same_door(coco, draw, 
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("settings", "size", "message"),
     [
-        ({"test": 0.0}, "test is 0.0"),
-        ({"validation": 0.9}, "validation is 0.9"),
-        ({"validation": float("nan")}, "validation is nan"),
-        ({"validation": 0.45, "test": 0.45}, "leave under 0.2 to train"),
-        ({"split_seed": -1}, "split_seed is -1"),
-        ({"categories": Path("map.yaml")}, "belong to a COCO file"),
-        ({"images": Path("photographs")}, "belong to a COCO file"),
+        ({"test": 0.0}, 16, "test is 0.0"),
+        ({"validation": 0.9}, 16, "validation is 0.9"),
+        ({"validation": float("nan")}, 16, "validation is nan"),
+        ({"validation": 0.45, "test": 0.45}, 16, "leave under 0.2 to train"),
+        ({"split_seed": -1}, 16, "split_seed is -1"),
+        ({"categories": Path("map.yaml")}, 16, "belong to a COCO file"),
+        ({"images": Path("photographs")}, 16, "belong to a COCO file"),
+        *(({}, size, f"input_size is {size}") for size in (0, -5, 100_000)),
     ],
 )
-def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, message):
+def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, size, message):
     with pytest.raises(ConfigError, match=message):
-        prepare(DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache", **settings), 16)
+        prepare(DataConfig(data=str(class_folders(a=3, b=3)), cache=tmp_path / "cache", **settings), size)
     assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize("size", [0, -5, 100_000])
-def test_an_input_size_out_of_range_stops(size):
-    with pytest.raises(ConfigError, match=f"input_size is {size}"):
-        prepare(DataConfig(), size)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +112,22 @@ def test_preparing_prints_nothing_and_tells_its_progress_to_who_asks(class_folde
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_summary_counts_classes_sizes_and_what_was_left_out(class_folders, draw, tmp_path):
+def test_a_split_holds_its_crops_and_the_summary_counts_classes_sizes_and_what_was_left_out(
+    class_folders, draw, tmp_path
+):
     folder = class_folders(a=9, b=6)
     draw(folder / "b/wide.png", seed=77, size=(100, 12))
     (folder / "a/bad.png").write_text("no image")
     (folder / "a/worse.png").write_text("no image")
     dataset = prepare(DataConfig(data=str(folder), cache=tmp_path / "cache"), 16)
+    assert dataset.classes == ("a", "b")
+    assert sum(len(dataset.split(split)) for split in ("train", "val", "test")) == 16
+    part = dataset.split("test")
+    assert set(part.labels.tolist()) == {0, 1}
+    for index, label, crop in zip(part.indices, part.labels, part.crops, strict=True):
+        assert crop.label == label
+        assert (part.images[index] == read_crop(crop, 16)).all()
+
     summary = summarise(dataset)
     assert summary["left_out"] == {"is no image": ["a/bad.png", "a/worse.png"]}
     b = summary["classes"]["b"]
@@ -144,23 +138,20 @@ def test_the_summary_counts_classes_sizes_and_what_was_left_out(class_folders, d
     assert summary["all"]["train"] == np.size(dataset.splits["train"])
 
 
-def run_script(*arguments: str) -> subprocess.CompletedProcess:
-    line = [sys.executable, Path(__file__).resolve().parents[2] / "scripts/prepare.py", *arguments]
+def run_script(*arguments: object) -> subprocess.CompletedProcess:
+    line = [sys.executable, Path(__file__).resolve().parents[2] / "scripts/prepare.py", *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "120"})
 
 
-def test_the_script_prints_the_tables_and_writes_only_the_cache(class_folders, tmp_path):
+def test_the_script_prints_the_tables_writes_only_the_cache_and_says_what_is_bad_data(class_folders, tmp_path):
     folder = class_folders(metal=5, glass=5)
     (folder / "metal/bad.png").write_text("no image")
-    done = run_script("--data", str(folder), "--cache", str(tmp_path / "cache"), "--input_size", "24")
+    done = run_script("--data", folder, "--cache", tmp_path / "cache", "--input_size", 24)
     assert done.returncode == 0, done.stderr
     assert "metal" in done.stdout
     assert "metal/bad.png" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"photographs", "cache"}
-
-
-def test_the_script_ends_with_status_2_and_a_sentence_on_bad_data(tmp_path):
-    done = run_script("--data", str(tmp_path / "absent"))
+    done = run_script("--data", tmp_path / "absent")
     assert done.returncode == 2
     assert "absent: no such file or folder" in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr

@@ -35,17 +35,13 @@ def cut_short(path):
     path.write_bytes(path.read_bytes()[:200])
 
 
-def test_every_crop_is_read_back_bit_by_bit_as_it_is_cut_from_its_photograph(built):
+def test_every_crop_is_read_back_bit_by_bit_with_all_that_is_stated_of_it(built, tmp_path):
     found = records(built)
     crops = open_source(DataConfig(data=built.data)).crops
     assert len(found) == len(crops) == 28
     for crop in crops:
         image = cut(decode(crop.image, read_bytes(crop.image), crop.frame), crop)
         np.testing.assert_array_equal(found[crop.key]["image"], np.asarray(image))
-
-
-def test_a_record_states_class_photograph_box_area_and_licence(built, tmp_path):
-    found = records(built)
     record = found["1.png#3"]
     assert (record["label"], record["class_name"], record["image_id"]) == (1, b"bottle", b"101")
     assert record["photograph"].decode() == digest((tmp_path / "1.png").read_bytes())
@@ -53,9 +49,6 @@ def test_a_record_states_class_photograph_box_area_and_licence(built, tmp_path):
     assert (record["area"], record["licence"]) == (51.7, b"CC BY 4.0")
     other = found["2.png#4"]
     assert (other["area"], other["licence"]) == ((9.3 + 4) * 12, b"licence 0, which the file does not describe")
-
-
-def test_info_names_classes_features_licences_and_splits(built):
     info = tfds.builder(SETS, data_dir=built.tfds_folder).info
     assert info.features["label"].names == ["can", "bottle"]
     assert info.file_format.value == "array_record"
@@ -140,6 +133,9 @@ def test_a_set_of_which_nothing_can_be_read_is_an_error(config, tmp_path):
 
 
 def test_a_set_built_twice_stays_and_other_data_under_its_name_is_refused(built, draw, tmp_path):
+    name = f"{tmp_path.name}-annotations".replace(".", "_")
+    assert build_set(built) == (name, True)  # without a name the set takes that of the data
+    assert len(read_tfds(name, built.tfds_folder).crops) == 28
     files = {path: path.stat().st_mtime_ns for path in built.tfds_folder.rglob("*") if path.is_file()}
     assert build_set(built, "small") == ("small", False)
     with pytest.raises(ConfigError, match=r"small/1\.0\.0: was built from other data or split otherwise.*--name"):
@@ -164,13 +160,6 @@ def test_settings_that_cannot_be_are_refused(config, name, settings, message):
     with pytest.raises(ConfigError, match=message):
         build_set(replace(config, **settings), name)
     assert not config.tfds_folder.exists()
-
-
-def test_without_a_name_the_set_takes_that_of_the_data(config, tmp_path):
-    name, new = build_set(config)
-    assert new
-    assert name == f"{tmp_path.name}-annotations".replace(".", "_")
-    assert len(read_tfds(name, config.tfds_folder).crops) == 28
 
 
 COMMAND = """

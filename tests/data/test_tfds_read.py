@@ -39,17 +39,13 @@ def by_key(dataset) -> dict:
     }
 
 
-def test_crops_carry_what_the_annotation_file_states(built):
+def test_crops_carry_what_the_file_states_and_records_that_are_hashable_picklable_and_named(built):
     crops = {crop.key: crop for crop in read_tfds("small", built.tfds_folder).crops}
     crop = crops["1.png#3"]
     assert (crop.box, crop.label, crop.image_id, crop.area, crop.licence) == (None, 1, "101", 51.7, "CC BY 4.0")
     assert len(crop.photograph) == 64
     assert crop.photograph == crops["1.png#2"].photograph != crops["2.png#4"].photograph
-
-
-def test_records_are_hashable_picklable_and_named(built):
-    crops = read_tfds("small", built.tfds_folder).crops
-    images = [crop.image for crop in crops]
+    images = [crop.image for crop in crops.values()]
     assert len(set(images)) == len(images) == 28
     assert pickle.loads(pickle.dumps(images)) == images
     assert str(images[0]) == "tfds:small/train[0]"
@@ -84,45 +80,41 @@ def test_a_name_that_is_no_set_lists_those_that_are_there(built, name):
         read_tfds(name, built.cache)
 
 
-def test_a_set_of_another_program_is_refused(built):
-    path = version_of(built) / "features.json"
-    content = json.loads(path.read_text())
+def test_parts_of_another_program_or_that_do_not_fit_are_refused(built):
+    features, metadata = (version_of(built) / name for name in ("features.json", "metadata.json"))
+    kept = features.read_text(), metadata.read_text()
+    content, table = map(json.loads, kept)
     del content["featuresDict"]["features"]["photograph"]
-    path.write_text(json.dumps(content))
+    features.write_text(json.dumps(content))
     with pytest.raises(DataError, match=r"small/1\.0\.0: records lack photograph; open a set built by"):
         read_tfds("small", built.tfds_folder)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("metadata.json", "{}", r"metadata\.json has format None, not 1; remove the folder and build"),
-        ("metadata.json", '{"format": 2}', r"metadata\.json has format 2, not 1; remove the folder and build"),
-        *(
-            (name, "{ cut sho", r"small/1\.0\.0: TFDS cannot open it .* build the set again")
-            for name in ("dataset_info.json", "features.json", "metadata.json")
-        ),
-    ],
-)
-def test_a_file_of_another_format_or_damaged_is_a_sentence(built, name, content, message):
-    (version_of(built) / name).write_text(content)
-    with pytest.raises(DataError, match=message):
+    features.write_text(kept[0])
+    table["crops"]["val"]["label"].pop()
+    metadata.write_text(json.dumps(table))
+    with pytest.raises(DataError, match=r"metadata\.json and the records of val do not agree"):
         read_tfds("small", built.tfds_folder)
-
-
-def test_records_that_were_not_copied_are_named(built):
+    metadata.write_text(kept[1])
     (path,) = version_of(built).glob("*-val.array_record*")
     path.unlink()
     with pytest.raises(DataError, match=r"small-?.*val\.array_record-00000-of-00001: no such file; copy the set again"):
         read_tfds("small", built.tfds_folder)
 
 
-def test_metadata_that_does_not_fit_the_records_is_refused(built):
-    path = version_of(built) / "metadata.json"
-    table = json.loads(path.read_text())
-    table["crops"]["val"]["label"].pop()
-    path.write_text(json.dumps(table))
-    with pytest.raises(DataError, match=r"metadata\.json and the records of val do not agree"):
+OTHER_FORMAT = r"metadata\.json has format {}, not 1; remove the folder and build"
+DAMAGED = r"small/1\.0\.0: TFDS cannot open it .* build the set again"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("metadata.json", "{}", OTHER_FORMAT.format(None)),
+        ("metadata.json", '{"format": 2}', OTHER_FORMAT.format(2)),
+        *((name, "{ cut sho", DAMAGED) for name in ("dataset_info.json", "features.json", "metadata.json")),
+    ],
+)
+def test_a_file_of_another_format_or_damaged_is_a_sentence(built, name, content, message):
+    (version_of(built) / name).write_text(content)
+    with pytest.raises(DataError, match=message):
         read_tfds("small", built.tfds_folder)
 
 

@@ -27,24 +27,26 @@ def scene() -> Callable[..., Image.Image]:
     return draw
 
 
+def draw_classes(folder: Path, count: int, start: int = 0) -> Path:
+    """Two classes of so many different photographs each."""
+    for name, first in {"can": start, "box": start + 100}.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            draw(first + number).save(folder / name / f"{number}.png")
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Two classes of six different photographs."""
-    for name, first in {"can": 0, "box": 100}.items():
-        (tmp_path / "set" / name).mkdir(parents=True)
-        for number in range(6):
-            draw(first + number).save(tmp_path / "set" / name / f"{number}.png")
-    return tmp_path / "set"
+    return draw_classes(tmp_path / "set", 6)
 
 
 @pytest.fixture
 def split_folder(tmp_path: Path) -> Path:
-    """The same with train, val and test given."""
+    """Two classes of three different photographs in each of train, val and test."""
     for split, start in {"train": 0, "val": 200, "test": 400}.items():
-        for name, first in {"can": 0, "box": 100}.items():
-            (tmp_path / "split" / split / name).mkdir(parents=True)
-            for number in range(3):
-                draw(start + first + number).save(tmp_path / "split" / split / name / f"{number}.png")
+        draw_classes(tmp_path / "split" / split, 3, start)
     return tmp_path / "split"
 
 
@@ -55,12 +57,9 @@ def coco(tmp_path: Path) -> Callable[..., Path]:
     def write(change: Callable[[dict[str, Any]], object] = lambda document: None) -> Path:
         target = tmp_path / "coco"
         (target / "images").mkdir(parents=True)
-        document: dict[str, Any] = {
-            "images": [],
-            "annotations": [],
-            "licenses": [{"id": 1, "name": "CC BY 4.0"}],
-            "categories": [{"id": 0, "name": "can"}, {"id": 1, "name": "box"}],
-        }
+        classes = [{"id": 0, "name": "can"}, {"id": 1, "name": "box"}]
+        document: dict[str, Any] = {"images": [], "annotations": [], "categories": classes}
+        document["licenses"] = [{"id": 1, "name": "CC BY 4.0"}]
         for number in range(12):
             draw(number).save(target / "images" / f"{number}.png")
             sides = {"width": SIZE[0], "height": SIZE[1], "license": 1}

@@ -1,6 +1,7 @@
 """Single things: the entries of a COCO document, photographs and crops."""
 
 import json
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -36,58 +37,51 @@ def test_a_box_off_the_image_is_named(coco, checked, found, box, kind):
     assert ("left_out" in findings) == (kind != "box_clipped")
 
 
-@pytest.mark.parametrize("data", ["sample", str(SAMPLE_FOLDER), str(SAMPLE_FOLDER / "annotations.json")])
-def test_the_annotation_file_is_found_by_every_name(data):
-    assert annotation_file(data) == SAMPLE_FOLDER / "annotations.json"
+SAMPLE_FILE = SAMPLE_FOLDER / "annotations.json"
 
 
-@pytest.mark.parametrize("data", ["tfds:taco", "{}"])
-def test_other_sources_have_no_annotation_file(tmp_path, data):
-    assert annotation_file(data.format(tmp_path)) is None
+@pytest.mark.parametrize(
+    ("data", "path"),
+    [
+        *((name, SAMPLE_FILE) for name in ("sample", SAMPLE_FOLDER, SAMPLE_FILE)),
+        ("tfds:taco", None),
+        (Path(__file__).parent, None),
+    ],
+)
+def test_the_annotation_file_is_found_by_every_name_where_there_is_one(data, path):
+    assert annotation_file(str(data)) == path
 
 
-def test_a_box_is_compared_with_the_decoded_image_where_no_size_is_stated(coco, checked, found):
-    def unstated(document):
-        for image in document["images"]:
-            del image["width"], image["height"]
-        document["annotations"][0]["bbox"] = [60, 4, 40, 40]
+def test_each_faulty_entry_of_a_document_is_named(coco, checked, found):
+    def spoil(document):
+        images, annotations = document["images"], document["annotations"]
+        images[0]["license"], images[1]["license"] = None, "ODBL (c) someone"
+        annotations[2]["bbox"] = [60, 4, 40, 40]
+        del images[2]["width"], images[2]["height"]  # compared with the decoded image
+        annotations[3]["bbox"] = [4, 4, 15, 40]
+        annotations[5]["id"] = 0
+        annotations[6]["bbox"], annotations[8]["bbox"] = [0, 0, 96, 72], [4, 4, 16, 40]  # no faults
+        images.append(images[4] | {"id": 99})
+        annotations.append({"id": 99, "image_id": 99, "category_id": 0, "bbox": [30, 20, 50, 40]})
+        annotations.pop(11)
 
-    assert only(found(checked(coco(unstated)))["box_clipped"]).note == "box (60, 4, 40, 40) on 96 x 72"
-
-
-@pytest.mark.parametrize("box", [[0, 0, 96, 72], [4, 4, 16, 40]])
-def test_a_box_on_the_edge_or_of_sixteen_pixels_is_no_finding(coco, checked, box):
-    assert checked(coco(set_box(box))).findings == ()
-
-
-def test_an_annotation_id_that_stands_twice_is_named(coco, checked, found):
-    report = checked(coco(lambda document: document["annotations"][5].update(id=0)))
-    assert only(found(report)["annotation_id"]).names == ("0.png#0", "5.png#0")
+    folder = coco(spoil)
+    (folder / "images" / "7.png").unlink()
+    report = checked(folder)
+    items = {kind: [(item.names, item.note) for item in finding.items] for kind, finding in found(report).items()}
+    assert items == {
+        "annotation_id": [(("0.png#0", "5.png#0"), "id 0")],
+        "box_clipped": [(("2.png#2",), "box (60, 4, 40, 40) on 96 x 72")],
+        "left_out": [(("7.png#7",), "no such file")],
+        "missing_image": [(("7.png",), "no such file")],
+        "no_licence": [(("0.png",), "")],
+        "shared_file": [(("4.png",), "image ids 4, 99")],
+        "tiny": [(("3.png#3",), "15 x 40 px")],
+        "unannotated": [(("11.png",), "")],
+    }
+    assert dict(report.licences) == {"CC BY 4.0": 11, "ODBL (c) someone": 1, "not stated": 1}
     assert report.crops == 12
-
-
-def test_one_file_under_two_image_ids_is_named(coco, checked, found):
-    def shared_file(document):
-        document["images"].append({**document["images"][0], "id": 99})
-        document["annotations"].append({"id": 99, "image_id": 99, "category_id": 0, "bbox": [30, 20, 50, 40]})
-
-    item = only(found(checked(coco(shared_file)))["shared_file"])
-    assert (item.names, item.note) == (("0.png",), "image ids 0, 99")
-
-
-def test_an_image_without_annotation_is_named(coco, checked, found):
-    report = checked(coco(lambda document: document["annotations"].pop()))
-    assert only(found(report)["unannotated"]).names == ("11.png",)
-
-
-def test_licences_are_counted_and_a_missing_one_is_named(coco, checked, found):
-    def licences(document):
-        document["images"][0]["license"] = None
-        document["images"][1]["license"] = "ODBL (c) someone"
-
-    report = checked(coco(licences))
-    assert dict(report.licences) == {"CC BY 4.0": 10, "ODBL (c) someone": 1, "not stated": 1}
-    assert only(found(report)["no_licence"]).names == ("0.png",)
+    assert [row["tiny"] for row in report.counts] == [0, 1, 1]
 
 
 def test_categories_are_listed_with_their_class(coco, checked, tmp_path):
@@ -117,26 +111,17 @@ def test_the_official_file_of_taco_without_its_images(official_taco, checked, fo
     assert dict(report.licences) == {"not stated": 715, "ODBL (c) OpenLitterMap & Contributors": 466, "CC": 319}
 
 
-def test_a_damaged_photograph_is_named_with_its_reason(folder, checked, found):
-    path = folder / "can" / "0.png"
-    path.write_bytes(path.read_bytes()[:300])
-    report = checked(folder)
-    item = only(found(report)["bad_image"])
-    assert (item.names, item.note) == (("can/0.png",), "image is damaged or cut short")
-    assert not report.failed
-
-
 def test_everything_left_out_is_named_with_its_reason(folder, checked, found):
     (folder / "can" / "notes.txt").write_text("no image")
     (folder / "can" / "1.png").write_bytes(b"")
-    left_out = {item.names[0]: item.note for item in found(checked(folder))["left_out"].items}
-    assert left_out == {"can/notes.txt": "file name has no image suffix", "can/1.png": "file is empty"}
-
-
-def test_an_annotated_image_that_is_missing_is_named(coco, checked, found):
-    folder = coco()
-    (folder / "images" / "3.png").unlink()
-    assert [item.names for item in found(checked(folder))["missing_image"].items] == [("3.png",)]
+    path = folder / "can" / "0.png"
+    path.write_bytes(path.read_bytes()[:300])
+    report = checked(folder)
+    bad = {"can/0.png": "image is damaged or cut short", "can/1.png": "file is empty"}
+    assert {item.names[0]: item.note for item in found(report)["bad_image"].items} == bad
+    left_out = {item.names[0]: item.note for item in found(report)["left_out"].items}
+    assert left_out == bad | {"can/notes.txt": "file name has no image suffix"}
+    assert not report.failed
 
 
 @pytest.mark.parametrize(
@@ -163,15 +148,9 @@ def test_a_turned_photograph_is_named_with_the_size_that_agrees(
     assert (item.names, item.note) == (("turned.jpg",), f"orientation {orientation}: {agreement}")
 
 
-def test_a_tiny_crop_is_counted(coco, checked, found):
-    report = checked(coco(set_box([4, 4, 15, 40])))
-    item = only(found(report)["tiny"])
-    assert (item.names, item.note) == (("0.png#0",), "15 x 40 px")
-    assert [row["tiny"] for row in report.counts] == [1, 0, 1]
-
-
-def test_counts_by_class_and_split_and_size(split_folder, checked):
+def test_clean_data_has_no_finding_and_is_counted_by_class_and_split_and_size(split_folder, checked):
     report = checked(split_folder)
+    assert (report.findings, report.failed, report.photographs) == ((), (), 18)
     assert [row["name"] for row in report.counts] == ["box", "can", "all"]
     assert report.counts[0]["splits"] == {"train": 3, "val": 3, "test": 3}
     assert report.counts[-1]["crops"] == report.counts[-1]["photographs"] == 18

@@ -38,9 +38,6 @@ def test_every_pair_within_the_bits_is_found_whatever_the_block(looks, monkeypat
 def test_the_search_stops_at_its_limit(looks, monkeypatch):
     monkeypatch.setattr(duplicates, "MOST_PAIRS", 5)
     assert len(near_pairs(looks, 64)) == 5
-
-
-def test_no_looks_no_pairs():
     assert near_pairs([], 6) == []
 
 
@@ -50,13 +47,10 @@ def test_a_hash_alone_makes_no_pair(scene):
     assert near_pairs([first, twin], 6) == []
 
 
-def test_the_look_of_a_picture_of_one_pixel(scene):
-    look = look_at(scene(1, (1, 1)))
-    assert look.flat
-    assert not look.comparable
-
-
-def test_equal_bytes_of_another_shape_are_other_pixels(scene):
+def test_a_look_tells_shapes_apart_and_takes_one_pixel(scene):
     wide = scene(1, (40, 20))
     tall = Image.frombytes("RGB", (20, 40), wide.tobytes())
     assert look_at(wide).pixels == look_at(wide.copy()).pixels != look_at(tall).pixels
+    dot = look_at(scene(1, (1, 1)))
+    assert dot.flat
+    assert not dot.comparable
