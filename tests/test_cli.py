@@ -12,7 +12,7 @@ import pytest
 from kerastrash import cli, commands
 from kerastrash.cli import main, script
 from kerastrash.errors import ConfigError, DataError, require
-from kerastrash.options import described, options, parse
+from kerastrash.options import described, give_options, new_app, options
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,12 @@ def work(**values) -> Work:
     return Work(Path("m"), ["a", "b"], **values)
 
 
+def parse(*words: str) -> Work:
+    app = new_app("work")
+    give_options(app, "work", Work, lambda settings: settings)
+    return app(words)
+
+
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
@@ -79,14 +85,14 @@ def work(**values) -> Work:
     ],
 )
 def test_a_command_line_becomes_settings(line, expected):
-    assert parse(Work, line.split()) == expected
+    assert parse(*line.split()) == expected
 
 
 def test_options_win_over_the_yaml_file_which_wins_over_defaults(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("model: m\nimages: [a, b]\nrecipe: {epochs: 5, loss: balanced}\ndata: {data: here}\n")
-    assert parse(Work, ["--config", str(path)]) == work(recipe=Recipe(5, loss="balanced"), data=Where("here"))
-    given = parse(Work, ["c", "--config", str(path), "--epochs", "7"])
+    assert parse("--config", str(path)) == work(recipe=Recipe(5, loss="balanced"), data=Where("here"))
+    given = parse("c", "--config", str(path), "--epochs", "7")
     assert given == Work(Path("c"), ["a", "b"], recipe=Recipe(7, loss="balanced"), data=Where("here"))
 
 
@@ -105,7 +111,7 @@ def test_options_win_over_the_yaml_file_which_wins_over_defaults(tmp_path):
 def test_a_mistake_in_the_yaml_file_is_a_sentence_with_its_place(tmp_path, content, sentence):
     (tmp_path / "c.yaml").write_text(content)
     with pytest.raises(ConfigError, match=sentence):
-        parse(Work, ["--config", str(tmp_path / "c.yaml")])
+        parse("--config", str(tmp_path / "c.yaml"))
 
 
 def exit_status(monkeypatch, program: Callable[[], None], *words: str) -> object:
