@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from kerastrash.console import console
+from kerastrash.console import say
 from kerastrash.data.images import ImageError, decode, read_bytes, square, to_rgb
 from kerastrash.errors import ModelError
 from kerastrash.export.format import softmax
@@ -138,8 +138,7 @@ def _class_names(path: Path, classes: Sequence[str] | None, outputs: int) -> tup
     """The names that are given, or that the sidecar has, or numbers; as many different ones as outputs."""
     names = classes or sidecar_classes(path)
     if not names:
-        said = f"{path}: has no names of its classes, which are numbered 0 to {outputs - 1} here; give classes"
-        console.print(said, highlight=False, markup=False, soft_wrap=True)
+        say(f"{path}: has no names of its classes, which are numbered 0 to {outputs - 1} here; give classes")
         return tuple(map(str, range(outputs)))
     names = tuple(map(str, names))
     if len(set(names)) != outputs or len(names) != outputs:

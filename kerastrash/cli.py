@@ -15,7 +15,7 @@ import kerastrash
 from kerastrash.commands import VERBS, Verb, imported
 from kerastrash.console import console
 from kerastrash.errors import KerastrashError
-from kerastrash.options import call, give_options, new_app
+from kerastrash.options import give_options, new_app
 from kerastrash.settings import did_you_mean, in_words
 
 HELP = "From a COCO annotation file to a trash classifier small and fast enough for a sorting robot."
@@ -42,19 +42,14 @@ def finish(app: cyclopts.App, words: Sequence[str]) -> NoReturn:
     option or of a KerastrashError; with 130 when interrupted. Other exceptions keep their traceback.
     """
     try:
-        sys.exit(call(app, words) or 0)
-    except cyclopts.CycloptsError as error:
-        _fail(sentence(error))
-    except KerastrashError as error:
-        _fail(str(error))
+        sys.exit(app(words) or 0)
+    except (cyclopts.CycloptsError, KerastrashError) as error:
+        message = str(error) if isinstance(error, KerastrashError) else sentence(error)
+        console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+        sys.exit(2)
     except KeyboardInterrupt:
         console.print("[yellow]interrupted:[/] the same command goes on where this one stopped")
         sys.exit(130)
-
-
-def _fail(message: str) -> NoReturn:
-    console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
-    sys.exit(2)
 
 
 def verbs(words: Sequence[str]) -> cyclopts.App:

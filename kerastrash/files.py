@@ -29,20 +29,28 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     Raises:
         FileError: the folder cannot be written or the disk is full; `path` keeps its earlier content.
     """
-    path, temporary = Path(path), None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    path = Path(path)
+    with _writing(path):
         handle, name = tempfile.mkstemp(prefix=TEMPORARY, suffix=f".{path.name}", dir=path.parent)
         os.close(handle)
         temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    finally:
-        if temporary:
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Makes the path's folder; an OSError then, or in the block, is a FileError that names the path."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"{path}: cannot be written ({reason}); free the disk or choose another folder") from error
 
 
 def remove_temporaries(folder: Path) -> None:
@@ -68,57 +76,33 @@ def staged(path: Path) -> Iterator[Path]:
     Raises:
         FileError: the folder cannot be written or the disk is full; what stood at `path` stays.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".*{STAGED}"):
-            with contextlib.suppress(TimeoutError), _lock(left):  # its process is gone, and its lock with it
-                shutil.rmtree(left, ignore_errors=True)
-        folder, lock = _own_folder(path)
-        try:
-            yield folder / path.name
-            _move_all(folder, path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.release()
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _own_folder(path: Path):
-    """A new folder beside the path, and its lock, which is held."""
-    while True:
-        folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=STAGED, dir=path.parent))
-        lock = _lock(folder)
-        with contextlib.suppress(TimeoutError):  # another process took it for one that was left
-            lock.acquire()
-            return folder, lock
-
-
-def _lock(folder: Path):
     import filelock  # not with this module: what opens exported files alone has none
 
-    return filelock.FileLock(folder / STAGED_LOCK, timeout=0)
-
-
-def _move_all(folder: Path, path: Path) -> None:
-    others = [entry for entry in folder.iterdir() if entry.name not in (path.name, STAGED_LOCK)]
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif others:
-        path.unlink(missing_ok=True)
-    for entry in others:
-        entry.replace(path.with_name(entry.name))
-    (folder / path.name).replace(path)
+    with _writing(path), contextlib.ExitStack() as held:
+        for left in path.parent.glob(f".*{STAGED}"):
+            with contextlib.suppress(TimeoutError), filelock.FileLock(left / STAGED_LOCK, timeout=0):
+                shutil.rmtree(left, ignore_errors=True)  # its process is gone, and its lock with it
+        while True:
+            folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=STAGED, dir=path.parent))
+            with contextlib.suppress(TimeoutError):  # another process took it for one that was left
+                held.enter_context(filelock.FileLock(folder / STAGED_LOCK, timeout=0))
+                break
+        held.callback(shutil.rmtree, folder, ignore_errors=True)
+        yield folder / path.name
+        others = [entry for entry in folder.iterdir() if entry.name not in (path.name, STAGED_LOCK)]
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif others:
+            path.unlink(missing_ok=True)
+        for entry in others:
+            entry.replace(path.with_name(entry.name))
+        (folder / path.name).replace(path)
 
 
 def copy_file(origin: Path, path: Path) -> None:
     """Copies the content of a file atomically."""
     with atomic_path(path) as temporary:
         shutil.copyfile(origin, temporary)
-
-
-def _cannot_write(path: Path, error: OSError) -> FileError:
-    return FileError(f"{path}: cannot be written ({error.strerror or error}); free the disk or choose another folder")
 
 
 def sha256(path: Path) -> str:

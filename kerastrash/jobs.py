@@ -17,21 +17,21 @@ result.json   written last
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import os.path
 import pkgutil
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_json, sha256, write_json
-from kerastrash.processes import Child, ChildError, ready, said
+from kerastrash.processes import Child, ChildError, said
 from kerastrash.runs import FREE_SETTINGS
-from kerastrash.settings import leaves, plain
+from kerastrash.settings import leaves, to_dict
 
 Written = TypeVar("Written")
 JOB, LOG, RESULT = "job.json", "job.log", "result.json"
@@ -89,20 +89,15 @@ class JobResult:
         return self.status == "finished"
 
 
-def versions(*packages: str) -> dict[str, str]:
-    """The versions of packages, as inputs of a job."""
-    return {f"version of {name}": importlib.metadata.version(name) for name in packages}
-
-
 def digest(values: Any) -> str:
     """16 hexadecimal digits that name plain values: for a folder's name, or a key."""
-    return hashlib.sha256(json.dumps(plain(values, named=True), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(to_dict(values, named=True), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def parts(job: Job) -> dict[str, Any]:
     """All that the job's result depends on, by names such as `recipe.epochs`, `data`, `origin 1`, as plain JSON."""
     settings = {".".join(path): value for path, value, _ in leaves(job.settings, FREE)}
-    found = plain({**settings, **job.inputs}, named=True)
+    found = to_dict({**settings, **job.inputs}, named=True)
     return found | {f"{ORIGIN}{n}": sha256(path) for n, path in enumerate(job.origins, 1) if path.exists()}
 
 
@@ -118,7 +113,7 @@ def changes(job: Job) -> dict[str, tuple[Any, Any]]:
     for path, _, default in leaves(job.settings, FREE):
         name = ".".join(path)
         if not any(name.startswith(f"{part}.") for part in record.parts):  # a part that was None came no later
-            before = {name: plain(default, named=True), **before}
+            before = {name: to_dict(default, named=True), **before}
     both = {**now, **before}
     return {name: (before.get(name), now.get(name)) for name in both if before.get(name) != now.get(name)}
 
@@ -198,7 +193,7 @@ class ChildProcesses:
         child.send("kerastrash.jobs:perform", job, attempt)
 
     def wait(self, seconds: float | None = None) -> tuple[Job, JobResult] | None:
-        for child in ready(list(self._running), seconds) if self._running else ():
+        for child in connection.wait(self._running, seconds) if self._running else ():
             job, attempt = self._running.pop(child)
             with child:
                 try:

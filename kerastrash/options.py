@@ -18,13 +18,15 @@ import docstring_parser
 
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_yaml
-from kerastrash.settings import Settings, default_of, field_types, from_dict, merged, union_of
+from kerastrash.settings import default_of, field_types, from_dict, merged, union_of
 
 COMMON = frozenset({"data", "images", "epochs", "batch-size", "learning-rate"})
 """Options of nested settings that stand among a command's own in its help."""
 ARGUMENTS = cyclopts.Group("Arguments", sort_key=0)
 heading = functools.cache(cyclopts.Group)
 WORDS = {bool: "", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+MANY = "..."
+"""Stands behind what may be any number of words."""
 ARGUMENT, OPTION = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 
@@ -41,16 +43,17 @@ def option(path: Sequence[str], name: str, kind: Any, default: Any, help: str, *
         group = ARGUMENTS if positional else heading("Options", sort_key=1)
     else:
         group = heading(path[-2].replace("_", " ").capitalize(), sort_key=2)
+    metavar = in_capitals(kind)
     told = cyclopts.Parameter(
         name=(f"--{name}", *extra.get("alias", ())),
         help=help,
         group=group,
-        metavar=in_capitals(kind),
+        metavar=metavar,
         required=False,  # it may stand in the --config file
         show_default=_shown(default),
         negative_iterable=(),
         allow_repeating=True,
-        consume_multiple=1 if is_list(kind) else None,
+        consume_multiple=1 if MANY in metavar else None,
     )
     place = ARGUMENT if positional else OPTION
     return inspect.Parameter("__".join(path), place, default=None, annotation=Annotated[kind, told])
@@ -111,11 +114,8 @@ def give_options(app: cyclopts.App, called: str, cls: type, run: Callable[[Any],
     call.__signature__ = inspect.Signature(known)
     call.__doc__ = inspect.getdoc(cls)
     app.default(call)
-    places = [
-        described(each).name[0].lstrip("-").upper() + "..." * is_list(get_args(each.annotation)[0])
-        for each in known
-        if each.kind is ARGUMENT
-    ]
+    arguments = [described(each) for each in known if each.kind is ARGUMENT]
+    places = [each.name[0].lstrip("-").upper() + MANY * (MANY in each.metavar) for each in arguments]
     app.usage = " ".join(["Usage:", called, *places, "[OPTIONS]"])
 
 
@@ -129,28 +129,21 @@ def _as_written(mistake: str, known: Sequence[inspect.Parameter]) -> str:
     return mistake
 
 
-def parse(cls: type[Settings], words: Sequence[str]) -> Settings:
-    """The settings that a command line says; raises CycloptsError, or ConfigError for what is out of its range."""
-    app = new_app(cls.__name__)
-    give_options(app, cls.__name__, cls, lambda settings: settings)
-    return call(app, words)
-
-
 def new_app(name: str, **settings: Any) -> cyclopts.App:
-    """An app of cyclopts with our headings, whose help is taken as it stands."""
+    """An app of cyclopts with our headings, whose help is taken as it stands.
+
+    Called with words it returns what the function that they name does; raises CycloptsError for a wrong word.
+    """
     return cyclopts.App(
-        name, help_format="plaintext", group_arguments=ARGUMENTS, suppress_keyboard_interrupt=False, **settings
+        name,
+        help_format="plaintext",
+        group_arguments=ARGUMENTS,
+        suppress_keyboard_interrupt=False,
+        result_action="return_value",
+        print_error=False,
+        exit_on_error=False,
+        **settings,
     )
-
-
-def call(app: cyclopts.App, words: Sequence[str]) -> Any:
-    """What the function that the words name returns; raises CycloptsError for a wrong word."""
-    return app(words, result_action="return_value", print_error=False, exit_on_error=False)
-
-
-def is_list(kind: Any) -> bool:
-    """Whether a value may be any number of words."""
-    return any(get_origin(part) is list or Ellipsis in get_args(part) for part in union_of(kind))
 
 
 @functools.cache
@@ -169,7 +162,7 @@ def in_capitals(kind: Any) -> str:
         return "|".join(dict.fromkeys(in_capitals(part) for part in allowed if part is not NoneType))
     if get_origin(kind) in (tuple, list):
         items = [in_capitals(item) for item in get_args(kind) if item is not Ellipsis]
-        return f"{items[0]}..." if Ellipsis in get_args(kind) or get_origin(kind) is list else " ".join(items)
+        return f"{items[0]}{MANY}" if Ellipsis in get_args(kind) or get_origin(kind) is list else " ".join(items)
     return WORDS[kind]
 
 

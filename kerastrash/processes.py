@@ -6,7 +6,7 @@ parent does, so that no two processes ever write into one folder.
         child.keep("package.module:Class", path)             # what that gives stays in the process ...
         child.call("method", array)                          # ... and its methods can be called
         child.send("package.module:function", 5)             # the same in two steps: several children at once,
-        ready([child, other], seconds=0.2)                   # ... those that have an answer or have died
+        multiprocessing.connection.wait([child, other], 0.2) # ... those that have an answer or have died
         child.receive()
 
 It is a plain subprocess and two pipes, not `multiprocessing`, which would run the caller's main module again, or fork
@@ -23,8 +23,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
-from multiprocessing import connection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -66,11 +65,7 @@ class Child:
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | dict(environment or {}),
                 start_new_session=True,  # an interrupt at the terminal is the parent's to deal with
             )
-
-    @property
-    def pid(self) -> int:
-        """The system's number of the process."""
-        return self._process.pid
+        self.pid = self._process.pid
 
     def call(self, function: str, *arguments: Any) -> Any:
         """The value of `module:function`, or of a `method` of what is kept, for the arguments.
@@ -140,11 +135,6 @@ class Child:
         self._printed.seek(0)
         lines = [line.strip() for line in self._printed.read().decode(errors="replace").split("\n") if line.strip()]
         return f"{ended}: {lines[-1] if lines else 'it said nothing'}"
-
-
-def ready(children: Sequence[Child], seconds: float | None = None) -> list[Child]:
-    """Those of the children that have an answer or have died; waits for the first, or at most so many seconds."""
-    return connection.wait(children, seconds)
 
 
 def said(error: BaseException) -> str:

@@ -18,7 +18,7 @@ import yaml
 
 from kerastrash.errors import ConfigError, FileError, KerastrashError
 from kerastrash.files import read_yaml, remove_temporaries, write_json, write_text
-from kerastrash.settings import field_types, from_dict, leaves, merged, plain, to_dict
+from kerastrash.settings import field_types, from_dict, leaves, merged, to_dict
 
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
@@ -96,11 +96,10 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -
 
 def _claim(folder: Path, config: Any, free: Set[str]) -> None:
     """Writes the settings of a new run; raises ConfigError where the run was made with others."""
-    path = folder / CONFIG
-    if not path.exists():
+    if not (folder / CONFIG).exists():
         write_json(folder / ENVIRONMENT, environment())
-        write_text(path, yaml.safe_dump(_without(free, to_dict(config)), sort_keys=False))
-    for name, before, now in _differences(path, config, free):
+        write_text(folder / CONFIG, yaml.safe_dump(_without(free, to_dict(config)), sort_keys=False))
+    for name, before, now in _differences(folder, config, free):
         raise ConfigError(
             f"{folder} was made with {name}={before!r}, not {now!r}: "
             "give the same settings to go on with it, or choose another --name"
@@ -109,31 +108,30 @@ def _claim(folder: Path, config: Any, free: Set[str]) -> None:
 
 def _differs(folder: Path, config: Any, free: Set[str]) -> bool:
     """Whether the folder holds a run of other settings, or something that is no run."""
-    path = folder / CONFIG
-    if not path.exists():
+    if not (folder / CONFIG).exists():
         return folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir())
     try:
-        return any(_differences(path, config, free))
+        return any(_differences(folder, config, free))
     except ConfigError:
         return True
 
 
-def _differences(path: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
-    """Name, value before and value now of the settings in which a run differs from what is asked for."""
-    both = _earlier(path, type(config), free), config
-    before, now = ({place: plain(value) for place, value, _ in leaves(each, free)} for each in both)
+def _differences(folder: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
+    """Name, value before and value now of the settings in which a run differs; what it does not know had its default.
+
+    Raises:
+        ConfigError: another command or version made the run, or its file is damaged.
+    """
+    values = read_yaml(folder / CONFIG, ConfigError)
+    try:
+        values = _nested(type(config), _without(free, values)) if isinstance(values, dict) else values
+        earlier = from_dict(type(config), values, folder / CONFIG)
+    except ConfigError as error:
+        raise ConfigError(f"{error}: another command or version made this run; choose another --name") from None
+    before, now = ({place: to_dict(value) for place, value, _ in leaves(each, free)} for each in (earlier, config))
     for place in {**now, **before}:
         if before.get(place) != now.get(place):
             yield place[-1], before.get(place), now.get(place)
-
-
-def _earlier(path: Path, cls: type, free: Set[str]) -> Any:
-    """The settings of an earlier run, what it does not know at the defaults."""
-    values = read_yaml(path, ConfigError)
-    try:
-        return from_dict(cls, _nested(cls, _without(free, values)) if isinstance(values, dict) else values, path)
-    except ConfigError as error:
-        raise ConfigError(f"{error}: another command or version made this run; choose another --name") from None
 
 
 def _nested(cls: type, values: dict[str, Any]) -> dict[str, Any]:

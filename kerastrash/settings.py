@@ -23,24 +23,19 @@ WORDS = {
 }
 
 
-def to_dict(settings: Any) -> dict[str, Any]:
-    """The fields of a dataclass as plain values: dataclasses as mappings, paths as text, tuples as lists."""
-    return plain(settings)
-
-
-def plain(value: Any, named: bool = False) -> Any:
-    """The value as `to_dict` has it.
+def to_dict(value: Any, named: bool = False) -> Any:
+    """A dataclass, or what it holds, as plain values: dataclasses as mappings, paths as text, tuples as lists.
 
     Args:
         named: dataclasses stand below the names of their classes, and keys are text.
     """
     if dataclasses.is_dataclass(value):
-        found = {field.name: plain(getattr(value, field.name), named) for field in dataclasses.fields(value)}
+        found = {field.name: to_dict(getattr(value, field.name), named) for field in dataclasses.fields(value)}
         return {type(value).__name__: found} if named else found
     if isinstance(value, tuple | list):
-        return [plain(item, named) for item in value]
+        return [to_dict(item, named) for item in value]
     if isinstance(value, Mapping):
-        return {str(key) if named else key: plain(item, named) for key, item in value.items()}
+        return {str(key) if named else key: to_dict(item, named) for key, item in value.items()}
     return str(value) if isinstance(value, Path) else value
 
 

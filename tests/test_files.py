@@ -1,7 +1,6 @@
 """Files are either whole or absent, and say why."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -9,46 +8,63 @@ import sys
 import pytest
 
 from kerastrash.errors import DataError, FileError
-from kerastrash.files import atomic_path, read_csv, read_json, remove_temporaries, staged, write_csv, write_json
+from kerastrash.files import (
+    TEMPORARY,
+    atomic_path,
+    read_csv,
+    read_json,
+    remove_temporaries,
+    staged,
+    write_csv,
+    write_json,
+)
 
 
-def test_a_failed_write_leaves_the_earlier_file_and_no_trace(tmp_path):
-    path = tmp_path / "a.json"
-    write_json(path, {"kept": 1})
-    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
-        temporary.write_text("half")
+@pytest.mark.parametrize("writing", [atomic_path, staged])
+def test_an_error_leaves_the_earlier_file_and_no_trace(tmp_path, writing):
+    path = tmp_path / "net.xml"
+    path.write_text("earlier")
+    with pytest.raises(RuntimeError), writing(path) as place:
+        place.write_text("half")
+        if writing is staged:
+            place.with_suffix(".bin").write_text("half")
         raise RuntimeError
-    assert json.loads(path.read_text()) == {"kept": 1}
-    assert [item.name for item in tmp_path.iterdir()] == ["a.json"]
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"net.xml": "earlier"}
 
 
 KILLED = """
-import os, signal, sys
-from kerastrash.files import atomic_path
-with atomic_path(sys.argv[1]) as temporary:
-    temporary.write_text("half")
-    os.kill(os.getpid(), signal.SIGKILL)
+import sys
+from pathlib import Path
+from kerastrash.files import atomic_path, staged
+weights, export = map(Path, sys.argv[1:])
+with atomic_path(weights) as one, staged(export) as place, atomic_path(place) as other:
+    one.write_text("half")
+    other.write_text("half")
+    print("half", flush=True)
+    sys.stdin.read()
 """
 
 
-def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path):
-    path = tmp_path / "trials" / "best.weights.h5"
-    write_json(path, "whole")
+def test_what_a_killed_process_was_writing_is_removed_and_what_a_living_one_exports_stays(tmp_path):
+    weights, exports = tmp_path / "trials" / "best.weights.h5", tmp_path / "exports"
+    write_json(weights, "whole")
     (tmp_path / ".lock").touch()
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    assert subprocess.run([sys.executable, "-c", KILLED, path], env=environment).returncode == -signal.SIGKILL
-    (left,) = set(path.parent.iterdir()) - {path}
-    assert left.name.startswith(".") and left.name.endswith(".weights.h5")
-    remove_temporaries(tmp_path)
-    assert {file.name for file in tmp_path.rglob("*")} == {".lock", "trials", "best.weights.h5"}
-    assert read_json(path) == "whole"
-
-
-def test_what_is_being_exported_below_stays(tmp_path):
-    with staged(tmp_path / "exports" / "net.keras") as place, atomic_path(place) as temporary:
-        temporary.write_text("whole")
-        remove_temporaries(tmp_path)
-    assert (tmp_path / "exports" / "net.keras").read_text() == "whole"
+    command = [sys.executable, "-c", KILLED, weights, exports / "first"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        (left,) = set(weights.parent.iterdir()) - {weights}
+        assert left.name.startswith(".") and left.name.endswith(".weights.h5")
+        for _ in range(2):
+            remove_temporaries(tmp_path)
+            with staged(exports / "second") as place:
+                place.write_text("whole")
+            assert len(list(exports.iterdir())) == 2
+            assert len(list(exports.rglob(f"{TEMPORARY}*"))) == 1
+        process.kill()
+    with staged(exports / "second") as place:
+        place.write_text("whole")
+    assert {file.name for file in tmp_path.rglob("*")} == {".lock", "trials", weights.name, "exports", "second"}
+    assert read_json(weights) == "whole"
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
@@ -105,38 +121,5 @@ def test_a_staged_folder_takes_the_place_of_an_earlier_one_and_what_lies_beside_
             for file in (place / "saved_model.pb", place / text, place.with_name("net.json")):
                 file.write_text(text)
     assert {file.name for file in (tmp_path / "net").iterdir()} == {"saved_model.pb", "later"}
-    assert {file.name: file.read_text() for file in tmp_path.iterdir() if file.is_file()} == {"net.json": "later"}
-    assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_an_error_while_staged_leaves_what_was_there(tmp_path):
-    (tmp_path / "net.xml").write_text("earlier")
-    with pytest.raises(RuntimeError), staged(tmp_path / "net.xml") as place:
-        place.with_suffix(".bin").write_text("half")
-        raise RuntimeError
-    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"net.xml": "earlier"}
-
-
-HANGS = """
-import sys
-from pathlib import Path
-from kerastrash.files import staged
-with staged(Path(sys.argv[1])) as place:
-    place.write_text("half")
-    print("staged", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_what_a_killed_process_staged_is_removed_by_the_next_and_what_a_living_one_stages_stays(tmp_path):
-    command = [sys.executable, "-c", HANGS, tmp_path / "first"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        process.stdout.readline()
-        for _ in range(2):
-            with staged(tmp_path / "second") as place:
-                place.write_text("whole")
-            assert len(list(tmp_path.iterdir())) == 2
-        process.kill()
-    with staged(tmp_path / "second") as place:
-        place.write_text("whole")
-    assert [path.name for path in tmp_path.iterdir()] == ["second"]
+    files = {file.name: file.read_text() for file in tmp_path.iterdir() if file.name != "net"}
+    assert files == {"net.json": "later"}

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import time
+from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kerastrash.errors import ModelError
-from kerastrash.processes import Child, ChildError, ready
+from kerastrash.processes import Child, ChildError
 
 MODULE = """
 import os, signal, sys, time
@@ -112,9 +113,9 @@ def test_a_process_that_dies_says_how(module, tmp_path, code, log, hidden, ended
 def test_several_work_at_once(module):
     with Child() as quick, Child() as slow:
         slow.send(f"{module}:wait", 60)
-        assert ready([quick, slow], 0) == []
+        assert wait([quick, slow], 0) == []
         quick.send(f"{module}:environment", "x")
-        assert ready([quick, slow], 60) == [quick]
+        assert wait([quick, slow], 60) == [quick]
         assert quick.receive() is None
 
 

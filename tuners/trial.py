@@ -9,6 +9,7 @@ and the dtype policy of the net, as in the score of the one that the search find
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from kerastrash.data.config import DataConfig
 from kerastrash.data.dataset import Dataset, prepare
 from kerastrash.export.formats import FORMATS
 from kerastrash.files import copy_file, read_json, sha256, write_json
-from kerastrash.jobs import Job, digest, versions
+from kerastrash.jobs import Job, digest
 from kerastrash.models import Rows, build_model, dump_rows, layers, macs, parameters
 from kerastrash.scoring import reference_for
 from kerastrash.scoring.baseline import BASELINE, INFERENCE, MODEL, measure_beside_baseline, opened_in_runtime
@@ -58,7 +59,8 @@ def training_inputs(dataset: Dataset) -> dict[str, str]:
     crops = [(crop.key, crop.box, crop.label) for crop in dataset.crops]
     splits = {name: indices.tolist() for name, indices in dataset.splits.items()}
     photographs = digest((dataset.classes, crops, dataset.groups.tolist(), splits))
-    return {"photographs": photographs, **versions("keras", keras.backend.backend(), "numpy", "pillow")}
+    packages = ("keras", keras.backend.backend(), "numpy", "pillow")
+    return {"photographs": photographs, **{f"version of {name}": version(name) for name in packages}}
 
 
 def run_trial(settings: TrialSettings, folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
-from kerastrash.options import parse
+from kerastrash.options import give_options, new_app
 from kerastrash.reports.scoring import score_tables
 from kerastrash.scoring import PUBLISHED_REFERENCE, score
 from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline
@@ -159,8 +159,9 @@ def test_a_setting_out_of_range_is_named(values, told):
 
 
 def test_the_command_line_takes_the_model_and_the_data_flat():
-    config = parse(ScoreConfig, ["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"])
-    assert config == ScoreConfig(
+    app = new_app("score")
+    give_options(app, "score", ScoreConfig, lambda settings: settings)
+    assert app(["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"]) == ScoreConfig(
         Path("net.keras"), data=DataConfig("photos"), clock=ClockConfig(runtime="onnx", threads=2)
     )
 

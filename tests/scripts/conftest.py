@@ -26,9 +26,11 @@ def script(monkeypatch, capsys) -> Callable[[str], tuple[int, str, str]]:
 
     def run(line: str) -> tuple[int, str, str]:
         name, *arguments = shlex.split(line)
-        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
+        program = SCRIPTS / f"{name}.py"
+        monkeypatch.setattr(sys, "argv", [program.name, *arguments])
+        monkeypatch.syspath_prepend(program.parent)  # as Python does; the benchmarks import one of another there
         try:
-            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+            runpy.run_path(str(program), run_name="__main__")
             status = 0
         except SystemExit as stop:
             status = stop.code or 0

@@ -2,13 +2,12 @@
 
 import re
 import shlex
-import sys
 from pathlib import Path
 
 import pytest
 
 from kerastrash import cli, commands
-from kerastrash.options import parse
+from kerastrash.options import give_options
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "data/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,12 +31,8 @@ def shown() -> list:
 
 @pytest.mark.parametrize(("name", "words"), shown())
 def test_a_documents_command_is_taken(done, monkeypatch, name, words):
-    def only_parse(function):
-        (cls,) = (kind for name, kind in cli.get_type_hints(function).items() if name != "return")
-        parse(cls, sys.argv[1:])
-
     monkeypatch.setattr(cli, "execute", lambda verb, *settings: None)
-    monkeypatch.setattr(cli, "script", only_parse)
+    monkeypatch.setattr(cli, "give_options", lambda *given: give_options(*given[:-1], lambda settings: None))
     done(shlex.join((name, *words)))
 
 
