@@ -48,24 +48,29 @@ def test_an_unshuffled_set_yields_the_cached_crops_in_the_order_of_the_indices()
     np.testing.assert_array_equal(one_hot, np.eye(6)[INDICES % 6])
 
 
-def columns(epoch):
-    """Two targets a crop: its index and the epoch."""
-    return np.stack([np.arange(24), np.full(24, epoch)], axis=1).astype(np.float32)
+class Marks:
+    """Two targets a crop, its index and the epoch, and augmentation that repeats every other epoch."""
+
+    def targets(self, epoch):
+        return np.stack([np.arange(24), np.full(24, epoch)], axis=1).astype(np.float32)
+
+    def draws(self, epoch):
+        return 9, epoch % 2
 
 
 @pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
-@pytest.mark.parametrize("targets", [None, columns])
-def test_a_shuffled_epoch_holds_every_crop_once_with_its_own_label_and_targets(kind, targets):
-    data = batches(kind, batch_size=5, sampler="shuffle", seed=3, targets=targets)
+@pytest.mark.parametrize("marks", [None, Marks()])
+def test_a_shuffled_epoch_holds_every_crop_once_with_its_own_label_and_targets(kind, marks):
+    data = batches(kind, batch_size=5, sampler="shuffle", seed=3, supervision=marks)
     for epoch in (0, 3):
         data.set_epoch(epoch)
         images, labels = content(data)
         crops = images[:, -1, -1, 0] // 10
         assert sorted(crops) == list(INDICES) != list(crops)
-        if targets:
+        if marks:
             assert labels.dtype == np.float32
-            np.testing.assert_array_equal(labels[:, 1:], columns(epoch)[crops])
-        np.testing.assert_array_equal(labels[:, 0] if targets else labels, crops % 6)
+            np.testing.assert_array_equal(labels[:, 1:], marks.targets(epoch)[crops])
+        np.testing.assert_array_equal(labels[:, 0] if marks else labels, crops % 6)
 
 
 DRAWN = [
@@ -120,19 +125,17 @@ def test_mixed_batches_carry_the_shares_of_their_images_in_their_labels(mixing):
 
 @pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
 def test_augmentation_can_repeat_while_the_order_goes_on(kind):
-    settings = {"augmentation": Augmentation(n_select=2), "sampler": "shuffle", "targets": columns}
-
-    def seen(data, epoch):
+    augmentation, orders, views = Augmentation(n_select=2), [], []
+    data = batches(kind, augmentation=augmentation, sampler="shuffle", seed=5, supervision=Marks())
+    for epoch in (1, 2, 3):
         data.set_epoch(epoch)
         images, labels = content(data)
-        return labels[:, 1], images[np.argsort(labels[:, 1])]
-
-    repeating = batches(kind, **settings, seed=5, draws=lambda epoch: (9, epoch % 2))
-    (order, first), (_, other), (later, again) = (seen(repeating, epoch) for epoch in (1, 2, 3))
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(order, later)
-    assert not np.array_equal(first, other)
-    np.testing.assert_array_equal(first, seen(batches(kind, **settings, seed=9), 1)[1])
+        orders.append(labels[:, 1])
+        views.append(images[np.argsort(labels[:, 1])])
+    np.testing.assert_array_equal(views[0], views[2])
+    np.testing.assert_array_equal(views[0], content(batches(kind, augmentation=augmentation, seed=9, epoch=1))[0])
+    assert not np.array_equal(views[0], views[1])
+    assert not np.array_equal(orders[0], orders[2])
 
 
 def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back_and_stays_as_it_is(tmp_path, monkeypatch):
@@ -151,8 +154,8 @@ REFUSED = [
     ({"batch_size": 0}, "batches: batch_size=0"),
     ({"labels": [1, 2]}, "batches: 12 crops have 2 labels"),
     ({"mixing": Mixing(mixup=0.2)}, "mixing needs the number of classes"),
-    ({"targets": lambda epoch: columns(epoch)[1:]}, r"targets of epoch 0 are \(23, 2\) for 24 crops"),
-    ({"targets": columns, "classes": 6}, "targets join integer labels"),
+    ({"images": cache(25), "supervision": Marks()}, r"targets of epoch 0 are \(24, 2\) for 25 crops"),
+    ({"supervision": Marks(), "classes": 6}, "targets join integer labels"),
 ]
 
 

@@ -59,7 +59,7 @@ SAME_F1 = {
 
 
 @pytest.mark.parametrize("kind", SAME_F1)
-def test_macro_f1_is_that_of_the(kind):
+def test_macro_f1_is_the_same_from(kind):
     plain, other = MacroF1(CLASSES), MacroF1(CLASSES)
     plain.update_state(LABELS, LOGITS)
     other.update_state(*SAME_F1[kind])
