@@ -18,17 +18,10 @@ from kerastrash.training.optimizer import recipe_optimizer
 from kerastrash.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=4, batch_size=12, learning_rate=0.05, n_select=1, workers=0, average=0.9)
-PLAIN = dataclasses.replace(RECIPE, average=0.0)
 
 
 def copies(variables) -> list[np.ndarray]:
     return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
-
-
-@pytest.fixture(scope="module")
-def averaged(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("averaged")
-    return trained(RECIPE, folder), folder
 
 
 @pytest.fixture
@@ -98,11 +91,14 @@ def test_each_kept_net_is_the_better_of_weights_and_averages_or_the_last_ones_av
 
 
 @pytest.mark.backends
-def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(
-    averaged, trained, build, tmp_path, figures, monkeypatch
+def test_averages_survive_a_kill_bit_for_bit_and_change_nothing_of_the_training_itself(
+    trained, build, tmp_path, figures, monkeypatch
 ):
-    trained(RECIPE, tmp_path, until=2)
-    with h5py.File(tmp_path / LAST) as file:
+    plain, whole, killed = (tmp_path / name for name in ("plain", "whole", "killed"))
+    trained(dataclasses.replace(RECIPE, average=0.0), plain)
+    trained(RECIPE, whole)
+    trained(RECIPE, killed, until=2)
+    with h5py.File(killed / LAST) as file:
         saved = [file[f"averages/{number}"][()] for number in range(len(file["averages"]))]
     seen = []
 
@@ -112,19 +108,14 @@ def test_averages_survive_a_kill_bit_for_bit_and_the_training_goes_on_the_same(
             seen.append((self.step, copies(self.averages)))
 
     monkeypatch.setattr("kerastrash.training.fit.WeightAverage", Watching)
-    trained(RECIPE, tmp_path)
+    trained(RECIPE, killed)
     step, restored = seen[0]
     assert step == 2 * 3
     assert len(saved) == len(build().weights) and all(map(np.array_equal, restored, saved))
-    with h5py.File(tmp_path / LAST) as ours, h5py.File(averaged[1] / LAST) as theirs:
+    with h5py.File(killed / LAST) as ours, h5py.File(whole / LAST) as theirs:
         for name in theirs["averages"]:
             np.testing.assert_allclose(ours["averages"][name][()], theirs["averages"][name][()], rtol=1e-4, atol=1e-5)
     columns = ("loss", "val_loss", "val_macro_f1", "averaged_f1")
-    np.testing.assert_allclose(figures(tmp_path, *columns), figures(averaged[1], *columns), rtol=1e-4)
-
-
-def test_averaging_changes_nothing_of_the_training_itself(averaged, trained, tmp_path, figures):
-    trained(PLAIN, tmp_path)
-    assert {(row["averaged_f1"], row["weights"]) for row in read_csv(tmp_path / METRICS)} == {("", "raw")}
-    ours, theirs = (figures(folder, "loss", "val_loss") for folder in (tmp_path, averaged[1]))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    np.testing.assert_allclose(figures(killed, *columns), figures(whole, *columns), rtol=1e-4)
+    assert {(row["averaged_f1"], row["weights"]) for row in read_csv(plain / METRICS)} == {("", "raw")}
+    np.testing.assert_allclose(figures(plain, *columns[:2]), figures(whole, *columns[:2]), rtol=1e-4)

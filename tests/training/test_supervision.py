@@ -30,16 +30,16 @@ class Matching(keras.losses.Loss):
         self.label_loss = label_loss
 
     def call(self, y_true, y_pred):
-        joined = len(y_true.shape) == 2
-        labels = y_true[:, 0] if joined else y_true
-        loss = self.label_loss.call(labels, y_pred[:, :CLASSES])
-        if not joined:
-            return loss
-        return loss / 2 + ops.mean((y_true[:, 1:] - y_pred[:, CLASSES:]) ** 2, axis=-1) / 2
+        if len(y_true.shape) == 1:
+            return self.label_loss.call(y_true, y_pred[:, :CLASSES])
+        distance = ops.mean((y_true[:, 1:] - y_pred[:, CLASSES:]) ** 2, axis=-1)
+        return (self.label_loss.call(y_true[:, 0], y_pred[:, :CLASSES]) + distance) / 2
 
 
 class Colours:
     """Each crop's mean colour, for a layer beside the net's classifier to tell."""
+
+    loss = Matching
 
     def __init__(self, dataset):
         self.means = (dataset.images.mean((1, 2)) / 255).astype("float32")
@@ -56,9 +56,6 @@ class Colours:
     def targets(self, epoch):
         self.asked.append(epoch)
         return self.means
-
-    def loss(self, label_loss):
-        return Matching(label_loss)
 
 
 @pytest.fixture
