@@ -1,7 +1,6 @@
 """Batches of cached crops for `fit`, `evaluate` and `predict` on any backend, seeded by (seed, epoch, index)."""
 
 import weakref
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -13,6 +12,7 @@ from kerastrash.augment.augmentation import Augmentation, Draws, Worker
 from kerastrash.augment.mix import Mixing, mix_images, mix_labels
 from kerastrash.data.dataset import MappedReader
 from kerastrash.errors import ConfigError
+from kerastrash.training.losses import Supervision
 from kerastrash.training.recipe import Sampler
 
 ORDER = 0  # what this stream of random numbers is for, the fourth word of its seed
@@ -59,7 +59,7 @@ class CropBatches(keras.utils.PyDataset):
 
     Images are uint8 (batch, size, size, 3), or float32 where they are mixed. Labels are int32 (batch,), or float32
     (batch, classes) where `classes` is given, or float32 (batch, 1 + k), each label before its crop's targets, where
-    there are `targets`. The order is drawn from (seed, epoch), every image's augmentation from
+    there is `supervision`. The order is drawn from (seed, epoch), every image's augmentation from
     (seed, epoch, index in the cache), what is mixed from (seed, epoch, number of the batch): a batch is the same
     whatever the workers, and in a run that is taken up again. The epoch is set, by `set_epoch` or by the
     `FollowEpochs` callback, because Keras calls `on_epoch_end` before the first epoch too. The workers are ours,
@@ -77,12 +77,11 @@ class CropBatches(keras.utils.PyDataset):
         sampler: the order of an epoch, see `epoch_order`; None is that of `indices`.
         workers: threads that prepare batches ahead, each with a process that augments; 0 prepares each batch when it
             is asked for.
-        targets: gives float32 (n, k) of the whole cache for an epoch, asked once as the epoch is set.
-        draws: gives the seed and the epoch that an epoch's augmentation is drawn from; None for its own.
+        supervision: its targets join the labels, its draws are the augmentation's; both are asked as an epoch is set.
 
     Raises:
         ConfigError: there is no batch, `indices` and `labels` differ in length, `mixing` has no `classes`, or there are
-            `targets` of another shape, or beside `classes`.
+            targets of another shape, or beside `classes`.
     """
 
     _mix_images = staticmethod(mix_images)
@@ -101,8 +100,7 @@ class CropBatches(keras.utils.PyDataset):
         sampler: Sampler | None = None,
         drop_remainder: bool = False,
         workers: int = 0,
-        targets: Callable[[int], np.ndarray] | None = None,
-        draws: Callable[[int], tuple[int, int]] | None = None,
+        supervision: Supervision | None = None,
     ) -> None:
         super().__init__(workers=1)
         self.images, self.indices = images, np.asarray(indices)
@@ -110,12 +108,12 @@ class CropBatches(keras.utils.PyDataset):
         self.labels = np.asarray(labels, np.int32)
         self.batch_size, self.augmentation, self.mixing, self.classes = batch_size, augmentation, mixing, classes
         self.seed, self.sampler, self.drop_remainder = seed, sampler, drop_remainder
-        self.targets, self.draws = targets, draws
+        self.supervision = supervision
         _require(len(self.labels) == len(self.indices), f"{len(self.indices)} crops have {len(self.labels)} labels")
         _require(batch_size > 0, f"batch_size={batch_size} is not positive")
         _require(len(self) > 0, f"{len(self.indices)} crops make no batch of {batch_size}")
         _require(mixing is None or classes is not None, "mixing needs the number of classes")
-        _require(targets is None or classes is None, "targets join integer labels, not mixed or one-hot ones")
+        _require(supervision is None or classes is None, "targets join integer labels, not mixed or one-hot ones")
         self._pool = ThreadPoolExecutor(workers) if workers else None
         self._ahead = 2 * workers
         self._pending: dict[int, Future] = {}
@@ -131,10 +129,10 @@ class CropBatches(keras.utils.PyDataset):
         for future in self._pending.values():
             future.cancel()
         self._pending = {}
-        drawn_from = self.draws(epoch) if self.draws else (self.seed, epoch)
+        drawn_from = self.supervision.draws(epoch) if self.supervision else (self.seed, epoch)
         draws = self.augmentation.draw(*drawn_from, len(self.images)) if self.augmentation else None
         order = epoch_order(self.labels, self.seed, epoch, self.sampler)
-        targets = self.targets(epoch) if self.targets else None
+        targets = self.supervision.targets(epoch) if self.supervision else None
         shape, crops = np.shape(targets), len(self.images)
         fit = targets is None or (len(shape) == 2 and shape[0] == crops)
         _require(fit, f"the targets of epoch {epoch} are {shape} for {crops} crops")

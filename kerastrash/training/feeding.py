@@ -89,8 +89,7 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
         sampler=recipe.sampler,
         drop_remainder=True,
         workers=workers,
-        targets=supervision.targets if supervision else None,
-        draws=supervision.draws if supervision else None,
+        supervision=supervision,
     )
     if supervision and batches.epoch.targets.shape[1] + 1 == len(dataset.classes):
         raise ValueError(f"labels joined by {len(dataset.classes) - 1} targets look like one share a class")

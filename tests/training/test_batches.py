@@ -5,7 +5,7 @@ import pytest
 from kerastrash.augment.augmentation import Augmentation
 from kerastrash.augment.mix import Mixing
 from kerastrash.errors import ConfigError
-from kerastrash.training.batches import CropBatches, FollowEpochs
+from kerastrash.training.batches import CropBatches, FollowEpochs, epoch_order
 from kerastrash.training.feeding import DeviceBatches
 
 pytestmark = pytest.mark.backends
@@ -20,12 +20,14 @@ def cache(count=24, size=8):
     return images
 
 
-def batches(**settings):
-    return CropBatches(**{"images": cache(), "indices": INDICES, "labels": INDICES % 6, "batch_size": 3, **settings})
+def batches(kind=CropBatches, **settings):
+    return kind(**{"images": cache(), "indices": INDICES, "labels": INDICES % 6, "batch_size": 3, **settings})
 
 
 def content(data):
-    return [np.concatenate([part[number][k].ravel() for number in range(len(part))]) for part in [data] for k in (0, 1)]
+    """All images of an epoch and all labels."""
+    given = (map(keras.ops.convert_to_numpy, data[number]) for number in range(len(data)))
+    return [np.concatenate(parts) for parts in zip(*given, strict=True)]
 
 
 def assert_same(first, second):
@@ -35,26 +37,40 @@ def assert_same(first, second):
 
 def test_an_unshuffled_set_yields_the_cached_crops_in_the_order_of_the_indices():
     data = batches(batch_size=5)
-    assert len(data) == 3
-    np.testing.assert_array_equal(np.concatenate([data[i][0] for i in range(3)]), cache()[INDICES])
-    np.testing.assert_array_equal(np.concatenate([data[i][1] for i in range(3)]), INDICES % 6)
-    assert data[0][0].dtype == np.uint8
-    assert data[0][1].dtype == np.int32
-    assert data[2][0].shape == (2, 8, 8, 3)
+    images, labels = content(data)
+    np.testing.assert_array_equal(images, cache()[INDICES])
+    np.testing.assert_array_equal(labels, INDICES % 6)
+    assert (images.dtype, labels.dtype) == (np.uint8, np.int32)
+    full = batches(batch_size=5, drop_remainder=True)
+    assert [[len(each[i][0]) for i in range(len(each))] for each in (data, full)] == [[5, 5, 2], [5, 5]]
+    one_hot = content(batches(classes=6))[1]
+    assert one_hot.dtype == np.float32
+    np.testing.assert_array_equal(one_hot, np.eye(6)[INDICES % 6])
 
 
-def test_drop_remainder_leaves_out_the_batch_that_is_not_full():
-    data = batches(batch_size=5, drop_remainder=True)
-    assert [len(data[i][0]) for i in range(len(data))] == [5, 5]
+class Marks:
+    """Two targets a crop, its index and the epoch, and augmentation that repeats every other epoch."""
+
+    def targets(self, epoch):
+        return np.stack([np.arange(24), np.full(24, epoch)], axis=1).astype(np.float32)
+
+    def draws(self, epoch):
+        return 9, epoch % 2
 
 
-def test_a_shuffled_epoch_holds_every_crop_once_with_its_own_label():
-    data = batches(sampler="shuffle", seed=3)
-    crops = np.concatenate([data[i][0][:, -1, -1, 0] // 10 for i in range(len(data))])
-    labels = np.concatenate([data[i][1] for i in range(len(data))])
-    assert sorted(crops) == list(INDICES)
-    assert list(crops) != list(INDICES)
-    np.testing.assert_array_equal(labels, crops % 6)
+@pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
+@pytest.mark.parametrize("marks", [None, Marks()])
+def test_a_shuffled_epoch_holds_every_crop_once_with_its_own_label_and_targets(kind, marks):
+    data = batches(kind, batch_size=5, sampler="shuffle", seed=3, supervision=marks)
+    for epoch in (0, 3):
+        data.set_epoch(epoch)
+        images, labels = content(data)
+        crops = images[:, -1, -1, 0] // 10
+        assert sorted(crops) == list(INDICES) != list(crops)
+        if marks:
+            assert labels.dtype == np.float32
+            np.testing.assert_array_equal(labels[:, 1:], marks.targets(epoch)[crops])
+        np.testing.assert_array_equal(labels[:, 0] if marks else labels, crops % 6)
 
 
 DRAWN = [
@@ -80,7 +96,9 @@ def test_batches_are_the_same_whatever_the_workers_and_whether_begun_directly_or
     assert not np.array_equal(first, content(ahead)[0])
 
 
-@pytest.mark.parametrize("settings", [{"sampler": "shuffle"}, {"augmentation": Augmentation(n_select=2)}])
+@pytest.mark.parametrize(
+    "settings", [{"sampler": "shuffle"}, {"sampler": "balanced"}, {"augmentation": Augmentation(n_select=2)}]
+)
 @pytest.mark.parametrize("other", [{"epoch": 1}, {"seed": 1}])
 def test_epochs_and_seeds_differ_in_order_and_in_augmentation(settings, other):
     assert not np.array_equal(content(batches(**settings))[0], content(batches(**settings, **other))[0])
@@ -94,12 +112,6 @@ def test_a_crops_augmentation_does_not_depend_on_its_neighbours():
         np.testing.assert_array_equal(alone[0], whole[place])
 
 
-def test_labels_are_one_hot_where_the_number_of_classes_is_given():
-    labels = batches(classes=6, batch_size=12)[0][1]
-    assert labels.dtype == np.float32
-    np.testing.assert_array_equal(labels, np.eye(6)[INDICES % 6])
-
-
 @pytest.mark.parametrize("mixing", [Mixing(mixup=0.4), Mixing(cutmix=1.0)])
 def test_mixed_batches_carry_the_shares_of_their_images_in_their_labels(mixing):
     data = batches(images=np.repeat(cache()[:, -1:, -1:], 64, axis=1).repeat(64, axis=2), mixing=mixing, classes=24)
@@ -111,40 +123,19 @@ def test_mixed_batches_carry_the_shares_of_their_images_in_their_labels(mixing):
         np.testing.assert_allclose(np.asarray(images).mean((1, 2, 3)), labels @ (np.arange(24) * 10.0), atol=1.01)
 
 
-def columns(epoch):
-    """Two targets a crop: its index and the epoch."""
-    return np.stack([np.arange(24), np.full(24, epoch)], axis=1).astype(np.float32)
-
-
-@pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
-def test_targets_join_the_labels_of_their_crops_in_every_epoch(kind):
-    data = kind(cache(), INDICES, INDICES % 6, 5, sampler="shuffle", targets=columns)
-    for epoch in (0, 3):
-        data.set_epoch(epoch)
-        for number in range(len(data)):
-            images, labels = data[number]
-            crops = np.asarray(keras.ops.convert_to_numpy(images))[:, -1, -1, 0] // 10
-            assert labels.dtype == np.float32
-            np.testing.assert_array_equal(labels, np.stack([crops % 6, crops, np.full(len(crops), epoch)], axis=1))
-
-
 @pytest.mark.parametrize("kind", [CropBatches, DeviceBatches])
 def test_augmentation_can_repeat_while_the_order_goes_on(kind):
-    settings = {"augmentation": Augmentation(n_select=2), "sampler": "shuffle", "seed": 5, "targets": columns}
-    data = kind(cache(), INDICES, INDICES % 6, 12, **settings, draws=lambda epoch: (9, epoch % 2))
-
-    def seen(epoch):
+    augmentation, orders, views = Augmentation(n_select=2), [], []
+    data = batches(kind, augmentation=augmentation, sampler="shuffle", seed=5, supervision=Marks())
+    for epoch in (1, 2, 3):
         data.set_epoch(epoch)
-        images, labels = data[0]
-        crops = labels[:, 1]
-        return crops, np.asarray(keras.ops.convert_to_numpy(images))[np.argsort(crops)]
-
-    (order, first), (_, other), (later, again) = seen(1), seen(2), seen(3)
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(order, later)
-    assert not np.array_equal(first, other)
-    data = kind(cache(), INDICES, INDICES % 6, 12, **settings | {"seed": 9})
-    np.testing.assert_array_equal(first, seen(1)[1])
+        images, labels = content(data)
+        orders.append(labels[:, 1])
+        views.append(images[np.argsort(labels[:, 1])])
+    np.testing.assert_array_equal(views[0], views[2])
+    np.testing.assert_array_equal(views[0], content(batches(kind, augmentation=augmentation, seed=9, epoch=1))[0])
+    assert not np.array_equal(views[0], views[1])
+    assert not np.array_equal(orders[0], orders[2])
 
 
 def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back_and_stays_as_it_is(tmp_path, monkeypatch):
@@ -163,8 +154,8 @@ REFUSED = [
     ({"batch_size": 0}, "batches: batch_size=0"),
     ({"labels": [1, 2]}, "batches: 12 crops have 2 labels"),
     ({"mixing": Mixing(mixup=0.2)}, "mixing needs the number of classes"),
-    ({"targets": lambda epoch: columns(epoch)[1:]}, r"targets of epoch 0 are \(23, 2\) for 24 crops"),
-    ({"targets": columns, "classes": 6}, "targets join integer labels"),
+    ({"images": cache(25), "supervision": Marks()}, r"targets of epoch 0 are \(24, 2\) for 25 crops"),
+    ({"supervision": Marks(), "classes": 6}, "targets join integer labels"),
 ]
 
 
@@ -174,58 +165,60 @@ def test_settings_that_make_no_batch_or_contradict_each_other_are_refused(settin
         batches(**settings)
 
 
-def mean_net():
-    """A net whose output, and loss, is the mean level of the picture; its learning rate is 0."""
-    inputs = keras.Input((8, 8, 3))
-    level = keras.layers.Lambda(lambda x: keras.ops.mean(x, axis=(1, 2, 3)))(inputs)
-    level = keras.layers.Reshape((1,))(level)
-    outputs = keras.layers.Dense(1, use_bias=False, kernel_initializer="ones")(level)
-    model = keras.Model(inputs, outputs)
-    model.compile(keras.optimizers.SGD(0.0), loss=lambda labels, level: keras.ops.mean(level, axis=-1))
-    return model
+FED = [(CropBatches, 1), (CropBatches, 2), (DeviceBatches, 0)]
 
 
-class Seen(keras.callbacks.Callback):
-    """Records the mean level of every batch that the net has seen, one list an epoch."""
-
-    def __init__(self):
-        super().__init__()
-        self.epochs = []
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epochs.append([])
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.epochs[-1].append(float(logs["loss"]) * (batch + 1) - sum(self.epochs[-1]))
-
-
-def expected(epoch, **settings):
-    data = batches(**settings, epoch=epoch)
-    return [data[i][0].mean() for i in range(len(data))]
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_fit_sees_exactly_the_batches_of_each_epoch(workers):
+@pytest.mark.parametrize(("kind", "workers"), FED)
+def test_fit_sees_exactly_the_batches_of_each_epoch_and_prediction_those_of_the_set(kind, workers):
+    net = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()])
+    net.add(keras.layers.Dense(1, use_bias=False, kernel_initializer=keras.initializers.Constant(1 / 3)))
+    net.compile(keras.optimizers.SGD(0.0), loss=lambda labels, level: keras.ops.mean(level, axis=-1))
     settings = {"augmentation": Augmentation(n_select=2, cutout=0.5), "sampler": "shuffle", "seed": 11}
-    model, validation = mean_net(), batches(workers=workers)
+    validation = batches(kind, workers=workers)
     for initial_epoch, epochs in ((0, 3), (1, 3)):
-        data, seen = batches(**settings, workers=workers), Seen()
-        model.fit(
+        data, totals = batches(kind, **settings, workers=workers), []
+        watching = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs, totals=totals: totals.append(float(logs["loss"]) * (batch + 1))
+        )  # the logs have the mean over the epoch's batches so far
+        net.fit(
             data,
             validation_data=validation,
             initial_epoch=initial_epoch,
             epochs=epochs,
             shuffle=False,
-            callbacks=[FollowEpochs(data), seen],
+            callbacks=[FollowEpochs(data), watching],
             verbose=0,
         )
-        assert len(seen.epochs) == epochs - initial_epoch
-        for epoch, levels in enumerate(seen.epochs, start=initial_epoch):
-            np.testing.assert_allclose(levels, expected(epoch, **settings), rtol=1e-4)
+        seen = np.diff(np.reshape(totals, (epochs - initial_epoch, len(data))), axis=1, prepend=0)
+        for epoch, levels in enumerate(seen, start=initial_epoch):
+            images, _ = content(batches(kind, **settings, epoch=epoch))
+            np.testing.assert_allclose(levels, images.reshape(len(data), -1).mean(axis=1), rtol=1e-4)
+    levels = cache()[INDICES].mean((1, 2, 3))
+    np.testing.assert_allclose(net.predict(validation, verbose=0)[:, 0], levels, rtol=1e-5)
+    assert net.evaluate(validation, verbose=0) == pytest.approx(levels.mean(), rel=1e-5)
 
 
-def test_a_net_of_float_input_takes_the_uint8_batches():
-    model, data = mean_net(), batches(workers=2)
-    predicted = model.predict(data, verbose=0)
-    np.testing.assert_allclose(predicted[:, 0], cache()[INDICES].mean((1, 2, 3)), rtol=1e-5)
-    assert model.evaluate(data, verbose=0) == pytest.approx(cache()[INDICES].mean(), rel=1e-5)
+SKEWED = np.repeat([0, 1, 2], [100, 30, 8])
+
+
+def test_balanced_every_class_comes_equally_often_and_no_crop_twice_more_than_another_of_its_class():
+    order = epoch_order(SKEWED, 0, 0, "balanced")
+    assert len(order) == 138
+    assert np.bincount(SKEWED[order]).tolist() == [46, 46, 46]
+    for label in range(3):
+        times = np.bincount(order, minlength=138)[label == SKEWED]
+        assert times.max() - times.min() <= 1
+    halves = np.bincount(SKEWED[order[:69]])
+    assert halves.min() > 10  # the classes are mixed, not one after the other
+
+
+def test_what_does_not_divide_evenly_goes_to_another_class_in_another_epoch():
+    labels = SKEWED[:-1]
+    counts = {tuple(np.bincount(labels[epoch_order(labels, 0, epoch, "balanced")])) for epoch in range(9)}
+    assert len(counts) > 1
+    assert all(sum(count) == 137 and max(count) - min(count) == 1 for count in counts)
+
+
+def test_all_crops_of_a_large_class_come_in_turn_over_some_epochs():
+    seen = set().union(*(epoch_order(SKEWED, 0, epoch, "balanced").tolist() for epoch in range(20)))
+    assert seen == set(range(138))

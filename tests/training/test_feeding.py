@@ -8,7 +8,7 @@ from kerastrash.augment.augmentation import Augmentation
 from kerastrash.augment.mix import Mixing
 from kerastrash.backends import free_accelerator_memory
 from kerastrash.errors import ConfigError
-from kerastrash.training.batches import CropBatches, FollowEpochs
+from kerastrash.training.batches import CropBatches
 from kerastrash.training.feeding import DeviceBatches, evaluation_batches, on_device, training_batches
 from kerastrash.training.recipe import Recipe
 
@@ -37,7 +37,8 @@ ALIKE = [
 
 
 @pytest.mark.parametrize(("settings", "most", "mean"), ALIKE)
-def test_the_batches_are_those_from_disk_but_for_rounding_and_resampling(settings, most, mean):
+def test_the_batches_are_those_from_disk_but_for_rounding_and_resampling(settings, most, mean, monkeypatch):
+    monkeypatch.setattr("kerastrash.training.feeding.CHUNK", 5 * 32 * 32 * 3)  # so that the set is sent in three parts
     disk, device = pair(**settings)
     for epoch in (0, 3):
         disk.set_epoch(epoch)
@@ -58,21 +59,6 @@ def test_a_batch_is_the_same_whatever_is_augmented_together_with_it(monkeypatch)
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(alone[number][0]), together[number][0])
     alone.set_epoch(1)
     assert not np.array_equal(keras.ops.convert_to_numpy(alone[2][0]), together[2][0])
-
-
-def test_a_set_sent_in_several_parts_is_the_same(monkeypatch):
-    monkeypatch.setattr("kerastrash.training.feeding.CHUNK", 5 * 32 * 32 * 3)
-    for (images, _), (resident, _) in zip(*map(content, pair()), strict=True):
-        np.testing.assert_array_equal(resident, images)
-
-
-def test_a_net_is_fitted_on_them():
-    _, device = pair(augmentation=Augmentation(), sampler="shuffle", drop_remainder=True)
-    model = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(6)])
-    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = model.fit(device, epochs=2, shuffle=False, verbose=0, callbacks=[FollowEpochs(device)])
-    assert len(history.history["loss"]) == 2
-    assert device.epoch.number == 1
 
 
 @pytest.mark.parametrize(

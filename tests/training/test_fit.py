@@ -19,7 +19,6 @@ from kerastrash.training.feeding import evaluation_batches
 from kerastrash.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=5, batch_size=6, learning_rate=0.05, n_select=1, weight_decay=1e-4)
-COMPARED = ("epoch", "loss", "val_loss", "val_macro_f1")
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +28,14 @@ def whole(trained, tmp_path_factory):
 
 
 @pytest.fixture
-def assert_same(figures):
+def assert_same(figures, coloured_squares):
     def compare(ours, theirs, tolerance=1e-4):
-        ours, theirs = (figures(folder, *COMPARED) for folder in (ours, theirs))
-        np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+        columns = ("epoch", "loss", "val_loss", "val_macro_f1")
+        metrics = [figures(folder, *columns) for folder in (ours, theirs)]
+        np.testing.assert_allclose(*metrics, rtol=tolerance, atol=tolerance)
+        nets = [open_model(folder / BEST) for folder in (ours, theirs)]
+        answers = [keras.ops.convert_to_numpy(net(coloured_squares.images[:8])) for net in nets]
+        np.testing.assert_allclose(*answers, rtol=tolerance, atol=tolerance / 10)
 
     return compare
 
@@ -50,33 +53,23 @@ def test_a_net_learns_and_the_best_epoch_is_the_one_kept(whole, figures, kept_f1
 
 
 @pytest.mark.backends
-@pytest.mark.parametrize(("average", "column"), [(0.0, "val_macro_f1"), (0.9, "averaged_f1")])
-def test_the_last_epoch_is_kept_where_asked_for_and_its_averages_if_there_are_any(
-    trained, tmp_path, figures, kept_f1, average, column
+@pytest.mark.parametrize("settings", [{"average": 0.9}, {"keep": "last"}, {"keep": "last", "average": 0.9}], ids=str)
+def test_the_better_of_weights_and_averages_or_the_last_of_them_is_kept_and_the_row_says_which(
+    trained, tmp_path, figures, kept_f1, settings
 ):
-    training = trained(replace(RECIPE, epochs=3, keep="last", average=average), tmp_path)
-    scores = figures(tmp_path, column)
-    assert training.best_epoch == len(scores) == 3
-    assert training.f1 == scores[-1]
+    recipe = replace(RECIPE, epochs=3, batch_size=12, **settings)
+    training = trained(recipe, tmp_path)
+    scores = figures(tmp_path, "val_macro_f1", "averaged_f1" if recipe.average else "val_macro_f1")
+    averaged = [recipe.average > 0 and (recipe.keep == "last" or smooth > raw) for raw, smooth in scores]
+    assert [row["weights"] == "averaged" for row in read_csv(tmp_path / METRICS)] == averaged
+    assert training.f1 == (scores[-1, 1] if recipe.keep == "last" else scores.max())
     assert kept_f1(training) == pytest.approx(training.f1, abs=1e-6)
-
-
-def predictions(training, dataset):
-    return keras.ops.convert_to_numpy(open_model(training.model)(dataset.images[:8]))
+    if recipe.keep == "last":
+        assert training.best_epoch == len(scores) == 3
 
 
 @pytest.mark.backends
-def test_a_training_stopped_and_called_again_equals_one_that_ran_through(
-    whole, trained, coloured_squares, tmp_path, assert_same
-):
-    for until in (2, None):
-        again = trained(RECIPE, tmp_path, until=until)
-    assert_same(tmp_path, whole[1])
-    ours, theirs = (predictions(training, coloured_squares) for training in (again, whole[0]))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
-
-
-def test_what_a_killed_epoch_wrote_is_written_again_and_what_it_was_writing_is_gone(
+def test_a_training_killed_and_called_again_equals_one_that_ran_through_and_what_was_being_written_is_gone(
     whole, trained, tmp_path, assert_same
 ):
     trained(RECIPE, tmp_path, until=2)
@@ -90,34 +83,39 @@ def test_what_a_killed_epoch_wrote_is_written_again_and_what_it_was_writing_is_g
     assert {path.name for path in tmp_path.iterdir()} == {METRICS, BEST, LAST}
 
 
-def test_a_finished_training_is_not_trained_again(whole, trained):
-    training, folder = whole
-    state = (folder / LAST).read_bytes()
-    assert trained(RECIPE, folder) == training
-    assert (folder / LAST).read_bytes() == state
+SETTINGS = [
+    ({"freeze": 1, "backbone_rate": 0.1, "weight_decay": 1e-2}, 1e-4),
+    *(({"dtype_policy": kind}, 0.02) for kind in ("mixed_float16", "mixed_bfloat16")),
+]
 
 
-class Logger(keras.callbacks.Callback):
-    """What an experiment's logger does: a line an epoch, added to one file."""
-
-    NAMES = ("val_macro_f1", "learning_rate", "images_per_second")
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-
-    def on_epoch_end(self, epoch, logs=None):
-        with self.path.open("a") as stream:
-            print(epoch + 1, *(float(logs[name]) for name in self.NAMES), file=stream)
+@pytest.mark.parametrize(("settings", "tolerance"), SETTINGS, ids=["fine-tuning", "float16", "bfloat16"])
+def test_other_trainings_go_on_too_those_in_16_bits_with_their_loss_scale(
+    trained, tmp_path, assert_same, settings, tolerance
+):
+    recipe = replace(RECIPE, epochs=2, batch_size=12, learning_rate=0.02, n_select=0, **settings)
+    try:
+        for name, until in (("whole", 2), ("stopped", 1), ("stopped", 2)):
+            trained(recipe, tmp_path / name, until=until)
+        assert_same(tmp_path / "stopped", tmp_path / "whole", tolerance)
+    finally:
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.mark.backends
-def test_callbacks_see_each_finished_epoch_once_also_in_a_training_that_goes_on(trained, tmp_path, figures):
-    log = tmp_path / "log.txt"
+def test_callbacks_see_each_finished_epoch_once_also_in_a_training_that_goes_on_and_a_finished_one_stays(
+    trained, tmp_path, figures
+):
+    names, seen, done = ("val_macro_f1", "learning_rate", "images_per_second"), [], []
+    logger = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append((epoch + 1, *(float(logs[name]) for name in names)))
+    )
     for until in (2, 3, 3):
-        trained(replace(RECIPE, epochs=3), tmp_path, until=until, callbacks=[Logger(log)])
-    np.testing.assert_array_equal(np.loadtxt(log), figures(tmp_path, "epoch", *Logger.NAMES))
-    assert len(read_csv(tmp_path / METRICS)) == 3
+        training = trained(replace(RECIPE, epochs=3), tmp_path, until=until, callbacks=[logger])
+        done.append((training, (tmp_path / LAST).read_bytes()))
+    np.testing.assert_array_equal(seen, figures(tmp_path, "epoch", *names))
+    assert len(seen) == 3
+    assert done[0] != done[1] == done[2]
 
 
 def test_an_epoch_is_saved_before_callbacks_see_it_and_one_of_them_may_end_the_training(trained, tmp_path):
@@ -148,34 +146,16 @@ def test_a_loss_that_is_not_finite_says_to_lower_the_rate(trained, tmp_path):
         trained(Recipe(epochs=30, batch_size=12, learning_rate=99, weight_decay=0.9), tmp_path)
 
 
-def test_a_state_that_is_damaged_or_of_another_net_is_named(trained, tmp_path):
+def test_a_state_that_is_damaged_or_of_another_net_or_without_averages_is_named(trained, build, tmp_path):
+    def assert_named(recipe, net=build):
+        with pytest.raises(ModelError, match=r"last\.weights\.h5"):
+            trained(recipe, tmp_path, net=net)
+
     trained(RECIPE, tmp_path, until=1)
-    with pytest.raises(ModelError, match=r"last\.weights\.h5"):
-        trained(RECIPE, tmp_path, net=lambda: build_model((Conv(16, 3, 2), Pool()), 16, 3))
+    assert_named(RECIPE, lambda: build_model((Conv(16, 3, 2), Pool()), 16, 3))
+    assert_named(replace(RECIPE, average=0.9))
     (tmp_path / LAST).write_bytes(b"no state")
-    with pytest.raises(ModelError, match=r"last\.weights\.h5"):
-        trained(RECIPE, tmp_path)
-
-
-GOES_ON = [
-    ({"n_select": 0, "batch_size": 12, "freeze": 1, "backbone_rate": 0.1, "weight_decay": 1e-2}, 1e-4),
-    *(({"n_select": 0, "batch_size": 12, "dtype_policy": kind}, 0.02) for kind in ("mixed_float16", "mixed_bfloat16")),
-]
-
-
-@pytest.mark.parametrize(("settings", "tolerance"), GOES_ON, ids=["fine-tuning", "float16", "bfloat16"])
-def test_other_trainings_go_on_too_those_in_16_bits_with_their_loss_scale(
-    trained, coloured_squares, tmp_path, assert_same, settings, tolerance
-):
-    recipe = replace(RECIPE, epochs=2, learning_rate=0.02, **settings)
-    try:
-        runs = [trained(recipe, tmp_path / name, until=until) for name, until in (("a", 2), ("b", 1), ("b", 2))]
-    finally:
-        keras.config.set_dtype_policy("float32")
-    assert_same(tmp_path / "a", tmp_path / "b", tolerance)
-    if recipe.freeze:
-        ours, theirs = (predictions(training, coloured_squares) for training in (runs[0], runs[2]))
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert_named(RECIPE)
 
 
 def test_memory_that_runs_out_says_what_to_lower(trained, build, tmp_path):

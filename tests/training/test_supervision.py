@@ -30,16 +30,16 @@ class Matching(keras.losses.Loss):
         self.label_loss = label_loss
 
     def call(self, y_true, y_pred):
-        joined = len(y_true.shape) == 2
-        labels = y_true[:, 0] if joined else y_true
-        loss = self.label_loss.call(labels, y_pred[:, :CLASSES])
-        if not joined:
-            return loss
-        return loss / 2 + ops.mean((y_true[:, 1:] - y_pred[:, CLASSES:]) ** 2, axis=-1) / 2
+        if len(y_true.shape) == 1:
+            return self.label_loss.call(y_true, y_pred[:, :CLASSES])
+        distance = ops.mean((y_true[:, 1:] - y_pred[:, CLASSES:]) ** 2, axis=-1)
+        return (self.label_loss.call(y_true[:, 0], y_pred[:, :CLASSES]) + distance) / 2
 
 
 class Colours:
     """Each crop's mean colour, for a layer beside the net's classifier to tell."""
+
+    loss = Matching
 
     def __init__(self, dataset):
         self.means = (dataset.images.mean((1, 2)) / 255).astype("float32")
@@ -57,9 +57,6 @@ class Colours:
         self.asked.append(epoch)
         return self.means
 
-    def loss(self, label_loss):
-        return Matching(label_loss)
-
 
 @pytest.fixture
 def colours(coloured_squares):
@@ -73,8 +70,8 @@ def supervised(trained, coloured_squares, tmp_path_factory):
 
 
 @pytest.mark.backends
-def test_the_net_learns_both_and_alone_is_kept(supervised, figures, kept_f1):
-    training, folder, _ = supervised
+def test_the_net_learns_both_by_the_epochs_targets_and_alone_is_kept(supervised, figures, kept_f1):
+    training, folder, colours = supervised
     kept = open_model(training.model)
     assert kept.output_shape == (None, CLASSES)
     assert [layer.name for layer in kept.layers] == [layer.name for layer in plain().layers]
@@ -83,11 +80,7 @@ def test_the_net_learns_both_and_alone_is_kept(supervised, figures, kept_f1):
     f1, losses = figures(folder, "macro_f1", "loss").T
     assert f1[-1] > 0.5  # read from labels that targets joined, and wide outputs
     assert losses[-1] < losses[0]
-
-
-@pytest.mark.backends
-def test_targets_are_asked_for_by_the_epoch(supervised):
-    assert supervised[2].asked[-RECIPE.epochs :] == list(range(RECIPE.epochs))
+    assert colours.asked[-RECIPE.epochs :] == list(range(RECIPE.epochs))
 
 
 def test_the_targets_reach_the_loss(supervised, trained, colours, tmp_path, figures):
@@ -108,12 +101,9 @@ def test_a_supervised_training_stopped_and_called_again_equals_one_that_ran_thro
     np.testing.assert_allclose(killed, whole, rtol=1e-4)
 
 
-def test_mixed_images_cannot_be_supervised(trained, colours, tmp_path):
+def test_mixed_images_and_targets_that_would_pass_for_shares_of_the_classes_are_refused(trained, colours, tmp_path):
     with pytest.raises(ConfigError, match=r"mixup=0\.2, cutmix=0\.0: a mixed image has no targets"):
         trained(dataclasses.replace(RECIPE, mixup=0.2), tmp_path, supervision=colours)
-
-
-def test_targets_that_would_pass_for_shares_of_the_classes_are_refused(trained, colours, tmp_path):
     colours.means = colours.means[:, :2]
     with pytest.raises(ValueError, match="look like one share a class"):
         trained(RECIPE, tmp_path, supervision=colours)
