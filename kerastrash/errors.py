@@ -29,3 +29,10 @@ def require(condition: bool, option: str, value: object, rule: str) -> None:
     """Raises ConfigError naming the option, its value and the rule it breaks."""
     if not condition:
         raise ConfigError(f"{option}={value!r} {rule}")
+
+
+def told(error: Exception) -> str:
+    """The line of a library's message that says why."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
+    return (telling or [type(error).__name__])[0].rstrip(".")[:200]

@@ -46,9 +46,9 @@ class OpenedFile:
 
     run: Inference
     """Images of its own dtype and batch size to its first output, in host memory."""
-    inputs: list[tuple[int | None, ...]]
-    """Shapes; None for a free side."""
-    outputs: list[tuple[int | None, ...]]
+    inputs: list[Sequence[object]]
+    """Shapes; a side that is no number, or below 1, is free."""
+    outputs: list[Sequence[object]]
     dtype: str
     """The first input's, such as `float32`."""
     text: str | bytes = ""

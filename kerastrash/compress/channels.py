@@ -14,7 +14,7 @@ from keras import layers
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from kerastrash.errors import ModelError
+from kerastrash.errors import ModelError, told
 from kerastrash.models.builder import copy_layer
 
 BY_POSITION = ("GetItem", "Reshape", "Split", "Transpose", "Permute", "Softmax")
@@ -70,8 +70,9 @@ def channel_groups(model: keras.Model) -> ChannelGroups:
         functional = keras.Model(model.input, model.output, name=model.name)
         copy = keras.models.clone_model(functional, clone_function=copy_layer, call_function=walk.call)
     except (AttributeError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{model.name}: its layers cannot be walked ({reason}); give a functional model") from error
+        raise ModelError(
+            f"{model.name}: its layers cannot be walked ({told(error)}); give a functional model"
+        ) from error
     names = [one.layer.name for one in walk.weighted]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -14,7 +14,7 @@ from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
 from kerastrash.compress.quantisers import BATCH, QUANTISERS, divergence, draw_calibration, outputs
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
-from kerastrash.errors import ConfigError, KerastrashError, ModelError
+from kerastrash.errors import ConfigError, KerastrashError, ModelError, told
 from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, FormatName, format_of, open_runtime, write_sidecar
 from kerastrash.export.writing import staged_model, write_model
@@ -159,8 +159,9 @@ def _closest(candidates: Iterable[tuple[str, Path]], net: OpenNet, task: Quantis
     except KerastrashError:
         raise
     except Exception as error:  # the quantisers raise what they like
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{task.model_path}: cannot be quantised for {net.name} ({reason}); use float32") from error
+        raise ModelError(
+            f"{task.model_path}: cannot be quantised for {net.name} ({told(error)}); use float32"
+        ) from error
     return files[min(found, key=found.get)], found
 
 

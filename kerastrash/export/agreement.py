@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerastrash.errors import KerastrashError, ModelError
-from kerastrash.export.format import Description, OpenNet, Precision, told
+from kerastrash.errors import KerastrashError, ModelError, told
+from kerastrash.export.format import Description, OpenNet, Precision
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -61,32 +61,21 @@ class Description:
             raise ModelError(f"{source}: its description cannot be read ({error}); export the model again") from error
 
 
-class Runtime(Protocol):
+@dataclass(frozen=True)
+class OpenNet:
     """What classifies images."""
 
     name: str
-    """Such as `keras-torch` or `onnxruntime`."""
+    """Of its runtime, such as `keras-torch` or `onnxruntime`."""
     input_size: int
     """Side in pixels of the square images it takes."""
-    description: Description
-
-    def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""
-        ...
-
-
-@dataclass(frozen=True)
-class OpenNet:
-    """A `Runtime` around one function."""
-
-    name: str
-    input_size: int
     classes: int
     device: str
     run: Inference = field(repr=False)
     description: Description = field(default_factory=Description)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""
         return self.run(images)
 
 
@@ -150,13 +139,6 @@ class Format:
         """The versions of the packages that write and open it."""
         modules = dict.fromkeys(("kerastrash", "keras", "torch", *self.writing, *self.opening))
         return {module: importlib.metadata.version(module) for module in modules}
-
-
-def told(error: Exception) -> str:
-    """The line of a library's message that says why."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    return (telling or [type(error).__name__])[0].rstrip(".")[:200]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

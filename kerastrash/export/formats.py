@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kerastrash.data.config import DataConfig, unnamed
-from kerastrash.errors import ConfigError, KerastrashError, ModelError, require
-from kerastrash.export.format import Format, OpenNet, Precision, told
+from kerastrash.errors import ConfigError, KerastrashError, ModelError, require, told
+from kerastrash.export.format import Format, OpenNet, Precision
 from kerastrash.export.keras_file import KERAS
 from kerastrash.export.litert import LITERT
 from kerastrash.export.onnx import ONNX

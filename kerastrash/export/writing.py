@@ -8,9 +8,9 @@ from pathlib import Path
 
 import keras
 
-from kerastrash.errors import FileError, KerastrashError, ModelError
+from kerastrash.errors import FileError, KerastrashError, ModelError, told
 from kerastrash.export import formats
-from kerastrash.export.format import Description, OpenNet, told
+from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, FormatName
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.files import staged

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 from keras import layers
 
-from kerastrash.errors import ModelError
+from kerastrash.errors import ModelError, told
 from kerastrash.models.base import Rows, is_number, runs
 from kerastrash.models.costs import IMAGE_CHANNELS, check_classes, map_sizes
 from kerastrash.models.layers import dense_initializer
@@ -73,8 +73,9 @@ def in_policy(model: keras.Model, policy: str) -> keras.Model:
         copy = keras.models.clone_model(functional, clone_function=converted, recursive=True)
         copy.set_weights(model.get_weights())
     except (AttributeError, ValueError, TypeError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(f"{model.name}: cannot be rebuilt in {policy} ({reason}); give a functional model") from error
+        raise ModelError(
+            f"{model.name}: cannot be rebuilt in {policy} ({told(error)}); give a functional model"
+        ) from error
     return copy
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import keras
 
-from kerastrash.errors import ModelError
+from kerastrash.errors import ModelError, told
 from kerastrash.files import atomic_path
 
 CONFIG = "config.json"
@@ -99,9 +99,8 @@ def open_model(path: Path | str) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras and h5py raise nearly everything here, and each means that the file is bad
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ModelError(
-            f"{path}: Keras {keras.__version__} cannot open it ({reason}); save the model again"
+            f"{path}: Keras {keras.__version__} cannot open it ({told(error)}); save the model again"
         ) from error
 
 

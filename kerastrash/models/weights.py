@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerastrash.errors import ModelError
+from kerastrash.errors import ModelError, told
 
 # The axes of PyTorch's kernel in the order of Keras's: OIHW -> HWIO, C1HW -> HWC1, OI -> IO.
 KERNEL_AXES = {
@@ -126,8 +126,7 @@ def load_application(model: keras.Model, name: str, path: Path) -> None:
     try:
         application = getattr(keras.applications, name)(weights=str(path), classes=model.output_shape[-1])
     except Exception as error:  # Keras and h5py raise nearly everything here, and each means that the file is bad
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{path}: not the weights of keras.applications' {name} ({reason})") from error
+        raise ModelError(f"{path}: not the weights of keras.applications' {name} ({told(error)})") from error
     arrays = [array for layer in application.layers for array in layer.get_weights()]
     variables = [variable for layer in model.layers for variable in layer.weights]
     for variable, array in zip(variables, arrays, strict=True):

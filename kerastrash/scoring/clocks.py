@@ -16,7 +16,7 @@ import numpy as np
 
 from kerastrash.data import Crop, read_crop
 from kerastrash.errors import ConfigError
-from kerastrash.export.format import Runtime
+from kerastrash.export.format import OpenNet
 
 SETTLE = 2
 """Calls at the start of a block that are not timed: the nets before it have emptied the processor's caches."""
@@ -57,7 +57,7 @@ class Timing:
 
 
 def inference_times(
-    runtimes: Mapping[str, Runtime], images: Mapping[str, np.ndarray], turns: int = 5
+    runtimes: Mapping[str, OpenNet], images: Mapping[str, np.ndarray], turns: int = 5
 ) -> dict[str, Timing]:
     """Times open nets on images in memory, as `seconds_in_turns` does."""
     clocks = {name: partial(time_block, runtime) for name, runtime in runtimes.items()}
@@ -102,13 +102,13 @@ def seconds_in_turns(
     return seconds
 
 
-def time_block(runtime: Runtime, calls: np.ndarray, untimed: int) -> list[float]:
+def time_block(runtime: OpenNet, calls: np.ndarray, untimed: int) -> list[float]:
     """Seconds of each of the `calls` (n, batch, size, size, 3) but the first `untimed`, which are answered as well."""
     return [_clock(_answer, runtime, images) for images in calls][untimed:]
 
 
 def total_times(
-    openers: Mapping[str, Callable[[], Runtime]], crops: Sequence[Crop], turns: int = 5
+    openers: Mapping[str, Callable[[], OpenNet]], crops: Sequence[Crop], turns: int = 5
 ) -> dict[str, Timing]:
     """Times nets from their file and the photographs' files on; each net is opened afresh in every turn.
 
@@ -143,11 +143,11 @@ def _blocks(count: int, turns: int) -> list[range]:
     return [range(start, stop) for start, stop in itertools.pairwise(edges)]
 
 
-def _answer(runtime: Runtime, images: np.ndarray) -> np.ndarray:
+def _answer(runtime: OpenNet, images: np.ndarray) -> np.ndarray:
     return runtime(images).argmax(axis=1)
 
 
-def _read_and_answer(runtime: Runtime, crop: Crop) -> np.ndarray:
+def _read_and_answer(runtime: OpenNet, crop: Crop) -> np.ndarray:
     return _answer(runtime, read_crop(crop, runtime.input_size)[None])
 
 

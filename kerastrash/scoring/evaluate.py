@@ -8,7 +8,7 @@ import numpy as np
 
 from kerastrash.data import Dataset, SplitData
 from kerastrash.errors import ModelError
-from kerastrash.export.format import Description, Runtime, softmax
+from kerastrash.export.format import Description, OpenNet, softmax
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.metrics import class_f1, confusion_matrix
 from kerastrash.models.saved import read_description
@@ -35,7 +35,7 @@ class Evaluation:
         return float(self.class_f1.mean())
 
 
-def evaluate(model: keras.Model | Runtime, part: SplitData, batch: int = 64) -> Evaluation:
+def evaluate(model: keras.Model | OpenNet, part: SplitData, batch: int = 64) -> Evaluation:
     """Classifies every image of a split.
 
     Args:
@@ -70,7 +70,7 @@ def judge(labels: np.ndarray, logits: np.ndarray, probabilities: bool = False) -
     return Evaluation(np.asarray(labels, "int64"), predicted, certainty, confusion, class_f1(confusion))
 
 
-def logits_of(net: Runtime, part: SplitData, batch: int = 64) -> np.ndarray:
+def logits_of(net: OpenNet, part: SplitData, batch: int = 64) -> np.ndarray:
     """The net's outputs, logits as a rule, for every image of a split, float32 (n, classes).
 
     Raises:

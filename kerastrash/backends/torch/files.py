@@ -5,7 +5,7 @@ import io
 import logging
 import pickle
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from kerastrash.backends import OpenedFile
-from kerastrash.errors import ModelError
+from kerastrash.errors import ModelError, told
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def open_program(path: Path, threads: int, extra_file: str) -> OpenedFile:
         return module(images.to(device)).cpu().numpy()
 
     dtype = str(inputs[0].dtype).removeprefix("torch.")
-    return OpenedFile(run, _shapes(inputs), _shapes(outputs), dtype, files[extra_file], name)
+    return OpenedFile(run, [x.shape for x in inputs], [x.shape for x in outputs], dtype, files[extra_file], name)
 
 
 def read_state(path: Path) -> dict[str, np.ndarray]:
@@ -87,10 +87,8 @@ def read_state(path: Path) -> dict[str, np.ndarray]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise ModelError(
-            f"{path}: not a plain file of tensors ({reason}); save it again with torch.save(net.state_dict(), path)"
-        ) from error
+        remedy = "save it again with torch.save(net.state_dict(), path)"
+        raise ModelError(f"{path}: not a plain file of tensors ({told(error)}); {remedy}") from error
     wrapped = [state.get(name) for name in STATE_NAMES] if isinstance(state, Mapping) else []
     state = next((entry for entry in wrapped if isinstance(entry, Mapping)), state)
     if not isinstance(state, Mapping) or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -107,10 +105,6 @@ def _traceable(model: "keras.Model", softmax: bool) -> tuple[nn.Module, torch.Te
     program = nn.Sequential(lower(model), nn.Softmax(dim=1)).eval() if softmax else lower(model)
     shape = (2, *model.input_shape[1:])  # torch.export takes the sizes 0 and 1 of an example for fixed ones
     return program, keras.ops.zeros(shape, "float32")
-
-
-def _shapes(values: Sequence[torch.Tensor]) -> list[tuple[int | None, ...]]:
-    return [tuple(side if isinstance(side, int) else None for side in value.shape) for value in values]
 
 
 @contextlib.contextmanager

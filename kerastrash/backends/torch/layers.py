@@ -1,6 +1,7 @@
 """Which PyTorch module computes what a stock Keras layer does, and the modules without weights."""
 
 import functools
+from collections.abc import Callable
 
 import keras
 import torch
@@ -16,18 +17,15 @@ FIRST_AXES = {1: 2, 2: 3, 3: 1}
 """The axes of (N, H, W, C) as they stand in (N, C, H, W)."""
 
 
-class Sum(nn.Module):
-    """Add."""
+class Fold(nn.Module):
+    """Add or Multiply: an operation of two maps, over all inputs in their order."""
+
+    def __init__(self, operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]):
+        super().__init__()
+        self.operation = operation
 
     def forward(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        return functools.reduce(torch.add, inputs)
-
-
-class Product(nn.Module):
-    """Multiply."""
-
-    def forward(self, inputs: list[torch.Tensor]) -> torch.Tensor:
-        return functools.reduce(torch.mul, inputs)
+        return functools.reduce(self.operation, inputs)
 
 
 class Join(nn.Module):
@@ -66,101 +64,58 @@ class Interleave(nn.Module):
         return to_first(to_last(x).unflatten(-1, (self.groups, -1)).transpose(-1, -2).flatten(-2))
 
 
-@functools.singledispatch
 def module_of(layer: keras.Operation) -> nn.Module:
     """The PyTorch module that computes what a layer does; one that runs Keras's own layer where there is no other."""
+    last = getattr(layer, "data_format", LAST) == LAST
+    known = getattr(getattr(layer, "activation", None), "__name__", None) in modules.ACTIVATIONS
+    match layer:
+        case layers.Conv2D() | layers.DepthwiseConv2D() if (
+            last and known and getattr(layer, "depth_multiplier", 1) == 1
+        ):
+            return modules.Convolution(layer, _padding(layer, layer.kernel_size, layer.dilation_rate))
+        case layers.BatchNormalization(renorm=False) if layer.axis in (-1, 3) and len(layer.input.shape) == 4:
+            return modules.BatchNorm(layer)
+        case layers.Activation() if known:
+            return modules.ACTIVATIONS[layer.activation.__name__]()
+        case layers.ReLU(max_value=None | 6, negative_slope=0, threshold=0):
+            return nn.ReLU() if layer.max_value is None else nn.ReLU6()
+        case layers.Dense(lora_enabled=False) if known and len(layer.input.shape) == 2:
+            return modules.Linear(layer)
+        case layers.Dropout(noise_shape=None):
+            return nn.Dropout(layer.rate)
+        case layers.ZeroPadding2D():
+            return nn.ZeroPad2d((*layer.padding[1], *layer.padding[0]))
+        case layers.MaxPooling2D() | layers.AveragePooling2D() if last:
+            return _pooling(layer)
+        case layers.GlobalAveragePooling2D():
+            mean = nn.AdaptiveAvgPool2d(1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
+            return mean if layer.keepdims else nn.Sequential(mean, nn.Flatten())
+        case layers.Flatten() if tuple(layer.input.shape[1:-1]) in ((), (1, 1)):
+            return nn.Flatten()  # of a larger map the order of the values differs
+        case layers.Concatenate():
+            return Join(FIRST_AXES[layer.axis % 4] if len(layer.output.shape) == 4 else layer.axis)
+        case layers.Rescaling():
+            return modules.Rescale(layer)
+        case layers.Add():
+            return Fold(torch.add)
+        case layers.Multiply():
+            return Fold(torch.mul)
+        case GetItem():
+            return Part()
     return KerasLayer(layer)
 
 
-@module_of.register
-def _(layer: layers.Conv2D | layers.DepthwiseConv2D) -> nn.Module:
-    if layer.data_format != LAST or getattr(layer, "depth_multiplier", 1) > 1 or not _known(layer):
-        return KerasLayer(layer)
-    return modules.Convolution(layer, _padding(layer, layer.kernel_size, layer.dilation_rate))
-
-
-@module_of.register
-def _(layer: layers.BatchNormalization) -> nn.Module:
-    last = layer.axis in (-1, 3) and len(layer.input.shape) == 4
-    return modules.BatchNorm(layer) if last and not layer.renorm else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.Activation) -> nn.Module:
-    return modules.ACTIVATIONS[layer.activation.__name__]() if _known(layer) else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.ReLU) -> nn.Module:
-    forms = {None: nn.ReLU, 6: nn.ReLU6}
-    plain = layer.max_value in forms and not layer.negative_slope and not layer.threshold
-    return forms[layer.max_value]() if plain else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.Dense) -> nn.Module:
-    plain = len(layer.input.shape) == 2 and _known(layer) and not layer.lora_enabled
-    return modules.Linear(layer) if plain else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.Dropout) -> nn.Module:
-    return nn.Dropout(layer.rate) if layer.noise_shape is None else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.ZeroPadding2D) -> nn.Module:
-    (top, bottom), (left, right) = layer.padding
-    return nn.ZeroPad2d((left, right, top, bottom))
-
-
-@module_of.register
-def _(layer: layers.MaxPooling2D) -> nn.Module:
-    padding = _padding(layer, layer.pool_size)
-    if layer.data_format != LAST:
-        return KerasLayer(layer)
-    if even(padding):
-        return nn.MaxPool2d(layer.pool_size, layer.strides, even(padding))
-    pad = nn.ConstantPad2d(padding, -float("inf"))
-    return nn.Sequential(pad, nn.MaxPool2d(layer.pool_size, layer.strides))
-
-
-@module_of.register
-def _(layer: layers.AveragePooling2D) -> nn.Module:
-    left, right, top, bottom = _padding(layer, layer.pool_size)
-    if layer.data_format != LAST or left or top:
+def _pooling(layer: layers.MaxPooling2D | layers.AveragePooling2D) -> nn.Module:
+    left, right, top, bottom = padding = _padding(layer, layer.pool_size)
+    if isinstance(layer, layers.MaxPooling2D):
+        if even(padding):
+            return nn.MaxPool2d(layer.pool_size, layer.strides, even(padding))
+        pad = nn.ConstantPad2d(padding, -float("inf"))
+        return nn.Sequential(pad, nn.MaxPool2d(layer.pool_size, layer.strides))
+    if left or top:
         return KerasLayer(layer)
     # what a window that begins inside may reach over lies on the right and at the bottom
     return nn.AvgPool2d(layer.pool_size, layer.strides, ceil_mode=right + bottom > 0, count_include_pad=False)
-
-
-@module_of.register
-def _(layer: layers.GlobalAveragePooling2D) -> nn.Module:
-    mean = nn.AdaptiveAvgPool2d(1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
-    return mean if layer.keepdims else nn.Sequential(mean, nn.Flatten())
-
-
-@module_of.register
-def _(layer: layers.Flatten) -> nn.Module:
-    pooled = tuple(layer.input.shape[1:-1]) in ((), (1, 1))  # of a larger map the order of the values differs
-    return nn.Flatten() if pooled else KerasLayer(layer)
-
-
-@module_of.register
-def _(layer: layers.Concatenate) -> nn.Module:
-    dimensions = len(layer.output.shape)
-    axis = layer.axis % dimensions
-    return Join(FIRST_AXES[axis] if dimensions == 4 else axis)
-
-
-module_of.register(layers.Rescaling, modules.Rescale)
-module_of.register(layers.Add, lambda layer: Sum())
-module_of.register(layers.Multiply, lambda layer: Product())
-module_of.register(GetItem, lambda operation: Part())
-
-
-def _known(layer: keras.Layer) -> bool:
-    return layer.activation.__name__ in modules.ACTIVATIONS
 
 
 def _padding(layer: keras.Layer, window: tuple[int, int], dilation: tuple[int, int] = (1, 1)) -> Sides:

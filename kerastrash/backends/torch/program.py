@@ -13,7 +13,7 @@ from keras import layers
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from kerastrash.backends.torch.layers import Interleave, Sum, module_of
+from kerastrash.backends.torch.layers import Fold, Interleave, module_of
 from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, even, to_first, to_last
 
 
@@ -39,8 +39,8 @@ def training_program(model: keras.Model) -> fx.GraphModule:
     _interleave_channels(program)
     _absorb_padding(program)
     for node, activation in _calls(program, (nn.ReLU, nn.ReLU6)):
-        # what the backward pass does not need is overwritten: the output of a norm or a sum, used nowhere else
-        activation.inplace = isinstance(_producer(program, node), BatchNorm | Sum)
+        # what the backward pass does not need is overwritten: the output of a norm, sum or product, used nowhere else
+        activation.inplace = isinstance(_producer(program, node), BatchNorm | Fold)
     program.delete_all_unused_submodules()
     program.recompile()
     return program
@@ -137,10 +137,8 @@ def _absorb_padding(program: fx.GraphModule) -> None:
         pad = _producer(program, node)
         if not isinstance(pad, nn.ZeroPad2d) or window.padding not in (0, (0, 0)):
             continue
-        if isinstance(window, nn.MaxPool2d):
-            fits = isinstance(_producer(program, node.args[0]), nn.ReLU | nn.ReLU6)
-        else:
-            fits = window.uneven is None
+        pools = isinstance(window, nn.MaxPool2d)
+        fits = isinstance(_producer(program, node.args[0]), nn.ReLU | nn.ReLU6) if pools else window.uneven is None
         if fits and even(pad.padding):
             window.padding = even(pad.padding)
             _drop(program, node.args[0])
