@@ -14,7 +14,6 @@ remains of KerasTuner's known faults is closed here:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras_tuner
@@ -22,7 +21,6 @@ from keras_tuner.oracles import HyperbandOracle
 
 from kerastrash.errors import ConfigError
 
-OBJECTIVE = "score"
 FAILED_SCORE = 1e9
 DRAWS = 2_000
 Values = dict[str, Any]
@@ -51,7 +49,7 @@ class LimitedOracle(HyperbandOracle):
     """
 
     def __init__(self, admissible: Callable[[Values], bool], seed: int, **settings):
-        super().__init__(objective=keras_tuner.Objective(OBJECTIVE, "min"), seed=seed, **settings)
+        super().__init__(objective=keras_tuner.Objective("score", "min"), seed=seed, **settings)
         self.seed = self._seed_state = seed  # KerasTuner takes 0 for no seed, and draws one
         self.admissible = admissible
         self._max_collisions = DRAWS
@@ -90,34 +88,18 @@ class LimitedOracle(HyperbandOracle):
         return rungs * self.hyperband_iterations
 
 
-class Hyperband(keras_tuner.Hyperband):
-    """Hands each trial to `run_trial_at(trial_id, values, rung) -> score`, lower is better.
+class Tuner(keras_tuner.Tuner):
+    """Hands each trial to what `search` is given: `run_trial_at(trial_id, values, rung) -> score`, lower is better.
 
-    Args:
-        declare: declares the hyperparameters on a `keras_tuner.HyperParameters`.
-        run_trial_at: trains one trial; must be repeatable and must not raise for a failed one.
-        folder: KerasTuner's files go here; an earlier content is replaced.
+    That must be repeatable, and must not raise for a failed trial.
     """
 
-    def __init__(
-        self,
-        declare: Callable[[keras_tuner.HyperParameters], None],
-        run_trial_at: Callable[[str, Values, Rung], float],
-        oracle: LimitedOracle,
-        folder: Path,
-    ):
-        self.run_trial_at = run_trial_at
-        # Past keras_tuner.Hyperband's constructor, which would make an oracle of its own.
-        super(keras_tuner.Hyperband, self).__init__(
-            oracle=oracle, hypermodel=declare, directory=folder.parent, project_name=folder.name, overwrite=True
-        )
-
-    def run_trial(self, trial, *fit_args, **fit_kwargs) -> dict[str, float]:
+    def run_trial(self, trial, run_trial_at: Callable[[str, Values, Rung], float], **options) -> float:
         values = trial.hyperparameters.values
         names = ("bracket", "round", "initial_epoch", "epochs", "trial_id")
         rung = Rung(*(values.get(f"tuner/{name}") for name in names))
         choices = {name: value for name, value in values.items() if not name.startswith("tuner/")}
-        return {OBJECTIVE: self.run_trial_at(trial.trial_id, choices, rung)}
+        return run_trial_at(trial.trial_id, choices, rung)
 
     def _try_run_and_update_trial(self, trial, *fit_args, **fit_kwargs) -> None:
         # KerasTuner would turn any exception into an invalid trial; here one is a bug or an interruption.

@@ -15,7 +15,7 @@ from kerastrash.jobs import LOG, ChildProcesses, Engine, JobResult, digest, run
 from kerastrash.models import macs, map_sizes, parameters
 from kerastrash.training.checkpoint import METRICS
 from tuners.config import TuneConfig, declare, recipe_of, rows_of
-from tuners.oracle import FAILED_SCORE, Hyperband, LimitedOracle, Rung, Values
+from tuners.oracle import FAILED_SCORE, LimitedOracle, Rung, Tuner, Values
 from tuners.trial import TrialSettings, trial_job
 
 
@@ -68,18 +68,19 @@ class Search:
             factor=config.factor,
             hyperband_iterations=config.iterations,
         )
-        tuner = Hyperband(
-            declare=lambda hp: declare(hp, config.space, tuple(self.datasets), config.net),
-            run_trial_at=self._run_trial,
-            oracle=oracle,
-            folder=self.folder / "hyperband",
+        tuner = Tuner(
+            oracle,
+            lambda hp: declare(hp, config.space, tuple(self.datasets), config.net),
+            directory=self.folder,
+            project_name="hyperband",
+            overwrite=True,  # as the search is replayed from the start
         )
         plan = oracle.plan()
         self._planned_trials = sum(trials for trials, _ in plan)
         with progress_bar() as self._bar:
             epochs = sum(trials * epochs for trials, epochs in plan)
             self._task = self._bar.add_task("search", total=epochs, unit="epochs", note="")
-            tuner.search(verbose=0)
+            tuner.search(self._run_trial, verbose=0)
             if len(self.trials) < self._planned_trials:
                 say(f"the space holds no more nets: {len(self.trials)} trials, not {self._planned_trials}")
         return self.trials

@@ -58,37 +58,24 @@ def plan(systems: Systems, folder: Path, inputs: Mapping[str, str]) -> tuple[Sys
         inputs: the `training_inputs` of the data.
     """
     by_name = {system.name: system for system in systems.systems}
-    jobs = {}
+    jobs: dict[Path, SystemJob] = {}
+
+    def add(system: System, seed: int) -> Path:
+        """The place of the model of a system with a seed, whose job stands after those of its origins."""
+        seed = seed if seed in system.seeds else system.seeds[0]
+        place = folder / "systems" / system.name / f"seed-{seed}"
+        if place / BEST not in jobs:
+            origins = tuple(name if isinstance(name, Path) else add(by_name[name], seed) for name in system.origins)
+            recipe = dataclasses.replace(system.settings.recipe, seed=seed)
+            settings = dataclasses.replace(system.settings, recipe=recipe, data=systems.data, origins=origins)
+            jobs[place / BEST] = SystemJob(f"{__name__}:make", settings, place, inputs, origins)
+        return place / BEST
+
     for rank in range(max(len(system.seeds) for system in systems.systems)):
         for system in systems.systems:
             for seed in system.seeds[rank : rank + 1]:
-                job = _job(system, seed, by_name, systems, folder, inputs)
-                jobs[job.model] = job
-    ordered: dict[Path, SystemJob] = {}
-
-    def add(model: Path) -> None:
-        if model in jobs and model not in ordered:
-            for origin in jobs[model].origins:
-                add(origin)
-            ordered[model] = jobs[model]
-
-    for model in jobs:
-        add(model)
-    return tuple(ordered.values())
-
-
-def _job(
-    system: System, seed: int, by_name: Mapping[str, System], systems: Systems, run: Path, inputs: Mapping[str, str]
-) -> SystemJob:
-    def folder_of(other: System) -> Path:
-        return run / "systems" / other.name / f"seed-{seed if seed in other.seeds else other.seeds[0]}"
-
-    origins = tuple(
-        origin if isinstance(origin, Path) else folder_of(by_name[origin]) / BEST for origin in system.origins
-    )
-    recipe = dataclasses.replace(system.settings.recipe, seed=seed)
-    settings = dataclasses.replace(system.settings, recipe=recipe, data=systems.data, origins=origins)
-    return SystemJob(f"{__name__}:make", settings, folder_of(system), inputs, origins)
+                add(system, seed)
+    return tuple(jobs.values())
 
 
 def chosen(jobs: Sequence[SystemJob], only: Sequence[str] | None) -> list[SystemJob]:

@@ -9,6 +9,7 @@ and the dtype policy of the net, as in the score of the one that the search find
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,11 @@ class TrialSettings:
     """Name of the folder, beside its own, of the trial that this one continues."""
 
 
-def trial_job(settings: TrialSettings, dataset: Dataset, folder: Path, function: str = "run_trial") -> Job:
-    """The job of the trial, or of another function below, on a data set that `settings.data` describes."""
+def trial_job(settings: TrialSettings, dataset: Dataset, folder: Path) -> Job:
+    """The job of the trial, on a data set that `settings.data` describes."""
     baseline = Path(settings.clock.baseline_net)
     origins = (baseline,) if baseline.is_file() else ()
-    return Job(f"{__name__}:{function}", settings, folder, training_inputs(dataset), origins)
+    return Job(f"{__name__}:run_trial", settings, folder, training_inputs(dataset), origins)
 
 
 def training_inputs(dataset: Dataset) -> dict[str, str]:
@@ -77,41 +78,31 @@ def run_trial(settings: TrialSettings, folder: Path) -> dict[str, Any]:
     fix_threads(settings.clock.threads)
     rows, size = settings.rows, settings.input_size
     dataset = prepare(settings.data, size)
-    latency = latency_of(settings, dataset)
+    latency, classes = latency_of(settings, dataset), len(dataset.classes)
     if settings.parent and not (folder / LAST).exists():
         for name in (METRICS, BEST, LAST):  # the file that marks the copy as complete goes last
             copy_file(folder.parent / settings.parent / name, folder / name)
-    trained = train_trial(settings, folder, dataset)
-    images, classes = len(dataset.split("test")), len(dataset.classes)
+    build = partial(build_model, rows, size, classes)
+    trained = train(build, dataset, settings.recipe, folder, settings.until, description=folder.name)
+    images = len(dataset.split("test"))
     baseline_s = latency.baseline_ms * images / 1000
     reference = reference_for(
         settings.clock.reference, baseline_s, latency.measured_as, latency.baseline_f1, latency.f1_source
     )
     time_s = latency.median_ms * images / 1000
     return {
-        "score": reference.score(trained["f1"], time_s),
-        "f1": trained["f1"],
+        "score": reference.score(trained.f1, time_s),
+        "f1": trained.f1,
         "time_ms": latency.median_ms,
         "time_s": time_s,
         "baseline_time_s": reference.baseline_time,
         "parameters": parameters(rows, classes),
         "macs": macs(rows, size, classes),
         "layers": layers(rows),
-        "best_epoch": trained["best_epoch"],
-        "epochs": trained["epochs"],
+        "best_epoch": trained.best_epoch,
+        "epochs": trained.epochs,
         "seconds": round(time.perf_counter() - started, 1),
     }
-
-
-def train_trial(settings: TrialSettings, folder: Path, dataset: Dataset | None = None) -> dict[str, Any]:
-    """Trains the net alone; gives the macro F1 on the validation split of the net that is kept, and the epochs."""
-    dataset = dataset or prepare(settings.data, settings.input_size)
-
-    def build() -> keras.Model:
-        return build_model(settings.rows, settings.input_size, classes=len(dataset.classes))
-
-    trained = train(build, dataset, settings.recipe, folder, settings.until, description=folder.name)
-    return {"f1": trained.f1, "best_epoch": trained.best_epoch, "epochs": trained.epochs}
 
 
 @dataclass(frozen=True)

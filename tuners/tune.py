@@ -73,7 +73,7 @@ def finish_best(search: Search, best: Trial) -> str:
     if epochs:
         anew = dataclasses.replace(settings, recipe=dataclasses.replace(settings.recipe, epochs=epochs), until=epochs)
         place = search.folder / f"retrained-{epochs}"
-        result = run(trial_job(anew, search.datasets[anew.input_size], place, "train_trial"), ChildProcesses())
+        result = run(trial_job(anew, search.datasets[anew.input_size], place), ChildProcesses())
         if result.finished:
             f1, before = result.value["f1"], best.result.value["f1"]
             figures = f"(validation F1 {f1:.4f}, the trial's {before:.4f})"

@@ -3,7 +3,7 @@
 import pytest
 
 from kerastrash.errors import ConfigError
-from tuners.oracle import FAILED_SCORE, Hyperband, LimitedOracle
+from tuners.oracle import FAILED_SCORE, LimitedOracle, Tuner
 
 
 def declare(hp):
@@ -27,9 +27,9 @@ def search(folder, score, admissible=lambda values: True, max_epochs=9, seed=3, 
         return result
 
     oracle = LimitedOracle(admissible, seed, max_epochs=max_epochs, factor=3, hyperband_iterations=1)
-    tuner = Hyperband(declare, run_trial_at, oracle, folder / "hyperband")
+    tuner = Tuner(oracle, declare, directory=folder, overwrite=True)
     plan = oracle.plan()
-    tuner.search(verbose=0)
+    tuner.search(run_trial_at, verbose=0)
     return calls, plan
 
 
