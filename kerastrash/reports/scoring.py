@@ -43,13 +43,13 @@ def accuracy_table(report: ScoreReport) -> PlainTable:
     rows = [[name, str(images), f"{f1:.4f}"] for name, images, f1 in figures]
     rows.append(["macro", str(counts.sum()), f"{evaluation.macro_f1:.4f}"])
     styles = {len(rows) - 1: "bold"}
-    return PlainTable(("class", "images", "F1"), rows, ("class",), styles=styles, summed=True)
+    return PlainTable(("class", "images", "F1"), rows, styles=styles, summed=True)
 
 
 def confusion_table(report: ScoreReport) -> PlainTable:
     """Images of every class by the class that they were given."""
     rows = zip(report.classes, report.evaluation.confusion.tolist(), strict=True)
-    return PlainTable(("class", *report.classes), [[name, *map(str, counts)] for name, counts in rows], ("class",))
+    return PlainTable(("class", *report.classes), [[name, *map(str, counts)] for name, counts in rows])
 
 
 def clock_table(report: ScoreReport) -> PlainTable:
@@ -65,7 +65,7 @@ def clock_table(report: ScoreReport) -> PlainTable:
     return PlainTable(
         ("clock", "net", "median ms", "p90 ms", "p99 ms", "open s", f"{report.images} images s", "score"),
         rows,
-        text=("clock", "net"),
+        text=("net",),
         title=f"Batch 1, {here}, {report.clocks[0].model.images} images timed",
         caption="total: the file opened, and for each image decode, pad, resize, inference. Lower scores are better.",
         styles={index: "bold" for index, row in enumerate(rows) if row[1] == "model"},
@@ -81,7 +81,7 @@ def published_table() -> PlainTable:
     ]
     columns = ("row", "net", "input", "epochs", "score", "F1", "time s")
     caption = f"Measured on {MEASURED_ON}: not comparable with the times and F1 above."
-    return PlainTable(columns, rows, ("row", "net"), "Published rows", caption)
+    return PlainTable(columns, rows, ("net",), "Published rows", caption)
 
 
 def adjustment_table(adjustment: Adjustment, title: str) -> PlainTable:
@@ -100,7 +100,7 @@ def adjustment_table(adjustment: Adjustment, title: str) -> PlainTable:
         f"test split; {adjustment.share:+g} x log frequency added to each logit, chosen by macro F1 on the validation "
         f"split: {change}"
     )
-    return PlainTable(("class", "training\nimages", *headings), rows, ("class",), title, caption, summed=True)
+    return PlainTable(("class", "training\nimages", *headings), rows, title=title, caption=caption, summed=True)
 
 
 def _class_figures(evaluation: Evaluation) -> np.ndarray:
@@ -144,7 +144,7 @@ def benchmark_tables(found: Benchmark) -> Iterator[RenderableType]:
     yield PlainTable(
         ("model", "runtime", *figures, "file\nMB", "memory\nMB", "F1", "baseline\nms", "score"),
         [_cells(row, batches) for row in found.rows],
-        text=("model", "runtime"),
+        text=("runtime",),
         title=f"{found.data}: {devices}",
         caption=_caption(found),
         styles={index: "red" for index, row in enumerate(found.rows) if row.reason},
