@@ -19,7 +19,7 @@ from kerastrash.export.formats import open_runtime
 from kerastrash.export.writing import open_as
 from kerastrash.jobs import JobResult
 from kerastrash.reports.comparison import SeedRow, SystemRow
-from kerastrash.scoring import MEASURED, Reference, measured_reference, reference_for
+from kerastrash.scoring import MEASURED, Reference, reference_for
 from kerastrash.scoring.baseline import measured_as, open_baseline
 from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block
 from kerastrash.scoring.config import ClockConfig
@@ -143,7 +143,7 @@ def _reference(jobs: Sequence[SystemJob], nets: Mapping[Path, OpenNet], measured
     timed = list(dict.fromkeys(map(architecture, mine)))
     about = f"{mine[0].system} at {nets[timed[0]].input_size} px, {measured.conditions}"
     seconds = fmean(measured.timings[key].seconds(measured.images) for key in timed)
-    return measured_reference(seconds, about, fmean(measured.f1[job.folder] for job in mine), MEASURED)
+    return reference_for("measured", seconds, about, fmean(measured.f1[job.folder] for job in mine), MEASURED)
 
 
 def seed_row(job: SystemJob, came: JobResult, measured: Measured) -> SeedRow:

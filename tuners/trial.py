@@ -132,7 +132,8 @@ def latency_of(settings: TrialSettings, dataset: Dataset) -> Latency:
         timed = opened_in_runtime(model, clock, Path(name) / MODEL, policy)
         beside = measure_beside_baseline(timed, dataset.split("test"), clock, settings.data, "val", Path(name))
     ms = {net: timing.median_ms for net, timing in beside.times[INFERENCE].items()}
-    latency = Latency(ms[MODEL], ms[BASELINE], beside.f1, beside.f1_source, beside.measured_as)
+    baseline = beside.baseline
+    latency = Latency(ms[MODEL], ms[BASELINE], baseline.f1, baseline.f1_source, beside.measured_as)
     write_json(path, asdict(latency))
     return latency
 

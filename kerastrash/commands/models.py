@@ -24,9 +24,9 @@ from kerastrash.reports.scoring import (
     score_tables,
 )
 from kerastrash.runs import MODEL, environment, model_in, open_run, run_folder
-from kerastrash.scoring.adjustment import adjust
 from kerastrash.scoring.benchmark import benchmark_columns, run_benchmark
 from kerastrash.scoring.config import BenchmarkConfig, ScoreConfig
+from kerastrash.scoring.evaluate import adjust
 from kerastrash.scoring.report import score_model
 from kerastrash.settings import to_dict
 from tuners.compare import compare

@@ -143,9 +143,7 @@ def systems_table(found: Comparison) -> PlainTable:
     """A row for each system, the best one first."""
     marked = {index: row for index, row in enumerate(found.rows) if row.reason or row.team}
     styles = {index: "red" if row.reason else "cyan" for index, row in marked.items()}
-    return PlainTable(
-        COLUMNS, [cells(row) for row in found.rows], ("system", "net"), str(found.folder), EXPLAINED, styles
-    )
+    return PlainTable(COLUMNS, [cells(row) for row in found.rows], ("net",), str(found.folder), EXPLAINED, styles)
 
 
 def cells(row: SystemRow) -> list[str]:

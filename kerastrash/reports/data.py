@@ -48,13 +48,13 @@ def print_summary(dataset: Dataset) -> None:
     sizes = [[label, *_sizes(row), str(row["tiny"])] for label, row in rows.items()]
     title = f"crop sizes in pixels (min / median / max) before padding and resizing to {summary['input_size']}"
     tables = [
-        PlainTable(("class", *SPLITS, "all", "photographs"), counts, ("class",), f"{dataset.name}: crops by class"),
-        PlainTable(("class", "width", "height", f"a side < {TINY}"), sizes, ("class",), title),
+        PlainTable(("class", *SPLITS, "all", "photographs"), counts, title=f"{dataset.name}: crops by class"),
+        PlainTable(("class", "width", "height", f"a side < {TINY}"), sizes, title=title),
     ]
     if left_out := summary["left_out"]:
         reasons = [[reason, str(len(items)), ", ".join(_first(items))] for reason, items in left_out.items()]
         title = f"left out: {sum(map(len, left_out.values()))}"
-        tables.append(PlainTable(("reason", "count", "which"), reasons, ("reason", "which"), title))
+        tables.append(PlainTable(("reason", "count", "which"), reasons, ("which",), title))
     results().print(Group(*tables))
 
 
@@ -76,7 +76,7 @@ def check_tables(report: CheckReport) -> Group:
     ]
     if report.licences:
         rows = [[licence, str(count)] for licence, count in report.licences]
-        parts.append(PlainTable(("licence", "images"), rows, ("licence",), "licences"))
+        parts.append(PlainTable(("licence", "images"), rows, title="licences"))
     if report.findings:
         parts.append(_findings_table(report.findings))
     good = not (report.failed or report.unusable)
@@ -97,20 +97,20 @@ def _counts_table(report: CheckReport) -> PlainTable:
     ]
     columns = ("class", *splits, *counted)
     title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
-    return PlainTable(columns, rows, ("class",), title, styles={len(rows) - 1: "bold"})
+    return PlainTable(columns, rows, title=title, styles={len(rows) - 1: "bold"})
 
 
 def _histogram_table(title: str, bars: Mapping[str, int]) -> PlainTable:
     most = max(bars.values()) or 1
     rows = [[name, str(count), "█" * round(BAR * count / most)] for name, count in bars.items()]
-    return PlainTable(("range", "crops", ""), rows, ("range", ""), title)
+    return PlainTable(("range", "crops", ""), rows, ("",), title)
 
 
 def _findings_table(findings: Sequence[Finding]) -> PlainTable:
     rows = [[one.severity, one.title, str(len(one.items)), _which(one)] for one in findings]
     styles = {index: COLOURS[one.severity] for index, one in enumerate(findings)}
     columns = ("severity", "finding", "count", "which")
-    return PlainTable(columns, rows, ("severity", "finding", "which"), "findings", styles=styles)
+    return PlainTable(columns, rows, ("finding", "which"), "findings", styles=styles)
 
 
 def _which(finding: Finding) -> str:
@@ -129,7 +129,7 @@ def account_table(account: Mapping[str, int]) -> PlainTable:
     """What every annotation of a downloaded set has become, and their sum."""
     rows = [[name, str(count)] for name, count in (*account.items(), ("in the file", sum(account.values())))]
     title = "every annotation accounted for"
-    return PlainTable(("annotations", "count"), rows, ("annotations",), title, summed=True)
+    return PlainTable(("annotations", "count"), rows, title=title, summed=True)
 
 
 def missing_table(missing: Sequence[Mapping[str, str]], total: int, path: Path) -> PlainTable:

@@ -20,7 +20,7 @@ def export_tables(attempts: Sequence[Attempt], title: str) -> Iterator[Renderabl
     yield PlainTable(
         ("format", "file", "MB", "agreement", "difference", "relative", "batch", "runtime", "seconds"),
         [[attempt.format, *_cells(attempt.outcome), f"{attempt.seconds:.1f}"] for attempt in attempts],
-        text=("format", "file"),
+        text=("file",),
         title=title,
         caption="agreement: images that get the same class as from the Keras model; difference: the largest of any "
         "output, and relative to the largest output.",
@@ -78,7 +78,7 @@ def prune_table(report: PruneReport) -> PlainTable:
         f"{len(report.rounds)} rounds; {changed} of {len(report.widths)} layers are narrower; ms: ONNX Runtime, one "
         f"image, one thread, in turns, {report.device}"
     )
-    return PlainTable(columns, rows, ("net",), f"{report.model}: {report.data}", caption, summed=True)
+    return PlainTable(columns, rows, title=f"{report.model}: {report.data}", caption=caption, summed=True)
 
 
 def draw_widths(widths: Mapping[str, tuple[int, int]], path: Path) -> None:
@@ -108,4 +108,4 @@ def quantisation_table(report: QuantisationReport) -> PlainTable:
     columns = ("weights", "MB", "macro F1, validation", "macro F1, test")
     title = f"{report.file}: {report.runtime}, {report.data}"
     caption = f"{report.method}; {report.images} training images for the ranges; made for {report.settings.target}"
-    return PlainTable(columns, rows, ("weights",), title, caption, summed=True)
+    return PlainTable(columns, rows, title=title, caption=caption, summed=True)

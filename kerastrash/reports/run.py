@@ -102,7 +102,7 @@ def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> Plain
     return PlainTable(
         COLUMNS,
         [cells(row) for row in shown],
-        text=("trial", "net", "recipe"),
+        text=("net", "recipe"),
         title="Trials",
         caption=caption + (f"; {hidden} more in trials.csv" if hidden else ""),
         styles={index: "red" if _failed(row) else "bold green" for index, row in marked.items()},

@@ -14,9 +14,8 @@ from kerastrash.export.formats import FORMATS
 from kerastrash.reports.pictures import COLOURS, Dot, draw_dots, picture
 from kerastrash.reports.tables import PlainTable, number
 from kerastrash.scoring import MEASURED_ON, PUBLISHED_ROWS
-from kerastrash.scoring.adjustment import SHARES, Adjustment
 from kerastrash.scoring.benchmark import PERCENTILES, Benchmark, BenchmarkRow
-from kerastrash.scoring.evaluate import Evaluation
+from kerastrash.scoring.evaluate import SHARES, Adjustment
 from kerastrash.scoring.report import ScoreReport
 
 
@@ -43,13 +42,13 @@ def accuracy_table(report: ScoreReport) -> PlainTable:
     rows = [[name, str(images), f"{f1:.4f}"] for name, images, f1 in figures]
     rows.append(["macro", str(counts.sum()), f"{evaluation.macro_f1:.4f}"])
     styles = {len(rows) - 1: "bold"}
-    return PlainTable(("class", "images", "F1"), rows, ("class",), styles=styles, summed=True)
+    return PlainTable(("class", "images", "F1"), rows, styles=styles, summed=True)
 
 
 def confusion_table(report: ScoreReport) -> PlainTable:
     """Images of every class by the class that they were given."""
     rows = zip(report.classes, report.evaluation.confusion.tolist(), strict=True)
-    return PlainTable(("class", *report.classes), [[name, *map(str, counts)] for name, counts in rows], ("class",))
+    return PlainTable(("class", *report.classes), [[name, *map(str, counts)] for name, counts in rows])
 
 
 def clock_table(report: ScoreReport) -> PlainTable:
@@ -65,7 +64,7 @@ def clock_table(report: ScoreReport) -> PlainTable:
     return PlainTable(
         ("clock", "net", "median ms", "p90 ms", "p99 ms", "open s", f"{report.images} images s", "score"),
         rows,
-        text=("clock", "net"),
+        text=("net",),
         title=f"Batch 1, {here}, {report.clocks[0].model.images} images timed",
         caption="total: the file opened, and for each image decode, pad, resize, inference. Lower scores are better.",
         styles={index: "bold" for index, row in enumerate(rows) if row[1] == "model"},
@@ -81,44 +80,40 @@ def published_table() -> PlainTable:
     ]
     columns = ("row", "net", "input", "epochs", "score", "F1", "time s")
     caption = f"Measured on {MEASURED_ON}: not comparable with the times and F1 above."
-    return PlainTable(columns, rows, ("row", "net"), "Published rows", caption)
+    return PlainTable(columns, rows, ("net",), "Published rows", caption)
 
 
 def adjustment_table(adjustment: Adjustment, title: str) -> PlainTable:
     """Precision, recall and F1 of each class on the test split, before and after."""
-    both = (adjustment.before, adjustment.after)
-    figures = np.stack([_class_figures(evaluation) for evaluation in both], axis=2)
+    both, figures = (SHARES.index(0), adjustment.chosen), []
+    for evaluation in (adjustment.test[index] for index in both):
+        right = np.diag(evaluation.confusion)
+        named, there = (np.maximum(evaluation.confusion.sum(axis), 1) for axis in (0, 1))
+        figures.append((right / named, right / there, evaluation.class_f1))
     rows = [
         [name, f"{frequency:.1%}", *(f"{value:.3f}" for value in values.ravel())]
-        for name, frequency, values in zip(adjustment.classes, adjustment.frequencies, figures, strict=True)
+        for name, frequency, values in zip(adjustment.classes, adjustment.frequencies, np.array(figures).T, strict=True)
     ]
-    rows.append(["mean", *[""] * 5, *(f"{evaluation.macro_f1:.4f}" for evaluation in both)])
+    rows.append(["mean", *[""] * 5, *(f"{adjustment.test[index].macro_f1:.4f}" for index in both)])
     headings = (f"{name}\n{when}" for name in ("precision", "recall", "F1") for when in ("before", "after"))
-    before, after = adjustment.val_f1[SHARES.index(0)], adjustment.val_f1[adjustment.chosen]
+    before, after = (adjustment.val[index].macro_f1 for index in both)
     change = f"from {before:.4f} to {after:.4f}" if adjustment.share else f"as it was, {before:.4f}"
     caption = (
         f"test split; {adjustment.share:+g} x log frequency added to each logit, chosen by macro F1 on the validation "
         f"split: {change}"
     )
-    return PlainTable(("class", "training\nimages", *headings), rows, ("class",), title, caption, summed=True)
-
-
-def _class_figures(evaluation: Evaluation) -> np.ndarray:
-    """(classes, 3) float64 in [0, 1]: precision, recall, F1; 0 where there is nothing to divide by."""
-    right = np.diag(evaluation.confusion)
-    named, there = (np.maximum(evaluation.confusion.sum(axis), 1) for axis in (0, 1))
-    return np.stack([right / named, right / there, evaluation.class_f1], axis=1)
+    return PlainTable(("class", "training\nimages", *headings), rows, title=title, caption=caption, summed=True)
 
 
 def adjustment_json(adjustment: Adjustment, **origin: Any) -> dict[str, Any]:
     """The content of `adjust.json`: where the model came from, what was tried and what was chosen."""
-    tried = zip(SHARES, adjustment.val_f1, adjustment.test_f1, strict=True)
-    confusions = {"before": adjustment.before, "after": adjustment.after}
+    tried = zip(SHARES, adjustment.val, adjustment.test, strict=True)
+    confusions = {"before": adjustment.test[SHARES.index(0)], "after": adjustment.test[adjustment.chosen]}
     return {
         **origin,
         "share": adjustment.share,
         "frequencies": dict(zip(adjustment.classes, adjustment.frequencies, strict=True)),
-        "tried": [{"share": share, "val_f1": val, "test_f1": test} for share, val, test in tried],
+        "tried": [{"share": share, "val_f1": val.macro_f1, "test_f1": test.macro_f1} for share, val, test in tried],
         "test_confusion": {name: each.confusion.tolist() for name, each in confusions.items()},
     }
 
@@ -126,8 +121,9 @@ def adjustment_json(adjustment: Adjustment, **origin: Any) -> dict[str, Any]:
 def draw_adjustment(adjustment: Adjustment, path: Path) -> None:
     """Macro F1 of both splits by the share of the log frequencies, and the share that was chosen."""
     with picture(path, 7, 4) as axes:
-        axes.plot(SHARES, adjustment.val_f1, "o-", color=COLOURS[0], label="validation split, which decides")
-        axes.plot(SHARES, adjustment.test_f1, "o-", color="lightgrey", label="test split")
+        val, test = ([each.macro_f1 for each in evaluations] for evaluations in (adjustment.val, adjustment.test))
+        axes.plot(SHARES, val, "o-", color=COLOURS[0], label="validation split, which decides")
+        axes.plot(SHARES, test, "o-", color="lightgrey", label="test split")
         axes.axvline(adjustment.share, color=COLOURS[1], linestyle="--", label=f"chosen: {adjustment.share:+g}")
         axes.set(
             xlabel="share of log frequency added to a class's logit\n(left: towards rare classes, right: frequent)",
@@ -144,7 +140,7 @@ def benchmark_tables(found: Benchmark) -> Iterator[RenderableType]:
     yield PlainTable(
         ("model", "runtime", *figures, "file\nMB", "memory\nMB", "F1", "baseline\nms", "score"),
         [_cells(row, batches) for row in found.rows],
-        text=("model", "runtime"),
+        text=("runtime",),
         title=f"{found.data}: {devices}",
         caption=_caption(found),
         styles={index: "red" for index, row in enumerate(found.rows) if row.reason},

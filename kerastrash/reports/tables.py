@@ -15,7 +15,7 @@ class PlainTable:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     text: Collection[str] = ()
-    """Columns of words, to the left and folded where it is narrow; the others hold numbers, which are never folded."""
+    """Columns of words beside the first, to the left and folded where it is narrow; numbers are never folded."""
     title: str = ""
     caption: str = ""
     styles: Mapping[int, str] = field(default_factory=dict)
@@ -33,9 +33,8 @@ class PlainTable:
             title_justify="left",
         )
         for name in self.columns:
-            words = name in self.text
-            justify = "left" if words else "right"
-            table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=not words)
+            words = name in (self.columns[0], *self.text)
+            table.add_column(Text(name), justify="left" if words else "right", overflow="fold", no_wrap=not words)
         for index, row in enumerate(self.rows):
             if self.summed and index == len(self.rows) - 1:
                 table.add_section()
@@ -45,11 +44,8 @@ class PlainTable:
     def markdown(self) -> str:
         """A markdown table, title and caption left out; bars inside cells are escaped, lines joined."""
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
-        return "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines) + "\n"
-
-
-def _markdown_cell(cell: str) -> str:
-    return " ".join(cell.split("\n")).replace("|", r"\|")
+        cells = ([cell.replace("\n", " ").replace("|", r"\|") for cell in line] for line in lines)
+        return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
 
 
 def number(value: float | None, form: str, absent: str = "") -> str:

@@ -97,15 +97,10 @@ class Reference:
 PUBLISHED_REFERENCE = Reference(BASELINE_F1, BASELINE_TIME, PUBLISHED, PUBLISHED)
 
 
-def measured_reference(baseline_time: float, measured_as: str, baseline_f1: float, f1_source: str) -> Reference:
-    """A baseline timed here: `baseline_time` in seconds for the test set, `measured_as` names net, runtime, threads."""
-    return Reference(baseline_f1, baseline_time, f1_source, f"{MEASURED}: {measured_as}")
-
-
 def reference_for(
     kind: ReferenceKind, baseline_time: float, measured_as: str, baseline_f1: float, f1_source: str
 ) -> Reference:
-    """The published constants, or the baseline measured here."""
+    """The published constants, or a baseline timed here, in seconds for the test set; `measured_as` says how."""
     if kind == "published":
         return PUBLISHED_REFERENCE
-    return measured_reference(baseline_time, measured_as, baseline_f1, f1_source)
+    return Reference(baseline_f1, baseline_time, f1_source, f"{MEASURED}: {measured_as}")

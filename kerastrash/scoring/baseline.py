@@ -130,9 +130,7 @@ class BesideBaseline:
 
     times: dict[str, dict[str, Timing]]
     """Times by clock, then by MODEL and BASELINE."""
-    f1: float
-    """The baseline's."""
-    f1_source: str
+    baseline: Baseline
     measured_as: str
 
 
@@ -171,8 +169,7 @@ def measure_beside_baseline(
     if TOTAL in clocks:
         openers = {name: partial(open_runtime, each.path, clock.threads) for name, each in pair.items()}
         times[TOTAL] = total_times(openers, crops, clock.blocks)
-    about = measured_as(clock, beside.net, timed.dtype_policy)
-    return BesideBaseline(times, baseline.f1, baseline.f1_source, about)
+    return BesideBaseline(times, baseline, measured_as(clock, beside.net, timed.dtype_policy))
 
 
 def open_baselines(

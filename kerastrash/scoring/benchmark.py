@@ -191,11 +191,9 @@ def _time_all(
     pixels = {size: part.images[part.indices[chosen]] for size, part in parts.items()}
     for size in {each.net.input_size for each in baselines} - set(pixels):
         pixels[size] = np.stack([read_crop(part.crops[index], size) for index in chosen])
-    images = {each: pixels[each.net.input_size] for each in (*baselines, *running)}
-    _time(images, 1, turns)
-    for batch in sorted(set(config.batches) - {1}):
-        if remaining := _running(running):
-            _time({each: images[each] for each in remaining}, batch, turns)
+    for batch in sorted(config.batches):
+        if nets := [*baselines, *running] if batch == 1 else _running(running):
+            _time({each: pixels[each.net.input_size] for each in nets}, batch, turns)
     return len(chosen)
 
 

@@ -1,17 +1,27 @@
-"""How right a net is on a split of a data set, and whether it was made for its classes."""
+"""How right a net is on a split of a data set, and how much more so when it is moved towards frequent or rare classes.
 
+That is post-hoc logit adjustment (Menon et al. 2021, arXiv:2007.07314, equation 9; their tau is minus the share
+here). A net trained on the adjusted loss weighs all classes alike, which names rare ones too often for the best F1:
+here it gets back as much of the frequencies as helps. A net trained on the plain loss may lose some.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from kerastrash.data import Dataset, SplitData
+from kerastrash.console import track
+from kerastrash.data import DataConfig, Dataset, SplitData, prepare
 from kerastrash.errors import ModelError
 from kerastrash.export.format import Description, OpenNet, softmax
 from kerastrash.export.keras_file import keras_runtime
-from kerastrash.metrics import class_f1, confusion_matrix
-from kerastrash.models.saved import read_description
+from kerastrash.metrics import class_counts, class_f1, confusion_matrix
+from kerastrash.models.saved import image_size, open_model, read_description, save_model
+
+SHARES = tuple(tenth / 10 for tenth in range(-10, 11))
+"""Shares of the log frequencies that are tried: -1 takes them all away, 0 changes nothing, 1 adds them once."""
 
 
 @dataclass(frozen=True)
@@ -96,3 +106,60 @@ def check_classes(outputs: int, description: Description, dataset: Dataset, path
 def check_saved_classes(model: keras.Model, path: Path, dataset: Dataset) -> None:
     """Raises ModelError where the model of the `.keras` file `path` was made for other classes than the data's."""
     check_classes(model.output_shape[1], Description.from_json(read_description(path), path), dataset, path)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """How a model was adjusted, and what each of `SHARES` did."""
+
+    classes: tuple[str, ...]
+    frequencies: tuple[float, ...]
+    """Shares of the classes among the training images; they sum to 1."""
+    val: tuple[Evaluation, ...]
+    """The validation split, with each share."""
+    test: tuple[Evaluation, ...]
+    """The test split, by which nothing is decided."""
+    chosen: int
+    """The index of the share that is kept: `share * log(frequency)` is added to each class's logit."""
+
+    @property
+    def share(self) -> float:
+        return SHARES[self.chosen]
+
+
+def adjust(source: Path, data: DataConfig, path: Path) -> Adjustment:
+    """Chooses the share by macro F1 on the validation split and writes the adjusted model; the net stays stock layers.
+
+    Args:
+        source: a trained `.keras` file whose last layer is a dense one of logits.
+        data: what the model was trained on, split as it was then.
+        path: receives the adjusted `.keras` file.
+
+    Raises:
+        ModelError: the model cannot be opened, is for other classes, or does not end in logits with a bias.
+        DataError: the data cannot be used.
+    """
+    model = open_model(source)
+    dataset = prepare(data, image_size(model), track)
+    check_saved_classes(model, source, dataset)
+    last = model.layers[-1]
+    if not (isinstance(last, keras.layers.Dense) and last.use_bias and last.activation is keras.activations.linear):
+        raise ModelError(
+            f"{source}: ends in {last.name} ({type(last).__name__}); to be adjusted it must end in a Dense layer of "
+            "logits with a bias, without softmax"
+        )
+    counts = class_counts(dataset.split("train").labels, len(dataset.classes))
+    frequencies = counts / counts.sum()
+    judged = []
+    for part in (dataset.split("val"), dataset.split("test")):
+        logits = logits_of(keras_runtime(model), part)
+        judged.append(tuple(judge(part.labels, logits + share * np.log(frequencies)) for share in SHARES))
+    chosen = best_share([evaluation.macro_f1 for evaluation in judged[0]])
+    last.bias.assign_add(SHARES[chosen] * np.log(frequencies))
+    save_model(model, path, dataset.classes)
+    return Adjustment(dataset.classes, tuple(frequencies.tolist()), *judged, chosen)
+
+
+def best_share(f1: Sequence[float]) -> int:
+    """The index of the one of `SHARES` with the highest F1; of equal ones that nearest to 0."""
+    return max(range(len(SHARES)), key=lambda index: (f1[index], -abs(SHARES[index])))

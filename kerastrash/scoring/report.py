@@ -161,6 +161,6 @@ def _opened(config: ScoreConfig, folder: Path) -> tuple[TimedFile, int | None]:
 def _clock_score(clock: str, beside: BesideBaseline, count: int, f1: float, config: ScoreConfig) -> ClockScore:
     model, baseline = (beside.times[clock][name] for name in (MODEL, BASELINE))
     seconds, baseline_seconds = model.seconds(count), baseline.seconds(count)
-    kind = config.clock.reference
-    reference = reference_for(kind, baseline_seconds, beside.measured_as, beside.f1, beside.f1_source)
+    f1_of_baseline, source = beside.baseline.f1, beside.baseline.f1_source
+    reference = reference_for(config.clock.reference, baseline_seconds, beside.measured_as, f1_of_baseline, source)
     return ClockScore(clock, model, baseline, seconds, baseline_seconds, reference, reference.score(f1, seconds))

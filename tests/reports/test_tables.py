@@ -12,7 +12,7 @@ MARKUP = "C:[/bold] [red]x[/] [a, b] :smile: back\\slash"
 @pytest.fixture
 def table() -> PlainTable:
     rows, title, caption = [[MARKUP, "1"], ["sum", "2"]], f"title {MARKUP}", f"caption {MARKUP}"
-    return PlainTable((MARKUP, "n"), rows, (MARKUP,), title, caption, styles={0: "red"}, summed=True)
+    return PlainTable((MARKUP, "n"), rows, (), title, caption, styles={0: "red"}, summed=True)
 
 
 def test_text_that_looks_like_markup_stands_as_it_is(table, drawn):

@@ -11,8 +11,7 @@ from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ModelError
 from kerastrash.export.formats import open_runtime
 from kerastrash.models.saved import read_description, save_model
-from kerastrash.scoring.adjustment import SHARES, adjust, best_share
-from kerastrash.scoring.evaluate import logits_of
+from kerastrash.scoring.evaluate import SHARES, adjust, best_share, logits_of
 
 CLASSES = ("common", "rare")
 
@@ -49,30 +48,30 @@ def test_a_classifier_that_names_the_rare_class_too_often_gets_the_frequencies_b
     counts = np.bincount(dataset.split("train").labels)
     np.testing.assert_allclose(adjustment.frequencies, counts / counts.sum())
     assert adjustment.share > 0.2
-    val, before = adjustment.val_f1[adjustment.chosen], adjustment.val_f1[SHARES.index(0)]
-    assert val == max(adjustment.val_f1) > before
+    val_f1 = [evaluation.macro_f1 for evaluation in adjustment.val]
+    assert val_f1[adjustment.chosen] == max(val_f1) > val_f1[SHARES.index(0)]
     part = dataset.split("val")
     logits = logits_of(open_runtime(tmp_path / "adjusted.keras"), part)
     expected = logits_of(open_runtime(source), part) + adjustment.share * np.log(counts / counts.sum())
     np.testing.assert_allclose(logits, expected, rtol=1e-5, atol=1e-5)
-    assert f1_score(part.labels, logits.argmax(1), average="macro") == pytest.approx(val)
+    assert f1_score(part.labels, logits.argmax(1), average="macro") == pytest.approx(max(val_f1))
     test = dataset.split("test")
     found = f1_score(test.labels, logits_of(open_runtime(tmp_path / "adjusted.keras"), test).argmax(1), average="macro")
-    assert found == pytest.approx(adjustment.after.macro_f1) == pytest.approx(adjustment.test_f1[adjustment.chosen])
+    assert found == pytest.approx(adjustment.test[adjustment.chosen].macro_f1)
     assert read_description(tmp_path / "adjusted.keras") == read_description(source)
 
 
 def test_one_that_names_the_common_class_too_often_loses_some_of_its_frequency(data, tmp_path):
     adjustment = adjust(classifier(tmp_path / "shy.keras", border=150), data, tmp_path / "adjusted.keras")
     assert adjustment.share < 0
-    assert adjustment.val_f1[adjustment.chosen] > adjustment.val_f1[SHARES.index(0)]
+    assert adjustment.val[adjustment.chosen].macro_f1 > adjustment.val[SHARES.index(0)].macro_f1
 
 
 @pytest.mark.parametrize(
     ("peaks", "share"), [((-1.0, 0.3, 1.0), 0.3), ((-0.2, 0.5), -0.2), (SHARES, 0.0), ((-1.0,), -1.0)]
 )
 def test_of_equal_shares_the_one_that_changes_least_is_taken(peaks, share):
-    assert best_share([0.8 if each in peaks else 0.7 for each in SHARES]) == share
+    assert SHARES[best_share([0.8 if each in peaks else 0.7 for each in SHARES])] == share
 
 
 def test_a_model_that_cannot_be_adjusted_is_refused_with_its_last_layer(data, tmp_path):

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from kerastrash.errors import ConfigError
-from kerastrash.scoring import PUBLISHED_REFERENCE, PUBLISHED_ROWS, measured_reference, score
+from kerastrash.scoring import PUBLISHED_REFERENCE, PUBLISHED_ROWS, reference_for, score
 
 NAMES = [row.name for row in PUBLISHED_ROWS]
 
@@ -46,7 +46,7 @@ def test_a_reference_says_where_its_constants_came_from_and_scores_against_them(
     row = PUBLISHED_ROWS[4]
     assert str(PUBLISHED_REFERENCE) == "baseline F1 0.7000 (published), baseline time 43.1700 s (published)"
     assert PUBLISHED_REFERENCE.score(row.f1, row.time) == pytest.approx(row.score, abs=0.0005)
-    reference = measured_reference(2.5, "mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread", 0.5, "given")
+    reference = reference_for("measured", 2.5, "mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread", 0.5, "given")
     assert reference.time_source == "measured here: mobilenetv3_79 at 156 px, keras-torch, cpu, 1 thread"
     assert reference.f1_source == "given"
     assert reference.score(0.5, 2.5) == 1
