@@ -21,7 +21,7 @@ from kerastrash.data.dataset import Dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import remove_temporaries
 from kerastrash.models.builder import CLASSIFIER
-from kerastrash.training.batches import FollowEpochs
+from kerastrash.training.batches import CropBatches, FollowEpochs
 from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
 from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
 from kerastrash.training.feeding import evaluation_batches, training_batches
@@ -101,20 +101,34 @@ def train(
             timer = EpochTimer(len(batches) * batches.batch_size)
             progress = ProgressBar(bar, description, batches, finished, until)
             told = [FollowEpochs(batches), average, timer, recorder, progress, *callbacks]
-            model.fit(
-                batches,
-                validation_data=validation,
-                epochs=until,
-                initial_epoch=finished,
-                callbacks=[callback for callback in told if callback],
-                shuffle=False,
-                verbose=0,
-            )
+            _fit(model, batches, validation, range(finished, until), [callback for callback in told if callback])
+    return _training(recorder)
+
+
+def _fit(
+    model: keras.Model,
+    batches: CropBatches,
+    validation: CropBatches,
+    epochs: range,
+    callbacks: Sequence[keras.callbacks.Callback],
+) -> None:
+    model.fit(
+        batches,
+        validation_data=validation,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        callbacks=callbacks,
+        shuffle=False,
+        verbose=0,
+    )
+
+
+def _training(recorder: EpochRecorder) -> Training:
     return Training(
         f1=f1_of(recorder.kept),
         best_epoch=int(recorder.kept["epoch"]),
         epochs=len(recorder.rows),
-        model=folder / BEST,
+        model=recorder.folder / BEST,
         images_per_second=statistics.median_high(float(row["images_per_second"]) for row in recorder.rows),
     )
 
