@@ -31,7 +31,7 @@ from kerastrash.data.images import Track, by_photograph, cut_photograph, per_pho
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
 from kerastrash.data.sources import TFDS, open_source
 from kerastrash.data.tfds_read import COLUMNS, DATASET, FORMAT, crop_features, open_table
-from kerastrash.errors import ConfigError, DataError, FileError, require
+from kerastrash.errors import ConfigError, DataError, require
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 INCOMPLETE = "incomplete."
@@ -64,7 +64,7 @@ def build_set(config: DataConfig, name: str | None = None, track: Track = untrac
     name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", source.name)
     require(bool(NAME.fullmatch(name)), "name", name, "must be letters, digits, '_', '-' and '.', no '.' or '-' first")
     target = config.tfds_folder / DATASET / name / str(KerastrashCrops.VERSION)
-    with _writing(target), alone_at(target.parent):
+    with alone_at(target.parent, target, "give another one with --tfds-folder"):
         if new := not target.exists():
             _build(target, CropsConfig(name=name, data=config), track)
         elif open_table(target)[0]["source"] != _built_from(source, config):
@@ -91,24 +91,13 @@ def _build(target: Path, config: "CropsConfig", track: Track) -> None:
         ):
             builder = KerastrashCrops(config=config, data_dir=target.parents[2], track=track)
             builder.download_and_prepare(download_dir=downloads)
+    except RuntimeError as cause:
+        if failed := WRITE_FAILED.search(str(cause)):
+            raise OSError(failed[1]) from cause
+        raise
     finally:
         absl.logging.set_verbosity(verbosity)
         tfds.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Says in a sentence that the set cannot be written."""
-    try:
-        target.parent.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except (OSError, RuntimeError) as cause:
-        failed = WRITE_FAILED.search(str(cause))
-        if isinstance(cause, RuntimeError) and not failed:
-            raise
-        reason = failed[1] if failed else cause.strerror or cause
-        remedy = "free the disk or give another one with --tfds-folder"
-        raise FileError(f"{target}: cannot be written ({reason}); {remedy}") from cause
 
 
 @dataclasses.dataclass(eq=False)
