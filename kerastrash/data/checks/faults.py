@@ -7,8 +7,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.findings import Finding, Item, Picture
-from kerastrash.data.checks.scan import Look, ScannedImage, grouped
+from kerastrash.data.checks.findings import Finding, Item, Picture, repeated
+from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
 from kerastrash.data.counts import TINY
 from kerastrash.data.images import QUARTER_TURNED
@@ -38,15 +38,15 @@ def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Fr
     counts = Counter(licence_of(entry, table) or NOT_STATED for entry in document["images"])
     annotated = {entry["image_id"] for entry in annotations}
     unannotated = (entry["file_name"] for number, entry in images.items() if number not in annotated)
-    repeated = grouped(annotations, itemgetter("id"))
-    groups = grouped(document["images"], itemgetter("file_name"))
+    same_id = repeated(annotations, itemgetter("id"))
+    groups = repeated(document["images"], itemgetter("file_name"))
     shared = {group[0]["file_name"]: ", ".join(str(entry["id"]) for entry in group) for group in groups}
     findings = [
         *_boxes(annotations, images, sizes),
-        Finding("annotation_id", tuple(Item(_names(group, images), f"id {group[0]['id']}") for group in repeated)),
-        Finding("shared_file", tuple(Item((name,), f"image ids {ids}") for name, ids in shared.items())),
-        Finding("unannotated", tuple(Item((name,)) for name in unannotated)),
-        Finding("no_licence", tuple(Item((name,)) for name, licence in licences.items() if not licence)),
+        Finding("annotation_id", [Item(_names(group, images), f"id {group[0]['id']}") for group in same_id]),
+        Finding("shared_file", [Item((name,), f"image ids {ids}") for name, ids in shared.items()]),
+        Finding("unannotated", [Item((name,)) for name in unannotated]),
+        Finding("no_licence", [Item((name,)) for name, licence in licences.items() if not licence]),
     ]
     return _categories(document, categories), tuple(counts.most_common()), findings
 
@@ -61,9 +61,7 @@ def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> list
     return [{"name": name, "class_name": classes[labels[name]], "annotations": counts[name]} for name in order]
 
 
-def _boxes(
-    annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]
-) -> tuple[Finding, ...]:
+def _boxes(annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]) -> list[Finding]:
     found: dict[str, list[Item]] = defaultdict(list)
     for entry in annotations:
         image = images.get(entry["image_id"], {})
@@ -74,7 +72,7 @@ def _boxes(
         if kind is not None:
             box = ", ".join(f"{value:g}" for value in entry["bbox"])
             found[kind].append(Item(_names([entry], images), f"box ({box}) on {size[0]} x {size[1]}"))
-    return tuple(Finding(kind, tuple(items)) for kind, items in found.items())
+    return [Finding(kind, items) for kind, items in found.items()]
 
 
 def _box_fault(box: Sequence[float], size: tuple[float, float]) -> str | None:
@@ -102,11 +100,11 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
             absent = isinstance(image, Path) and not image.exists()
             (missing if absent else bad).append(Item((photograph.name,), photograph.reason))
     return [
-        Finding("missing_image", tuple(missing)),
-        Finding("bad_image", tuple(bad)),
-        Finding("left_out", tuple(Item((item.what,), item.reason) for item in left_out)),
+        Finding("missing_image", missing),
+        Finding("bad_image", bad),
+        Finding("left_out", [Item((item.what,), item.reason) for item in left_out]),
         _orientations(scanned),
-        Finding("tiny", tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
+        Finding("tiny", list(_tiny(source, scanned)), f"A side under {TINY} pixels."),
     ]
 
 
@@ -118,7 +116,7 @@ def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
             note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
             pictures = (Picture(replace(crop, box=None), photograph.name),) if photograph.look else ()
             items.append(Item((photograph.name,), note, pictures))
-    return Finding("orientation", tuple(sorted(items, key=lambda item: item.note)))
+    return Finding("orientation", sorted(items, key=lambda item: item.note))
 
 
 def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
