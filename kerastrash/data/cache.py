@@ -69,17 +69,14 @@ def _open(target: Path, source: Source, size: int) -> Dataset | None:
         keys, labels, widths, heights, groups = zip(*rows, strict=True)
         by_key = {crop.key: crop for crop in source.crops}
         left_out = tuple(LeftOut(*item) for photograph in photographs for item in photograph["left_out"])
+        used = {"crops": tuple(by_key[key] for key in keys), "left_out": source.left_out + left_out}
         return Dataset(
-            name=source.name,
-            classes=source.classes,
-            crops=tuple(by_key[key] for key in keys),
+            **vars(source) | used,
             images=images,
             labels=np.asarray(labels, dtype=np.int64),
             groups=np.asarray(groups, dtype=str),
             sizes=np.column_stack([widths, heights]).astype(np.int64),
             splits={},
-            left_out=source.left_out + left_out,
-            fingerprint=source.fingerprint,
             input_size=size,
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):

@@ -60,7 +60,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Source:
-    """Every crop that a data set offers, before a single image has been opened."""
+    """Every crop that a data set offers, a `Dataset` aside before a single image has been opened."""
 
     name: str
     classes: tuple[str, ...]
@@ -90,12 +90,9 @@ class SplitData:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Every crop that could be decoded, in the order of the cache, and its splits."""
+class Dataset(Source):
+    """A source of which every crop that could be decoded is there, in the order of the cache; and its splits."""
 
-    name: str
-    classes: tuple[str, ...]
-    crops: tuple[Crop, ...]
     images: np.memmap
     """uint8 (n, size, size, 3), RGB, memory-mapped read-only."""
     labels: np.ndarray
@@ -106,8 +103,6 @@ class Dataset:
     """int64 (n, 2): width and height in pixels of the crop before padding."""
     splits: dict[str, np.ndarray]
     """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak is in none."""
-    left_out: tuple[LeftOut, ...]
-    fingerprint: str
     input_size: int
 
     def split(self, name: str) -> SplitData:

@@ -10,10 +10,9 @@ from kerastrash.data.checks.faults import NOT_STATED, AnnotationFacts, annotatio
 from kerastrash.data.checks.findings import Finding, Item, Picture, Severity, present
 from kerastrash.data.checks.scan import ScannedImage, scan, sight
 from kerastrash.data.config import CheckConfig, check_config
-from kerastrash.data.counts import class_counts, counted_dataset, counted_source, histograms
-from kerastrash.data.dataset import Dataset, prepare_source
+from kerastrash.data.dataset import class_counts, counted_dataset, counted_source, histograms, prepare_source
 from kerastrash.data.images import Track, untracked
-from kerastrash.data.records import LeftOut
+from kerastrash.data.records import Dataset, LeftOut
 from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError
 

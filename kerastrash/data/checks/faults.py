@@ -10,7 +10,7 @@ from typing import Any
 from kerastrash.data.checks.findings import Finding, Item, Picture, repeated
 from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
-from kerastrash.data.counts import TINY
+from kerastrash.data.dataset import TINY
 from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Frame, LeftOut, Source
 from kerastrash.errors import DataError
@@ -125,11 +125,9 @@ def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
     displayed = stored[::-1] if photograph.orientation in QUARTER_TURNED else stored
     if annotated is None:
         return "no annotated size to compare"
-    if stored == displayed == annotated:
-        return "annotated size is that of the stored and the displayed picture"
-    if annotated in (displayed, stored):
-        return f"annotated size is that of the {'displayed' if annotated == displayed else 'stored'} picture"
-    return "annotated size is neither that of the stored nor of the displayed picture"
+    fits = [name for name, size in (("stored", stored), ("displayed", displayed)) if size == annotated]
+    whose = f"that of the {' and the '.join(fits)}" if fits else "neither that of the stored nor of the displayed"
+    return f"annotated size is {whose} picture"
 
 
 def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:

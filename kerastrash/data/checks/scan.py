@@ -13,7 +13,7 @@ from PIL import Image
 
 from kerastrash.data import images
 from kerastrash.data.checks.findings import Picture
-from kerastrash.data.counts import TINY
+from kerastrash.data.dataset import TINY
 from kerastrash.data.images import ImageError, Track, untracked
 from kerastrash.data.records import Crop, Frame, Source
 
