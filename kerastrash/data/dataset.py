@@ -67,8 +67,8 @@ def prepare_source(source: Source, config: DataConfig, input_size: int, track: T
     cached = cached_crops(source, config.cache, input_size, track)
     shares = _shares(config)
     path = cache_folder(source, config.cache, input_size) / f"split-{'-'.join(map(str, shares.values()))}.json"
-    crops = (cached.crops, cached.labels, cached.groups)
-    compute = functools.partial(split_crops, config.data, source.classes, *crops, **shares)
+    columns = (cached.classes, cached.crops, cached.labels, cached.groups)
+    compute = functools.partial(split_crops, config.data, *columns, **shares)
     splits, leaks = kept_split(path, len(cached.crops), compute)
     return replace(cached, splits=splits, left_out=cached.left_out + leaks)
 

@@ -20,19 +20,22 @@ NOT_STATED = "not stated"
 Entry = dict[str, Any]
 
 
-AnnotationFacts = tuple[list[Entry], tuple[tuple[str, int], ...], list[Finding]]
-"""Categories, each with `name`, `class_name` (empty where it is mapped to no class) and number of `annotations`;
-licences with their numbers of images, the most frequent first; findings."""
+def annotation_facts(
+    path: Path | None, categories: Path | None, scanned: Sequence[ScannedImage]
+) -> tuple[list[Entry], tuple[tuple[str, int], ...], list[Finding]]:
+    """What a COCO file that `read_coco` accepts states; without one, the licences that the source knows.
 
-
-def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
-    """Reads a COCO file that `read_coco` accepts.
-
-    `sizes` are those of decoded images by id, for images of which the file states none.
+    Returns:
+        Categories, each with `name`, `class_name` (empty where it is mapped to no class) and number of `annotations`;
+        licences with their numbers of images, the most frequent first; findings.
     """
+    if path is None:
+        counts = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
+        return [], tuple(counts.most_common()) if set(counts) != {NOT_STATED} else (), []
     document = read_json(path, DataError)
     images = {entry["id"]: entry for entry in document["images"]}
     annotations = document["annotations"]
+    sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}  # where the file states none
     table = licence_table(document)
     licences = {entry["file_name"]: licence_of(entry, table) for entry in document["images"]}
     counts = Counter(licence_of(entry, table) or NOT_STATED for entry in document["images"])
