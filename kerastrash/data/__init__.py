@@ -17,7 +17,7 @@ _HOMES = {
     "open_source": "kerastrash.data.sources",
     "prepare": "kerastrash.data.dataset",
     "read_crop": "kerastrash.data.images",
-    "summarise": "kerastrash.data.counts",
+    "summarise": "kerastrash.data.dataset",
 }
 
 __all__ = list(_HOMES)

@@ -69,17 +69,14 @@ def _open(target: Path, source: Source, size: int) -> Dataset | None:
         keys, labels, widths, heights, groups = zip(*rows, strict=True)
         by_key = {crop.key: crop for crop in source.crops}
         left_out = tuple(LeftOut(*item) for photograph in photographs for item in photograph["left_out"])
+        used = {"crops": tuple(by_key[key] for key in keys), "left_out": source.left_out + left_out}
         return Dataset(
-            name=source.name,
-            classes=source.classes,
-            crops=tuple(by_key[key] for key in keys),
+            **vars(source) | used,
             images=images,
             labels=np.asarray(labels, dtype=np.int64),
             groups=np.asarray(groups, dtype=str),
             sizes=np.column_stack([widths, heights]).astype(np.int64),
             splits={},
-            left_out=source.left_out + left_out,
-            fingerprint=source.fingerprint,
             input_size=size,
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError):
@@ -98,11 +95,13 @@ def _read_lines(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 @contextlib.contextmanager
-def alone_at(target: Path) -> Iterator[None]:
+def alone_at(
+    target: Path, named: Path | None = None, remedy: str = "give another folder with --cache"
+) -> Iterator[None]:
     """Keeps other processes from building `target` at the same time; waits, and says so, while one does.
 
     Raises:
-        FileError: the folder of `target` cannot be written.
+        FileError: what is done in the block, or the lock beside `target`, cannot be written.
     """
     lock = filelock.FileLock(target.parent / f".{target.name}.lock")
     try:
@@ -112,42 +111,33 @@ def alone_at(target: Path) -> Iterator[None]:
         except filelock.Timeout:
             logging.getLogger(__name__).warning("%s: another process is preparing it; waiting", target)
             lock.acquire()
-    except OSError as error:
-        raise _cannot_write(target, error) from error
-    try:
         yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"{named or target}: cannot be written ({reason}); free the disk or {remedy}") from error
     finally:
         lock.release()
 
 
 def _build(source: Source, target: Path, size: int, track: Track) -> None:
     """Decodes every crop into `target`, going on with what an earlier call has left; a damaged cache gives way."""
-    work = target.with_name(f".{target.name}.part")
-    try:
-        work.mkdir(exist_ok=True)
-        if not _write(source, work, size, track):
-            _, photographs = _read_lines(work / CROPS)
-            reasons = count_reasons(LeftOut(*item) for photograph in photographs for item in photograph["left_out"])
-            shutil.rmtree(work)
-            raise DataError(
-                f"{source.name}: not one of {len(source.crops)} crops can be used: {reasons}; "
-                "check the image folder (--images) and the files"
-            )
-        damaged = target.with_name(f".{target.name}.damaged")
-        if target.exists():
-            target.rename(damaged)
-        work.rename(target)
-        if damaged.is_dir():
-            shutil.rmtree(damaged, ignore_errors=True)
-        else:
-            damaged.unlink(missing_ok=True)
-    except OSError as error:
-        raise _cannot_write(target, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> FileError:
-    reason = error.strerror or error
-    return FileError(f"{path}: cache cannot be written ({reason}); free the disk or give another folder with --cache")
+    work, damaged = (target.with_name(f".{target.name}.{what}") for what in ("part", "damaged"))
+    work.mkdir(exist_ok=True)
+    if not _write(source, work, size, track):
+        _, photographs = _read_lines(work / CROPS)
+        reasons = count_reasons(LeftOut(*item) for photograph in photographs for item in photograph["left_out"])
+        shutil.rmtree(work)
+        raise DataError(
+            f"{source.name}: not one of {len(source.crops)} crops can be used: {reasons}; "
+            "check the image folder (--images) and the files"
+        )
+    if target.exists():
+        target.rename(damaged)
+    work.rename(target)
+    if damaged.is_dir():
+        shutil.rmtree(damaged, ignore_errors=True)
+    else:
+        damaged.unlink(missing_ok=True)
 
 
 def _write(source: Source, work: Path, size: int, track: Track) -> int:
@@ -160,7 +150,12 @@ def _write(source: Source, work: Path, size: int, track: Track) -> int:
         done, rows = _resume(images, lines, header_line, size * size * 3)
         images.seek(first + rows * size * size * 3)
         images.truncate()
-        _check_space(work, (len(source.crops) - rows) * size * size * 3)
+        needed, free = (len(source.crops) - rows) * size * size * 3, shutil.disk_usage(work).free
+        if needed > free:
+            raise FileError(
+                f"{work}: the crops need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
+                "free the disk, give another folder with --cache, or choose a smaller input size"
+            )
         decoded = decode_photographs(photographs[done:], size)
         with contextlib.closing(decoded):  # an error in this block then stops the decoders too
             for pixels, line in track(decoded, "Decoding", "photographs", len(photographs), done):
@@ -209,12 +204,3 @@ def _resume(images: BinaryIO, lines: BinaryIO, header: bytes, row_bytes: int) ->
     lines.truncate(kept)
     lines.seek(kept)
     return done, rows
-
-
-def _check_space(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise FileError(
-            f"{folder}: the crops need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
-            "free the disk, give another folder with --cache, or choose a smaller input size"
-        )

@@ -21,25 +21,18 @@ class DataConfig:
     """The word `sample` (600 photographs of TrashNet), a COCO file (.json, or a folder with annotations.json), a
     folder of class folders, or tfds:NAME (a set built by `prepare tfds`). Left out, a command on a model takes data and
     split of the run that the model lies in."""
-
     images: Path | None = None
     """Image folder of a COCO file; by default the file's own folder, or images/ in it, whichever holds more of them."""
-
     categories: Path | None = None
     """Category map (YAML) of a COCO file; by default TACO's map for TACO's names, else a class for every category."""
-
     cache: Path = Path("data/cache")
     """Folder of the decoded crops."""
-
     tfds_folder: Path = Path("data/tfds")
     """Folder of the TFDS data sets."""
-
     split_seed: int = 2021
     """Seed of the split, from 0 to 2**32 - 1."""
-
     validation: float = 0.1
     """Share of the crops for validation, where the source does not fix it: 0.05 to 0.5."""
-
     test: float = 0.2
     """Share of the crops for the test, where the source does not fix it: 0.05 to 0.5."""
 
@@ -121,22 +114,16 @@ class FetchConfig:
 
     connections: int = 8
     """Photographs fetched at once, 1 to 64."""
-
     timeout: float = 30.0
     """Seconds to wait for a connection, for all of the headers, and for the next bytes of a body."""
-
     retries: int = 5
     """How often a photograph is asked for again after 408, 429, a 5xx, a lost connection, a stall or a short body."""
-
     backoff: float = 0.5
     """The first retry follows at once; seconds before each later one are this times 2, 4, 8..., and some by chance."""
-
     longest_wait: float = 60.0
     """Seconds that a single wait may take, whatever the server's Retry-After says."""
-
     deadline: float = 900.0
     """Seconds that one photograph may take, its retries and waits included."""
-
     redirect_hosts: tuple[str, ...] = ("staticflickr.com", "flickr.com", "githubusercontent.com")
     """Hosts, subdomains included, to which an address of another host may be redirected."""
 

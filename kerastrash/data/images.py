@@ -10,13 +10,14 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Crop, EncodedImage, Frame
+from kerastrash.data.records import Crop, EncodedImage, Frame, grouped
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -166,14 +167,9 @@ AHEAD = max(8, THREADS)
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
-class Track(Protocol):
-    """Passes on the items of a long task and shows how far it is; `kerastrash.console.track` draws a bar."""
-
-    def __call__(
-        self, items: Iterable[Item], description: str, unit: str, total: int, before: int = 0
-    ) -> Iterable[Item]:
-        """The items; `before` of the `total` were done by an earlier call."""
-        ...
+Track = Callable[..., Iterable]
+"""Passes on the items of a long task and shows how far it is, as `untracked` is called; `before` of the `total` were
+done by an earlier call. `kerastrash.console.track` draws a bar."""
 
 
 def untracked(items: Iterable[Item], description: str, unit: str, total: int, before: int = 0) -> Iterable[Item]:
@@ -183,10 +179,7 @@ def untracked(items: Iterable[Item], description: str, unit: str, total: int, be
 
 def by_photograph(crops: Sequence[Crop]) -> list[tuple[Crop, ...]]:
     """The crops of each photograph together, so that it is decoded once; in order of first appearance."""
-    photographs: dict[tuple, list[Crop]] = {}
-    for crop in crops:
-        photographs.setdefault((crop.image, crop.frame), []).append(crop)
-    return [tuple(together) for together in photographs.values()]
+    return [tuple(together) for together in grouped(crops, attrgetter("image", "frame")).values()]
 
 
 Decoded = tuple[list[np.ndarray], dict[str, Any]]

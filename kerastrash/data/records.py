@@ -3,13 +3,15 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+Thing = TypeVar("Thing")
 Box = tuple[float, float, float, float]
 Frame = tuple[int, int]
 
@@ -58,7 +60,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Source:
-    """Every crop that a data set offers, before a single image has been opened."""
+    """Every crop that a data set offers, a `Dataset` aside before a single image has been opened."""
 
     name: str
     classes: tuple[str, ...]
@@ -88,12 +90,9 @@ class SplitData:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Every crop that could be decoded, in the order of the cache, and its splits."""
+class Dataset(Source):
+    """A source of which every crop that could be decoded is there, in the order of the cache; and its splits."""
 
-    name: str
-    classes: tuple[str, ...]
-    crops: tuple[Crop, ...]
     images: np.memmap
     """uint8 (n, size, size, 3), RGB, memory-mapped read-only."""
     labels: np.ndarray
@@ -104,8 +103,6 @@ class Dataset:
     """int64 (n, 2): width and height in pixels of the crop before padding."""
     splits: dict[str, np.ndarray]
     """`train`, `val`, `test` -> ascending int64 indices. A crop that would leak is in none."""
-    left_out: tuple[LeftOut, ...]
-    fingerprint: str
     input_size: int
 
     def split(self, name: str) -> SplitData:
@@ -141,12 +138,18 @@ def path_inside(folder: Path, file_name: str) -> Path | None:
     return folder / file_name if inside and not Path(file_name).is_absolute() else None
 
 
+def grouped(things: Iterable[Thing], key: Callable[[Thing], Hashable]) -> dict[Hashable, list[Thing]]:
+    """The things under each key, keys in the order of their first things."""
+    groups: dict[Hashable, list[Thing]] = {}
+    for thing in things:
+        groups.setdefault(key(thing), []).append(thing)
+    return groups
+
+
 def by_reason(left_out: Iterable[LeftOut]) -> dict[str, list[str]]:
     """What was left out under each reason, the most frequent reason first."""
-    items: dict[str, list[str]] = {}
-    for item in left_out:
-        items.setdefault(item.reason, []).append(item.what)
-    return dict(sorted(items.items(), key=lambda entry: -len(entry[1])))
+    groups = sorted(grouped(left_out, attrgetter("reason")).items(), key=lambda group: -len(group[1]))
+    return {reason: [item.what for item in items] for reason, items in groups}
 
 
 def count_reasons(left_out: Iterable[LeftOut]) -> str:

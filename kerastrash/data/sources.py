@@ -3,6 +3,7 @@
 A new one is a reader in a file of its own and an entry here.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,7 +33,6 @@ def read_folder(folder: Path) -> Source:
     if splits and (set(found) != set(splits) or "train" not in splits):
         raise DataError(f"{folder}: holds {', '.join(found)}; give class folders, or train, val and test folders")
     tops = {folder / name: name for name in splits} or {folder: None}
-
     classes = tuple(sorted({path.name for top in tops for path in _folders(top)}))
     if len(classes) < 2:
         raise DataError(f"{folder}: holds {len(classes)} class folder(s); a classifier needs two or more")
@@ -40,27 +40,20 @@ def read_folder(folder: Path) -> Source:
     left_out: list[LeftOut] = []
     for top, split in tops.items():
         left_out += _stray_images(folder, top)
-        for class_folder in _folders(top):
-            _read_class(folder, class_folder, split, classes.index(class_folder.name), crops, left_out)
+        for path in itertools.chain.from_iterable(map(_visible, _folders(top))):
+            key = path.relative_to(folder).as_posix()
+            if path.is_dir():
+                left_out.append(LeftOut(key, "folder inside a class folder"))
+            elif path.suffix.lower() not in IMAGE_SUFFIXES:
+                left_out.append(LeftOut(key, "file name has no image suffix"))
+            else:
+                crops.append(Crop(path, None, classes.index(path.parent.name), key, split))
     if splits:
         left_out += _stray_images(folder, folder)
-    labels = {crop.label for crop in crops}
-    if empty := [name for label, name in enumerate(classes) if label not in labels]:
-        raise DataError(f"{folder}: class folder {', '.join(empty)} holds no image; add images or remove the folder")
+    if empty := set(range(len(classes))) - {crop.label for crop in crops}:
+        names = ", ".join(classes[label] for label in sorted(empty))
+        raise DataError(f"{folder}: class folder {names} holds no image; add images or remove the folder")
     return Source(folder.resolve().name, classes, tuple(crops), tuple(left_out), fingerprint(classes, crops))
-
-
-def _read_class(
-    folder: Path, class_folder: Path, split: str | None, label: int, crops: list[Crop], left_out: list[LeftOut]
-) -> None:
-    for path in _visible(class_folder):
-        key = path.relative_to(folder).as_posix()
-        if path.is_dir():
-            left_out.append(LeftOut(key, "folder inside a class folder"))
-        elif path.suffix.lower() not in IMAGE_SUFFIXES:
-            left_out.append(LeftOut(key, "file name has no image suffix"))
-        else:
-            crops.append(Crop(path, None, label, key, split))
 
 
 def _stray_images(folder: Path, top: Path) -> list[LeftOut]:
@@ -82,7 +75,6 @@ def _visible(folder: Path) -> list[Path]:
 SAMPLE = "sample"
 """The word that names the sample: 600 photographs of TrashNet that travel with the package."""
 SAMPLE_FOLDER = Path(__file__).resolve().parents[1] / "assets" / "sample"
-"""Its folder: annotations.json and images/, with the licence and the account of how it was made."""
 TFDS = "tfds:"
 ANNOTATIONS = "annotations.json"
 """A folder that holds this file is a COCO data set."""

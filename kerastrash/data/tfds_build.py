@@ -31,7 +31,7 @@ from kerastrash.data.images import Track, by_photograph, cut_photograph, per_pho
 from kerastrash.data.records import SPLITS, Crop, LeftOut, Source
 from kerastrash.data.sources import TFDS, open_source
 from kerastrash.data.tfds_read import COLUMNS, DATASET, FORMAT, crop_features, open_table
-from kerastrash.errors import ConfigError, DataError, FileError, require
+from kerastrash.errors import ConfigError, DataError, require
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 INCOMPLETE = "incomplete."
@@ -64,7 +64,7 @@ def build_set(config: DataConfig, name: str | None = None, track: Track = untrac
     name = name or re.sub(r"[^A-Za-z0-9_-]+", "_", source.name)
     require(bool(NAME.fullmatch(name)), "name", name, "must be letters, digits, '_', '-' and '.', no '.' or '-' first")
     target = config.tfds_folder / DATASET / name / str(KerastrashCrops.VERSION)
-    with _writing(target), alone_at(target.parent):
+    with alone_at(target.parent, target, "give another one with --tfds-folder"):
         if new := not target.exists():
             _build(target, CropsConfig(name=name, data=config), track)
         elif open_table(target)[0]["source"] != _built_from(source, config):
@@ -91,24 +91,13 @@ def _build(target: Path, config: "CropsConfig", track: Track) -> None:
         ):
             builder = KerastrashCrops(config=config, data_dir=target.parents[2], track=track)
             builder.download_and_prepare(download_dir=downloads)
+    except RuntimeError as cause:
+        if failed := WRITE_FAILED.search(str(cause)):
+            raise OSError(failed[1]) from cause
+        raise
     finally:
         absl.logging.set_verbosity(verbosity)
         tfds.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    """Says in a sentence that the set cannot be written."""
-    try:
-        target.parent.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except (OSError, RuntimeError) as cause:
-        failed = WRITE_FAILED.search(str(cause))
-        if isinstance(cause, RuntimeError) and not failed:
-            raise
-        reason = failed[1] if failed else cause.strerror or cause
-        remedy = "free the disk or give another one with --tfds-folder"
-        raise FileError(f"{target}: cannot be written ({reason}); {remedy}") from cause
 
 
 @dataclasses.dataclass(eq=False)
@@ -162,14 +151,13 @@ class KerastrashCrops(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
         crops = [crop for crop in self.settled.crops if crop.split == split]
-        cut = functools.partial(_cut_all, classes=self.settled.classes)
         written = 0
-        for record in itertools.chain.from_iterable(per_photograph(cut, crops, f"Cutting {split}", self._track)):
+        for record in itertools.chain.from_iterable(per_photograph(_cut_all, crops, f"Cutting {split}", self._track)):
             if isinstance(record, LeftOut):
                 self.left_out.append(record)
             else:
                 written += 1
-                yield record["key"], record
+                yield record["key"], record | {"class_name": self.settled.classes[record["label"]]}
         if not written:
             raise DataError(
                 f"not one of {len(by_photograph(crops))} photographs of {split} can be decoded; replace them"
@@ -186,15 +174,15 @@ class CropTable(tfds.core.MetadataDict):
     def save_metadata(self, data_dir: Path) -> None:
         """Reads the written records back, whose order is TFDS's, and saves what is to be known of them."""
         settled, config = self._builder.settled, self._builder.builder_config.data
-        crops: dict[str, dict[str, list[Any]]] = {split: {column: [] for column in COLUMNS} for split in SPLITS}
-        digests: list[str] = []
-        for split, columns in crops.items():
+        crops, digests = {}, []
+        for split in SPLITS:
+            rows = []
             for record in self._builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()}):
                 row = [_plain(record[column]) for column in COLUMNS]
                 stated = json.dumps([split, *row, record["box"].tolist()])
                 digests.append(hashlib.sha256(stated.encode() + record["image"]).hexdigest())
-                for column, value in zip(COLUMNS, row, strict=True):
-                    columns[column].append(value)
+                rows.append(row)
+            crops[split] = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
         content = hashlib.sha256("\n".join([*settled.classes, *sorted(digests)]).encode())
         left_out = [[item.what, item.reason] for item in (*settled.left_out, *self._builder.left_out)]
         self.update(format=FORMAT, source=_built_from(settled, config), fingerprint=content.hexdigest())
@@ -213,24 +201,23 @@ def _built_from(source: Source, config: DataConfig) -> dict[str, Any]:
     return {"name": source.name, "fingerprint": source.fingerprint} | shares
 
 
-def _cut_all(photograph: Sequence[Crop], classes: Sequence[str]) -> list[dict[str, Any] | LeftOut]:
-    """The record of each crop of one photograph, or why it cannot be cut."""
+def _cut_all(photograph: Sequence[Crop]) -> list[dict[str, Any] | LeftOut]:
+    """The record of each crop of one photograph, but for its class name, or why it cannot be cut."""
     identity, cuts = cut_photograph(photograph)
     if identity not in ("", photograph[0].photograph):
         cuts = ["file changed while the set was built"] * len(photograph)
     return [
-        LeftOut(crop.key, piece) if isinstance(piece, str) else _record(piece, crop, classes)
+        LeftOut(crop.key, piece) if isinstance(piece, str) else _record(piece, crop)
         for crop, piece in zip(photograph, cuts, strict=True)
     ]
 
 
-def _record(piece: Image.Image, crop: Crop, classes: Sequence[str]) -> dict[str, Any]:
+def _record(piece: Image.Image, crop: Crop) -> dict[str, Any]:
     stream = io.BytesIO()
     piece.save(stream, format="PNG")  # encoded here: TFDS itself encodes arrays with tensorflow
     box = crop.box or (0.0, 0.0, *map(float, piece.size))
     return {column: getattr(crop, column) for column in COLUMNS} | {
         "image": stream.getvalue(),
-        "class_name": classes[crop.label],
         "box": np.array(box, dtype=np.float64),
         "area": np.float64(box[2] * box[3] if crop.area is None else crop.area),
     }

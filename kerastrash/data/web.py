@@ -165,13 +165,13 @@ class Client:
                 return response
             response.close()
             if not response.is_redirect:
-                raise Unavailable(f"server answered {response.status_code}", self._wait(response))
+                passing = response.status_code in (408, 425, 429) or response.status_code >= 500
+                wait = self._retry_after(response) if passing else None
+                raise Unavailable(f"server answered {response.status_code}", wait)
             address = redirected(address, response.headers["Location"], self._config.redirect_hosts)
         raise Unavailable(f"redirected more than {REDIRECTS} times")
 
-    def _wait(self, response: requests.Response) -> float | None:
-        if response.status_code not in (408, 425, 429) and response.status_code < 500:
-            return None
+    def _retry_after(self, response: requests.Response) -> float:
         try:
             return self._retry.get_retry_after(response.raw) or 0
         except (InvalidHeader, ValueError, OverflowError):

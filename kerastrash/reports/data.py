@@ -17,10 +17,9 @@ from rich.text import Text
 from kerastrash.console import results
 from kerastrash.data import Crop
 from kerastrash.data.checks import CheckReport, Finding, Severity
-from kerastrash.data.counts import TINY, summarise
-from kerastrash.data.dataset import Dataset
+from kerastrash.data.dataset import TINY, summarise
 from kerastrash.data.images import ImageError, read_crop
-from kerastrash.data.records import SPLITS
+from kerastrash.data.records import SPLITS, Dataset
 from kerastrash.files import write_text
 from kerastrash.reports.tables import PlainTable
 

@@ -1,19 +1,16 @@
 """Checks a data set: duplicates, conflicting labels, leaks between splits, faulty boxes and files. Pure data out."""
 
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kerastrash.data.checks.duplicates import duplicate_findings
-from kerastrash.data.checks.faults import NOT_STATED, AnnotationFacts, annotation_facts, file_findings
+from kerastrash.data.checks.faults import annotation_facts, file_findings
 from kerastrash.data.checks.findings import Finding, Item, Picture, Severity, present
-from kerastrash.data.checks.scan import ScannedImage, scan, sight
+from kerastrash.data.checks.scan import scan, sight
 from kerastrash.data.config import CheckConfig, check_config
-from kerastrash.data.counts import class_counts, counted_dataset, counted_source, histograms
-from kerastrash.data.dataset import Dataset, prepare_source
+from kerastrash.data.dataset import class_counts, counted_dataset, counted_source, histograms, prepare_source
 from kerastrash.data.images import Track, untracked
-from kerastrash.data.records import LeftOut
+from kerastrash.data.records import Dataset, LeftOut
 from kerastrash.data.sources import annotation_file, open_source
 from kerastrash.errors import DataError
 
@@ -102,7 +99,8 @@ def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
         dataset, unusable, own, counted = None, str(error), {}, counted_source(source)
         unread = [(crop, one.reason) for one in scanned if one.look is None for crop in one.crops]
         left_out = (*source.left_out, *(LeftOut(crop.key, reason) for crop, reason in unread))
-    categories, licences, stated = _stated(config, scanned)
+    path = annotation_file(config.data.data)
+    categories, licences, stated = annotation_facts(path, config.data.categories, scanned)
     duplicates = duplicate_findings(*sight(source, scanned, own), config.near)
     return CheckReport(
         name=source.name,
@@ -118,13 +116,3 @@ def check(config: CheckConfig, track: Track = untracked) -> CheckReport:
         unusable=unusable,
         dataset=dataset,
     )
-
-
-def _stated(config: CheckConfig, scanned: Sequence[ScannedImage]) -> AnnotationFacts:
-    """What the annotation file states; without one, the licences that the source knows."""
-    path = annotation_file(config.data.data)
-    if path is not None:
-        sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}
-        return annotation_facts(path, config.data.categories, sizes)
-    licences = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
-    return [], tuple(licences.most_common()) if set(licences) != {NOT_STATED} else (), []

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kerastrash.data.checks.findings import Finding, Item
-from kerastrash.data.checks.scan import Look, Sighting, grouped
+from kerastrash.data.checks.findings import Finding, Item, repeated
+from kerastrash.data.checks.scan import Look, Sighting
+from kerastrash.data.records import grouped
 
 CORRELATION = 0.9
 """Least correlation of the thumbnails of a pair. It ignores brightness and contrast, and sees colour."""
@@ -36,23 +37,23 @@ class NearPair:
 
 def duplicate_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], near: int) -> list[Finding]:
     """Every finding on equal and nearly equal pictures; `near` is the number of differing bits of 64 that passes."""
-    exact = [*grouped(photographs, _pixels), *grouped(crops, _pixels)]
-    conflicts = [group for group in exact if len(_union(group, "labels")) > 1]
-    leaks = _leaks(photographs, crops)
+    whole, cut = repeated(photographs, _pixels), repeated(crops, _pixels)
+    conflicts = [group for group in (*whole, *cut) if len(_union(group, "labels")) > 1]
+    leaks = _leaks([*whole, *repeated(photographs, lambda sighting: sighting.photograph.identity), *cut])
     graver = {id(sighting) for group in (*conflicts, *leaks) for sighting in group}
-    rest = [group for group in grouped(photographs, _pixels) if not graver.issuperset(map(id, group))]
-    same_file = [group for group in rest if len({sighting.photograph.file for sighting in group}) == 1]
-    same_pixels = [group for group in rest if len({sighting.photograph.file for sighting in group}) > 1]
-    rest = [group for group in grouped(crops, _pixels) if not graver.issuperset(map(id, group))]
-    same_crop = [group for group in rest if not _copies_of_one_crop(group)]
+    files: dict[str, list[Item]] = {"same_file": [], "same_pixels": []}
+    for group in whole:
+        if not graver.issuperset(map(id, group)):
+            one_file = len({sighting.photograph.file for sighting in group}) == 1
+            files["same_file" if one_file else "same_pixels"].append(_item(group))
+    rest = [group for group in cut if not graver.issuperset(map(id, group)) and not _copies_of_one_crop(group)]
     return [
-        Finding("conflict", tuple(_item(group) for group in conflicts)),
-        Finding("leak", tuple(_item(group, _where(group)) for group in leaks)),
-        Finding("same_file", tuple(map(_item, same_file))),
-        Finding("same_pixels", tuple(map(_item, same_pixels))),
-        Finding("same_crop", tuple(map(_item, same_crop))),
+        Finding("conflict", [_item(group) for group in conflicts]),
+        Finding("leak", [_item(group, _where(group)) for group in leaks]),
+        *(Finding(kind, items) for kind, items in files.items()),
+        Finding("same_crop", [_item(group) for group in rest]),
         *_near_findings(photographs, crops, near),
-        Finding("flat", tuple(_item([one]) for one in (*photographs, *crops) if one.look.flat)),
+        Finding("flat", [_item([one]) for one in (*photographs, *crops) if one.look.flat]),
     ]
 
 
@@ -64,17 +65,15 @@ def _pixels(sighting: Sighting) -> Hashable:
     return sighting.look.pixels
 
 
-def _leaks(photographs: Sequence[Sighting], crops: Sequence[Sighting]) -> list[list[Sighting]]:
-    """Groups of equal pictures in several splits, each picture in one group: photographs first."""
-    leaks: list[list[Sighting]] = []
+def _leaks(groups: Sequence[Sequence[Sighting]]) -> list[Sequence[Sighting]]:
+    """The groups of equal pictures that stand in several splits, less those of photographs that are in one before."""
+    leaks: list[Sequence[Sighting]] = []
     leaking: set[int] = set()
-    by_photograph = grouped(photographs, lambda sighting: sighting.photograph.identity)
-    for group in (*grouped(photographs, _pixels), *by_photograph, *grouped(crops, _pixels)):
+    for group in filter(_is_leak, groups):
         members = {id(sighting.photograph) for sighting in group}
-        if _is_leak(group):
-            if not members <= leaking:
-                leaks.append(group)
-            leaking |= members
+        if not members <= leaking:
+            leaks.append(group)
+        leaking |= members
     return leaks
 
 
@@ -129,12 +128,12 @@ def _near_findings(photographs: Sequence[Sighting], crops: Sequence[Sighting], n
     )
     if stopped or crops_stopped:
         detail += f" The search stopped at {MOST_PAIRS:,} pairs: there are more."
-    return [Finding(kind, tuple(items), detail) for kind, items in found.items()]
+    return [Finding(kind, items, detail) for kind, items in found.items()]
 
 
 def _verified(sightings: Sequence[Sighting], near: int) -> tuple[list[tuple[Pair, NearPair]], bool]:
     """Near pairs among the different pictures that a hash can tell apart, and whether there are more."""
-    different = [group[0] for group in grouped(sightings, _pixels, least=1) if group[0].look.comparable]
+    different = [first for first, *_ in grouped(sightings, _pixels).values() if first.look.comparable]
     pairs = near_pairs([sighting.look for sighting in different], near)
     return [((different[pair.first], different[pair.second]), pair) for pair in pairs], len(pairs) == MOST_PAIRS
 

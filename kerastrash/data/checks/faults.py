@@ -7,10 +7,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.checks.findings import Finding, Item, Picture
-from kerastrash.data.checks.scan import Look, ScannedImage, grouped
+from kerastrash.data.checks.findings import Finding, Item, Picture, repeated
+from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
-from kerastrash.data.counts import TINY
+from kerastrash.data.dataset import TINY
 from kerastrash.data.images import QUARTER_TURNED
 from kerastrash.data.records import Frame, LeftOut, Source
 from kerastrash.errors import DataError
@@ -20,33 +20,36 @@ NOT_STATED = "not stated"
 Entry = dict[str, Any]
 
 
-AnnotationFacts = tuple[list[Entry], tuple[tuple[str, int], ...], list[Finding]]
-"""Categories, each with `name`, `class_name` (empty where it is mapped to no class) and number of `annotations`;
-licences with their numbers of images, the most frequent first; findings."""
+def annotation_facts(
+    path: Path | None, categories: Path | None, scanned: Sequence[ScannedImage]
+) -> tuple[list[Entry], tuple[tuple[str, int], ...], list[Finding]]:
+    """What a COCO file that `read_coco` accepts states; without one, the licences that the source knows.
 
-
-def annotation_facts(path: Path, categories: Path | None, sizes: Mapping[str, Frame]) -> AnnotationFacts:
-    """Reads a COCO file that `read_coco` accepts.
-
-    `sizes` are those of decoded images by id, for images of which the file states none.
+    Returns:
+        Categories, each with `name`, `class_name` (empty where it is mapped to no class) and number of `annotations`;
+        licences with their numbers of images, the most frequent first; findings.
     """
+    if path is None:
+        counts = Counter(one.crops[0].licence or NOT_STATED for one in scanned)
+        return [], tuple(counts.most_common()) if set(counts) != {NOT_STATED} else (), []
     document = read_json(path, DataError)
     images = {entry["id"]: entry for entry in document["images"]}
     annotations = document["annotations"]
+    sizes = {one.crops[0].image_id: one.look.size for one in scanned if one.look}  # where the file states none
     table = licence_table(document)
     licences = {entry["file_name"]: licence_of(entry, table) for entry in document["images"]}
     counts = Counter(licence_of(entry, table) or NOT_STATED for entry in document["images"])
     annotated = {entry["image_id"] for entry in annotations}
     unannotated = (entry["file_name"] for number, entry in images.items() if number not in annotated)
-    repeated = grouped(annotations, itemgetter("id"))
-    groups = grouped(document["images"], itemgetter("file_name"))
+    same_id = repeated(annotations, itemgetter("id"))
+    groups = repeated(document["images"], itemgetter("file_name"))
     shared = {group[0]["file_name"]: ", ".join(str(entry["id"]) for entry in group) for group in groups}
     findings = [
         *_boxes(annotations, images, sizes),
-        Finding("annotation_id", tuple(Item(_names(group, images), f"id {group[0]['id']}") for group in repeated)),
-        Finding("shared_file", tuple(Item((name,), f"image ids {ids}") for name, ids in shared.items())),
-        Finding("unannotated", tuple(Item((name,)) for name in unannotated)),
-        Finding("no_licence", tuple(Item((name,)) for name, licence in licences.items() if not licence)),
+        Finding("annotation_id", [Item(_names(group, images), f"id {group[0]['id']}") for group in same_id]),
+        Finding("shared_file", [Item((name,), f"image ids {ids}") for name, ids in shared.items()]),
+        Finding("unannotated", [Item((name,)) for name in unannotated]),
+        Finding("no_licence", [Item((name,)) for name, licence in licences.items() if not licence]),
     ]
     return _categories(document, categories), tuple(counts.most_common()), findings
 
@@ -61,9 +64,7 @@ def _categories(document: Mapping[str, list[Entry]], given: Path | None) -> list
     return [{"name": name, "class_name": classes[labels[name]], "annotations": counts[name]} for name in order]
 
 
-def _boxes(
-    annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]
-) -> tuple[Finding, ...]:
+def _boxes(annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Mapping[str, Frame]) -> list[Finding]:
     found: dict[str, list[Item]] = defaultdict(list)
     for entry in annotations:
         image = images.get(entry["image_id"], {})
@@ -74,7 +75,7 @@ def _boxes(
         if kind is not None:
             box = ", ".join(f"{value:g}" for value in entry["bbox"])
             found[kind].append(Item(_names([entry], images), f"box ({box}) on {size[0]} x {size[1]}"))
-    return tuple(Finding(kind, tuple(items)) for kind, items in found.items())
+    return [Finding(kind, items) for kind, items in found.items()]
 
 
 def _box_fault(box: Sequence[float], size: tuple[float, float]) -> str | None:
@@ -102,11 +103,11 @@ def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Ite
             absent = isinstance(image, Path) and not image.exists()
             (missing if absent else bad).append(Item((photograph.name,), photograph.reason))
     return [
-        Finding("missing_image", tuple(missing)),
-        Finding("bad_image", tuple(bad)),
-        Finding("left_out", tuple(Item((item.what,), item.reason) for item in left_out)),
+        Finding("missing_image", missing),
+        Finding("bad_image", bad),
+        Finding("left_out", [Item((item.what,), item.reason) for item in left_out]),
         _orientations(scanned),
-        Finding("tiny", tuple(_tiny(source, scanned)), f"A side under {TINY} pixels."),
+        Finding("tiny", list(_tiny(source, scanned)), f"A side under {TINY} pixels."),
     ]
 
 
@@ -118,7 +119,7 @@ def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
             note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
             pictures = (Picture(replace(crop, box=None), photograph.name),) if photograph.look else ()
             items.append(Item((photograph.name,), note, pictures))
-    return Finding("orientation", tuple(sorted(items, key=lambda item: item.note)))
+    return Finding("orientation", sorted(items, key=lambda item: item.note))
 
 
 def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
@@ -127,11 +128,9 @@ def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
     displayed = stored[::-1] if photograph.orientation in QUARTER_TURNED else stored
     if annotated is None:
         return "no annotated size to compare"
-    if stored == displayed == annotated:
-        return "annotated size is that of the stored and the displayed picture"
-    if annotated in (displayed, stored):
-        return f"annotated size is that of the {'displayed' if annotated == displayed else 'stored'} picture"
-    return "annotated size is neither that of the stored nor of the displayed picture"
+    fits = [name for name, size in (("stored", stored), ("displayed", displayed)) if size == annotated]
+    whose = f"that of the {' and the '.join(fits)}" if fits else "neither that of the stored nor of the displayed"
+    return f"annotated size is {whose} picture"
 
 
 def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:

@@ -1,11 +1,12 @@
 """What a check can find: the kinds, how grave each is, and what it means."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
-from kerastrash.data.records import Crop
+from kerastrash.data.records import Crop, Thing, grouped
 
 
 class Severity(StrEnum):
@@ -95,7 +96,7 @@ class Finding:
 
     kind: str
     """One of KINDS."""
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     detail: str = ""
     """A sentence on this finding beyond the meaning of its kind."""
 
@@ -113,11 +114,10 @@ class Finding:
 
     def by_note(self) -> list[tuple[str, list[str]]]:
         """The lines under each note, the most frequent note first; all under one empty note where few share theirs."""
-        lines: dict[str, list[str]] = {}
-        for item in self.items:
-            lines.setdefault(item.note, []).append(" and ".join(item.names))
-        if 2 * len(lines) > len(self.items):
+        groups = grouped(self.items, attrgetter("note"))
+        if 2 * len(groups) > len(self.items):
             return [("", [item.line for item in self.items])]
+        lines = {note: [" and ".join(item.names) for item in items] for note, items in groups.items()}
         return sorted(lines.items(), key=lambda entry: -len(entry[1]))
 
     def plain(self) -> dict[str, Any]:
@@ -133,6 +133,11 @@ class Finding:
         ]
         head = {"kind": self.kind, "severity": self.severity.value, "title": self.title, "meaning": self.meaning}
         return {**head, "count": len(items), "items": items}
+
+
+def repeated(things: Iterable[Thing], key: Callable[[Thing], Hashable]) -> list[list[Thing]]:
+    """The groups of two or more things that share a key, in the order of their first members."""
+    return [group for group in grouped(things, key).values() if len(group) > 1]
 
 
 def present(findings: Iterable[Finding]) -> tuple[Finding, ...]:

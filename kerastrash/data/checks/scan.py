@@ -3,9 +3,9 @@
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import imagehash
 import numpy as np
@@ -13,11 +13,10 @@ from PIL import Image
 
 from kerastrash.data import images
 from kerastrash.data.checks.findings import Picture
-from kerastrash.data.counts import TINY
+from kerastrash.data.dataset import TINY
 from kerastrash.data.images import ImageError, Track, untracked
 from kerastrash.data.records import Crop, Frame, Source
 
-Thing = TypeVar("Thing")
 THUMBNAIL = 16
 FLAT = 4.0
 """A picture whose thumbnail's grey levels (0 to 255) have a lower standard deviation is of almost one colour."""
@@ -141,11 +140,3 @@ def sight(
             if crop.box is not None and isinstance(look, Look):
                 crops.append(see(one, look, [crop], crop, crop.key))
     return photographs, crops
-
-
-def grouped(things: Iterable[Thing], key: Callable[[Thing], Hashable], least: int = 2) -> list[list[Thing]]:
-    """The groups of at least `least` things that share a key, in the order of their first members."""
-    groups: dict[Hashable, list[Thing]] = {}
-    for thing in things:
-        groups.setdefault(key(thing), []).append(thing)
-    return [group for group in groups.values() if len(group) >= least]
