@@ -57,13 +57,6 @@ def test_the_shares_are_near_for_every_class_and_no_photograph_is_in_two_splits(
             assert abs(held - share * count) <= min(1 + 0.03 * count, max(1, 0.05 * count))
 
 
-def test_the_same_seed_gives_the_same_split_and_another_seed_another():
-    labels, groups = mixed()
-    first, again, other = (split(labels, groups, seed=seed)[0] for seed in (1, 1, 2))
-    assert all((first[name] == again[name]).all() for name in first)
-    assert first["test"].tolist() != other["test"].tolist()
-
-
 @pytest.mark.parametrize(
     ("seed", "val", "test"),
     [(0, [12, 13, 22, 23], [17, 18, 19, 20, 21]), (2021, [12, 13, 22, 23], [10, 11, 16, 17, 18, 19])],

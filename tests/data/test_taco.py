@@ -16,7 +16,6 @@ from kerastrash.data.config import FetchConfig, TacoConfig
 from kerastrash.data.taco import merge, plan_downloads, prepare_taco
 from kerastrash.errors import ConfigError, DataError, FileError
 
-SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "prepare.py"
 CATEGORIES = ("Drink can", "Paper bag", "Egg carton", "Plastic lid", "Crisp packet", "Foam cup", "Cigarette")
 """One for each of the six classes, and one that is mapped to none."""
 GONE = "photograph missing"
@@ -30,8 +29,9 @@ def prepare(folder, annotations, **settings):
 
 def start(folder, annotations, *options, **settings):
     """Starts the command line in a process of its own."""
+    script = Path(__file__).resolve().parents[2] / "scripts" / "prepare.py"
     paths = ["--annotations", annotations, "--folder", folder, "--cache", folder / "cache", "--input-size", 16]
-    line = [sys.executable, SCRIPT, "taco", *paths, "--backoff", 0.01, *options]
+    line = [sys.executable, script, "taco", *paths, "--backoff", 0.01, *options]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen([str(word) for word in line], text=True, **pipes, **settings)
 
@@ -147,23 +147,12 @@ def test_a_faulty_entry_is_counted_by_its_reason_and_nothing_is_written_outside_
         assert any(words in reason for reason in reasons), words
 
 
-def test_where_nothing_can_be_had_the_command_fails(site, taco, tmp_path):
-    with pytest.raises(DataError, match=r"not one of 42 photographs could be had \(42 x server answered 404\)"):
-        prepare(tmp_path / "taco", taco())
-    assert len(json.loads((tmp_path / "taco" / "missing.json").read_text())) == 42
-    assert not (tmp_path / "taco" / "annotations.json").exists()
-
-
-def hear_interrupts():
-    """Run in the new process: an interrupt that whoever started the tests has ignored is heard again."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGKILL])
 def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, taco, tmp_path, with_signal):
     stalled = answer(b"x" * 99, cut=1, stall=True)
     site.otherwise = lambda path: draw(path) if len(site.asked) <= 10 else stalled
-    process = start(tmp_path / "taco", taco(), "--timeout", 300, "--connections", 2, preexec_fn=hear_interrupts)
+    hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may not
+    process = start(tmp_path / "taco", taco(), "--timeout", 300, "--connections", 2, preexec_fn=hears)
     patience = time.monotonic() + 60
     while len(site.asked) < 12 and time.monotonic() < patience:
         time.sleep(0.02)
@@ -197,7 +186,9 @@ def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, fu
     assert len(site.asked) == 12
 
 
-def test_what_cannot_be_written_or_is_out_of_range_is_said_before_anything_is_asked_or_written(site, taco, tmp_path):
+def test_what_cannot_be_is_said_before_anything_is_asked_and_where_nothing_can_be_had_the_command_fails(
+    site, taco, tmp_path
+):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match=r"file.*cannot be written"):
         prepare(tmp_path / "file" / "taco", taco())
@@ -205,6 +196,10 @@ def test_what_cannot_be_written_or_is_out_of_range_is_said_before_anything_is_as
         prepare(tmp_path / "taco", taco(), input_size=1)
     assert site.asked == []
     assert not (tmp_path / "taco").exists()
+    with pytest.raises(DataError, match=r"not one of 42 photographs could be had \(42 x server answered 404\)"):
+        prepare(tmp_path / "taco", taco())
+    assert len(json.loads((tmp_path / "taco" / "missing.json").read_text())) == 42
+    assert not (tmp_path / "taco" / "annotations.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -220,13 +215,17 @@ def entry(name="batch_1/a.jpg", **fields):
     return {"file_name": name, "width": 40, "height": 30, "flickr_url": "http://127.0.0.1/a"} | fields
 
 
-def test_the_original_is_asked_for_and_never_the_small_copy(tmp_path):
+def test_the_original_is_asked_for_never_the_small_copy_and_no_two_photographs_of_one_name(tmp_path):
     fields = {"coco_url": "http://127.0.0.1/c", "flickr_640_url": "http://127.0.0.1/small"}
     (download,) = plan_downloads([entry(**fields), entry(**fields)], tmp_path)  # twice the same is one photograph
     assert download.addresses == ("http://127.0.0.1/a", "http://127.0.0.1/c")
     assert download.path == tmp_path / "batch_1" / "a.jpg"
     assert download.frame == (40, 30)
     assert not download.reason
+    for other in ({"flickr_url": "http://127.0.0.1/b"}, {"width": 41}):
+        for name in ("batch_1/a.jpg", "batch_1/../batch_1/a.jpg"):
+            with pytest.raises(DataError, match=r"a\.jpg.*twice"):
+                plan_downloads([entry(), entry(name, **other)], tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -246,13 +245,6 @@ def test_an_entry_that_cannot_be_asked_for_has_a_reason(tmp_path, field, values,
     for value in values:
         (download,) = plan_downloads([entry() | {field: value}], folder)
         assert reason in download.reason
-
-
-@pytest.mark.parametrize("other", [{"flickr_url": "http://127.0.0.1/b"}, {"width": 41}])
-@pytest.mark.parametrize("name", ["batch_1/a.jpg", "batch_1/../batch_1/a.jpg"])
-def test_two_photographs_of_one_name_are_refused(tmp_path, other, name):
-    with pytest.raises(DataError, match=r"a\.jpg.*twice"):
-        plan_downloads([entry(), entry(name, **other)], tmp_path)
 
 
 def document(*ids, name="can", licence=None, **fields):
