@@ -157,13 +157,7 @@ def test_a_turned_photograph_fits_as_displayed_or_as_stored(site, answer, pictur
     assert missing == {"c.jpg": "size differs from the one annotated"}
 
 
-def test_the_second_address_is_tried_where_the_first_fails(site, answer, picture, wanted, fetch_them):
-    both = ("ftp://127.0.0.1/a.png", site.add("/gone.png", answer(status=404)), site.add("/c.png", answer(picture())))
-    missing = fetch_them(replace(wanted("a.png"), addresses=both), replace(wanted("b.png"), addresses=both[:2]))
-    assert missing == {"b.png": "address is malformed, or neither http nor https; then server answered 404"}
-
-
-def test_a_name_that_the_disk_refuses_and_a_reason_given_before_are_named(site, answer, picture, wanted, fetch_them):
+def test_other_addresses_are_tried_and_refused_names_and_reasons_named(site, answer, picture, wanted, fetch_them):
     site.otherwise = lambda path: answer(picture())
     refused = wanted("d.png", reason="file_name leaves the folder")
     assert fetch_them(wanted("a.png"), refused) == {"d.png": refused.reason}
@@ -173,3 +167,6 @@ def test_a_name_that_the_disk_refuses_and_a_reason_given_before_are_named(site, 
     missing = fetch_them(wanted("a.png/b.png"), wanted("folder.png"), wanted(long))
     assert set(missing) == {"a.png/b.png", "folder.png", long}
     assert all("name on this disk" in reason for reason in missing.values())
+    three = ("ftp://127.0.0.1/a.png", site.add("/gone.png", answer(status=404)), site.address + "/c.png")
+    missing = fetch_them(replace(wanted("e.png"), addresses=three), replace(wanted("f.png"), addresses=three[:2]))
+    assert missing == {"f.png": "address is malformed, or neither http nor https; then server answered 404"}

@@ -41,9 +41,7 @@ def assert_sound(splits, labels, groups, dropped=0):
 
 @pytest.mark.parametrize(("validation", "test"), [(0.1, 0.2), (0.15, 0.3), (0.25, 0.05)])
 @pytest.mark.parametrize("data", ["mixed", "taco"])
-def test_the_shares_are_near_for_every_class_and_no_photograph_is_in_two_splits(
-    photographed_taco, data, validation, test
-):
+def test_shares_are_near_for_every_class_and_no_photograph_is_in_two(photographed_taco, data, validation, test):
     labels, groups = mixed()
     if data == "taco":
         labels, groups = zip(*((crop.label, crop.image_id) for crop in read_coco(photographed_taco).crops), strict=True)

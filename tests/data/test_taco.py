@@ -142,8 +142,8 @@ def test_a_faulty_entry_is_counted_by_its_reason_and_nothing_is_written_outside_
     (folder / "link").symlink_to(tmp_path)
     site.otherwise = draw
     prepared = prepare(folder, taco(change=change))
-    reasons = {"box has no area": 1, "image_id names no image of the file": 1, "file_name leaves the image folder": 4}
-    assert prepared.account == {"cut": 27, "mapped to no class": 6, GONE: 3} | reasons
+    faults = {"box has no area": 1, "image_id names no image of the file": 1, "file_name leaves the image folder": 4}
+    assert prepared.account == {"cut": 27, "mapped to no class": 6, GONE: 3} | faults
     assert not list(tmp_path.rglob("*out*"))
     assert "/000007.jpg" not in site.paths()
     reasons = {row["reason"] for row in prepared.missing}
@@ -191,9 +191,7 @@ def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, tm
     assert len(site.asked) == 12
 
 
-def test_what_cannot_be_is_said_before_anything_is_asked_and_where_nothing_can_be_had_the_command_fails(
-    site, taco, tmp_path
-):
+def test_what_cannot_be_is_said_before_anything_is_asked_and_so_it_is_where_nothing_can_be_had(site, taco, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(FileError, match=r"file.*cannot be written"):
         prepare(tmp_path / "file" / "taco", taco())
@@ -232,16 +230,13 @@ def test_merging_keeps_every_annotation_on_its_photograph_and_in_its_category():
     assert [image["license"] for image in merged["images"]] == ["CC BY 4.0", "ODbL"]
 
 
-SMALLER = 16
-"""So many times smaller than annotated are photographs and boxes of the test of all annotations."""
-
-
 def test_all_annotations_of_the_official_file_are_accounted_for(site, answer, picture, official_taco, tmp_path):
     path, document = tmp_path / "official.json", json.loads(official_taco.read_text())
+    smaller = 16  # so many times than annotated
     for entry in document["annotations"]:
-        entry["bbox"] = [value / SMALLER for value in entry["bbox"]]
+        entry["bbox"] = [value / smaller for value in entry["bbox"]]
     for image in document["images"]:
-        image |= {side: math.ceil(image[side] / SMALLER) for side in ("width", "height")}
+        image |= {side: math.ceil(image[side] / smaller) for side in ("width", "height")}
         image["flickr_url"] = f"{site.address}/{image['width']}x{image['height']}/{image['file_name']}"
     path.write_text(json.dumps(document))
     drawn = functools.cache(lambda *size: picture(size, kind="JPEG"))

@@ -103,6 +103,12 @@ def test_absent_photographs_and_faulty_boxes_are_left_out_with_their_reasons(con
     expected = {"0.png#0": "box has no area", "3.png#6": "no such file", "3.png#7": "no such file"}
     assert left_out(config) == expected
     assert len(records(config)) == 25
+    for path in tmp_path.glob("*.png"):
+        path.unlink()
+    nothing = replace(config, tfds_folder=tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"not one photograph can be read: 27 x no such file, 1 x box has no area"):
+        build_set(nothing, "small")
+    assert not list(nothing.tfds_folder.rglob("*.array_record*"))
 
 
 def test_a_photograph_that_changes_while_the_set_is_built_is_left_out(config, draw, tmp_path):
@@ -122,14 +128,6 @@ def test_a_split_of_which_nothing_can_be_decoded_is_an_error(draw, tmp_path):
     with pytest.raises(DataError, match=r"not one of 2 photographs of val can be decoded; replace them"):
         build_set(config, "small")
     assert list((config.tfds_folder / SETS).iterdir()) == []
-
-
-def test_a_set_of_which_nothing_can_be_read_is_an_error(config, tmp_path):
-    for path in tmp_path.glob("*.png"):
-        path.unlink()
-    with pytest.raises(DataError, match=r"not one photograph can be read: 28 x no such file"):
-        build_set(config, "small")
-    assert not list(config.tfds_folder.rglob("*.array_record*"))
 
 
 def test_a_set_built_twice_stays_and_other_data_under_its_name_is_refused(built, draw, tmp_path):

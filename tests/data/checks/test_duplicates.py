@@ -71,9 +71,7 @@ def test_an_equal_picture_is_found_by_its_bytes_or_its_pixels(split_folder, chec
         ("test/can/near.jpg", "JPEG", "near_leak"),
     ],
 )
-def test_a_near_duplicate_is_found_and_graver_between_labels_or_splits(
-    split_folder, checked, found, copy, change, kind
-):
+def test_a_near_duplicate_is_graver_between_labels_or_splits(split_folder, checked, found, copy, change, kind):
     CHANGES[change](Image.open(split_folder / "train/can/0.png")).save(split_folder / copy, quality=60)
     report = checked(split_folder)
     assert names(found(report)[kind]) == [{"train/can/0.png", copy}]
