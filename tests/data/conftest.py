@@ -95,7 +95,7 @@ def full_disk() -> Iterator[Callable[[int], None]]:
 
 @pytest.fixture
 def annotations(coco, draw, tmp_path: Path) -> Path:
-    """An annotation file of 28 boxes of two classes on 14 photographs."""
+    """An annotation file of 28 boxes of two classes on 14 photographs, and of one box without area."""
     images, boxes = [], []
     for number in range(14):
         path = draw(tmp_path / f"{number}.png", seed=number)
@@ -104,6 +104,7 @@ def annotations(coco, draw, tmp_path: Path) -> Path:
         box = [1.1, number % 3, 9.3 + number % 5, 8 + number % 7]
         boxes.append({"id": number, "image_id": 100 + number // 2, "category_id": 1 + number % 2, "bbox": box})
     boxes[3]["area"] = 51.7
+    boxes.append({"id": 28, "image_id": 100, "category_id": 1, "bbox": [1, 1, 0, 5]})
     return coco(images=images, annotations=boxes, licenses=[{"id": 1, "name": "CC BY 4.0"}])
 
 
