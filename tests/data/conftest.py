@@ -19,7 +19,11 @@ from PIL import Image
 
 from kerastrash.data import DataConfig
 
-TACO = Path(__file__).parent / "taco"
+
+def unpacked(name: str, folders: pytest.TempPathFactory) -> Path:
+    path = folders.mktemp("taco") / "annotations.json"
+    path.write_bytes(gzip.decompress((Path(__file__).parent / "taco" / f"{name}.json.gz").read_bytes()))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +36,6 @@ def official_taco(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def photographed_taco(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The annotations of 258 images of TACO, without the images: 747 annotations."""
     return unpacked("photographed", tmp_path_factory)
-
-
-def unpacked(name: str, folders: pytest.TempPathFactory) -> Path:
-    path = folders.mktemp("taco") / "annotations.json"
-    path.write_bytes(gzip.decompress((TACO / f"{name}.json.gz").read_bytes()))
-    return path
 
 
 @pytest.fixture
@@ -95,20 +93,18 @@ def full_disk() -> Iterator[Callable[[int], None]]:
     resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-PHOTOGRAPHS = 14
-
-
 @pytest.fixture
 def annotations(coco, draw, tmp_path: Path) -> Path:
-    """An annotation file of 28 boxes of two classes on 14 photographs."""
+    """An annotation file of 28 boxes of two classes on 14 photographs, and of one box without area."""
     images, boxes = [], []
-    for number in range(PHOTOGRAPHS):
+    for number in range(14):
         path = draw(tmp_path / f"{number}.png", seed=number)
         images.append({"id": 100 + number, "file_name": path.name, "width": 40, "height": 30, "license": number % 2})
-    for number in range(2 * PHOTOGRAPHS):
+    for number in range(28):
         box = [1.1, number % 3, 9.3 + number % 5, 8 + number % 7]
         boxes.append({"id": number, "image_id": 100 + number // 2, "category_id": 1 + number % 2, "bbox": box})
     boxes[3]["area"] = 51.7
+    boxes.append({"id": 28, "image_id": 100, "category_id": 1, "bbox": [1, 1, 0, 5]})
     return coco(images=images, annotations=boxes, licenses=[{"id": 1, "name": "CC BY 4.0"}])
 
 

@@ -1,11 +1,12 @@
-"""COCO annotation files: what is kept, what is left out and why, and what stops with a sentence."""
+"""COCO annotation files and category maps: what is kept, what is left out and why, and what stops with a sentence."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from kerastrash.data.coco import CROWD, licence_of, licence_table, read_coco
+from kerastrash.data.coco import CROWD, TACO_MAP, licence_of, licence_table, read_category_map, read_coco
 from kerastrash.errors import DataError
 
 
@@ -71,22 +72,18 @@ def test_a_file_name_that_leaves_the_image_folder_is_left_out(coco, tmp_path, na
     assert len(read_coco(coco(images=[{"id": 1, "file_name": "inner/../a.png"}])).crops) == 2
 
 
-def test_images_are_found_in_the_inner_folder_or_where_the_user_says(coco, draw, tmp_path):
+def test_images_are_found_in_the_inner_folder_or_where_the_user_says_and_the_fingerprint_follows(coco, draw, tmp_path):
+    absent = read_coco(coco()).fingerprint
     draw(tmp_path / "images/a.png")
-    assert read_coco(coco()).crops[0].image == tmp_path / "images/a.png"
+    present = read_coco(coco())
+    assert present.crops[0].image == tmp_path / "images/a.png"
+    moved = read_coco(coco(annotations=[annotation([2, 3, 10, 9])])).fingerprint
+    assert len({absent, present.fingerprint, moved}) == 3
+    assert present.fingerprint == read_coco(coco()).fingerprint
     (tmp_path / "elsewhere").mkdir()
     assert read_coco(coco(), images=tmp_path / "elsewhere").crops[0].image == tmp_path / "elsewhere/a.png"
     with pytest.raises(DataError, match="nowhere: no such image folder"):
         read_coco(coco(), images=tmp_path / "nowhere")
-
-
-def test_the_fingerprint_follows_boxes_and_files(coco, draw, tmp_path):
-    absent = read_coco(coco()).fingerprint
-    draw(tmp_path / "a.png")
-    present = read_coco(coco()).fingerprint
-    moved = read_coco(coco(annotations=[annotation([2, 3, 10, 9])])).fingerprint
-    assert len({absent, present, moved}) == 3
-    assert present == read_coco(coco()).fingerprint
 
 
 NO_LISTS = ("[]", "{}", '{"images": []}', '{"images": {}, "annotations": [], "categories": []}')
@@ -99,29 +96,27 @@ NO_LISTS = ("[]", "{}", '{"images": []}', '{"images": {}, "annotations": [], "ca
         *((text, "no COCO file.*images, categories, annotations") for text in NO_LISTS),
     ],
 )
-def test_a_file_that_is_missing_no_json_or_without_the_three_lists_stops(tmp_path, text, message):
-    with pytest.raises(DataError, match=r"other\.json: no such file"):
-        read_coco(tmp_path / "other.json")
-    (tmp_path / "other.json").write_text(text)
-    with pytest.raises(DataError, match=rf"other\.json: {message}"):
-        read_coco(tmp_path / "other.json")
+def test_a_file_that_is_missing_no_json_or_without_the_three_lists_stops(coco, text, message):
+    path = coco()
+    path.write_text(text)
+    with pytest.raises(DataError, match=rf"annotations\.json: {message}"):
+        read_coco(path)
+    path.unlink()
+    with pytest.raises(DataError, match=r"annotations\.json: no such file"):
+        read_coco(path)
 
 
-@pytest.mark.parametrize("field", ["id", "image_id", "category_id", "bbox"])
-def test_an_annotation_without_a_field_stops_and_is_named(coco, field):
-    lacking = annotation([1, 1, 5, 5])
-    del lacking[field]
-    with pytest.raises(DataError, match=rf"annotations\[1\] lacks '{field}'"):
-        read_coco(coco(annotations=[annotation([1, 1, 5, 5]), lacking]))
+WHOLE = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5]}
+LACKING = {field: {name: value for name, value in WHOLE.items() if name != field} for field in WHOLE}
+NO_NUMBERS = ("5", None, 10**400)
 
 
 @pytest.mark.parametrize(
     ("lists", "message"),
     [
         ({"annotations": [annotation([1, 1, 5])]}, r"annotations\[0\] \(id 1\): bbox is \[1, 1, 5\]"),
-        ({"annotations": [annotation([1, 1, "5", 5])]}, r"annotations\[0\] \(id 1\): bbox"),
-        ({"annotations": [annotation([1, 1, None, 5])]}, r"annotations\[0\] \(id 1\): bbox"),
-        ({"annotations": [annotation([1, 1, 10**400, 5])]}, r"annotations\[0\] \(id 1\): bbox"),
+        *(({"annotations": [annotation([1, 1, no, 5])]}, r"annotations\[0\] \(id 1\): bbox") for no in NO_NUMBERS),
+        *(({"annotations": [WHOLE, LACKING[field]]}, rf"annotations\[1\] lacks '{field}'") for field in WHOLE),
         ({"annotations": [annotation({})]}, r"annotations\[0\]: bbox is \{\}; make it of type list"),
         ({"annotations": [annotation([1, 1, 5, 5], image_id=[1])]}, r"annotations\[0\]: image_id is \[1\]"),
         ({"annotations": ["a"]}, r"annotations\[0\] is a str"),
@@ -188,3 +183,57 @@ def test_crops_carry_image_id_area_and_licence(coco, area, kept):
     box = {"id": 1, "image_id": "seven", "category_id": 1, "bbox": [1, 1, 5, 5], "area": area}
     (crop,) = read_coco(coco(images=images, annotations=[box], licenses=NAMED)).crops
     assert (crop.image_id, crop.area, crop.licence) == ("seven", kept, "CC BY 4.0")
+
+
+def category_map(folder: Path, text: str) -> Path:
+    (folder / "map.yaml").write_text(text)
+    return folder / "map.yaml"
+
+
+def test_tacos_map_holds_the_sixty_categories_of_the_official_file_in_six_classes(official_taco):
+    taco = read_category_map(TACO_MAP)
+    assert taco.classes == ("Metal", "Paper", "Paperpack", "Plastic", "Plasticbag", "Styrofoam")
+    sizes = [list(taco.label_of.values()).count(label) for label in (*range(6), None)]
+    assert sizes == [8, 10, 5, 15, 6, 3, 13]
+    document = json.loads(official_taco.read_text())
+    assert {entry["name"] for entry in document["categories"]} == set(taco.label_of)
+
+
+def test_a_category_is_left_out_by_the_map_or_stops_where_the_map_lacks_it(coco, tmp_path):
+    path = category_map(tmp_path, "classes: {Metal: [can], Glass: []}\nleft_out: [bottle]")
+    source = read_coco(coco(), categories=path)
+    assert [crop.label for crop in source.crops] == [0]
+    assert [item.reason for item in source.left_out] == ["category 'bottle' is mapped to no class"]
+    with pytest.raises(DataError, match=r"annotations\.json: category 'bottle' is not in the category map .*map\.yaml"):
+        read_coco(coco(), categories=category_map(tmp_path, "classes: {Metal: [can]}"))
+    names = ["Drink can", "Cigarette", "Mask"]  # most are TACO's
+    path = coco(categories=[{"id": number, "name": name} for number, name in enumerate(names, 1)])
+    with pytest.raises(DataError, match=r"'Mask' is not in the category map .*taco_categories\.yaml"):
+        read_coco(path)
+
+
+def test_without_a_map_every_category_with_annotations_is_a_class(coco):
+    categories = [{"id": number, "name": name} for number, name in enumerate(["bottle", "rubbish", "can"])]
+    annotations = [annotation([1, 1, 5, 5], category_id=number) for number in (2, 0)]
+    source = read_coco(coco(categories=categories, annotations=annotations))
+    assert source.classes == ("bottle", "can")
+    assert [crop.label for crop in source.crops] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("classes: {a: [x]", "not valid YAML"),
+        *((text, "no category map") for text in ("- a", "", "classes: {}")),
+        *((f"classes: {{a: {members}}}", "'a' must hold a list") for members in ("x", "[x, 5]")),
+        ("classes: {5: [x]}", "class name 5"),
+        ("classes: {a: [x], b: [x]}", "category 'x' stands twice"),
+        ("classes: {a: [x]}\nleft_out: [x]", "category 'x' stands twice"),
+        ("classes: {a: [x]}\nignored: [y]", "unknown entry 'ignored'"),
+    ],
+)
+def test_a_malformed_or_missing_map_stops_naming_the_file(tmp_path, text, message):
+    with pytest.raises(DataError, match=rf"map\.yaml: .*{message}"):
+        read_category_map(category_map(tmp_path, text))
+    with pytest.raises(DataError, match=r"absent\.yaml: no such file"):
+        read_category_map(tmp_path / "absent.yaml")

@@ -1,175 +1,55 @@
-"""Files from a server that misbehaves: each one whole and in its place, or named with its reason."""
+"""Photographs to be had: which are asked for, and each one whole and in its place, or named with its reason."""
 
 import gzip
 import os
-import threading
-import time
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
-from kerastrash.data import web
 from kerastrash.data.config import FetchConfig
 from kerastrash.data.download import WantedPhotograph, claim, fetch_all
-from kerastrash.data.web import Client, Unavailable, redirected
+from kerastrash.data.taco import plan_downloads
+from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
-BODY = bytes(range(256)) * 40
 FAST = FetchConfig(connections=4, timeout=0.5, retries=2, backoff=0.01, longest_wait=0.2, deadline=10)
 
 
-@pytest.fixture
-def fetch(tmp_path):
-    """`fetch(address)` -> the bytes that are in place in the end."""
-    part, path = tmp_path / "parts" / "file", tmp_path / "file"
-
-    def run(*addresses, check=lambda path: None, stop=None, **settings):
-        Client(replace(FAST, **settings), stop or threading.Event()).fetch(addresses, part, check, path)
-        return path.read_bytes()
-
-    run.part, run.path = part, path
-    return run
+def entry(name="batch_1/a.jpg", **fields):
+    return {"file_name": name, "width": 40, "height": 30, "flickr_url": "http://127.0.0.1/a"} | fields
 
 
-def assert_unavailable(fetch, address, reason, **options):
-    with pytest.raises(Unavailable, match=reason):
-        fetch(address, **options)
-    assert not fetch.path.exists()
-    assert not fetch.part.exists()
-
-
-def test_a_file_is_fetched_without_cookies_or_credentials(site, answer, fetch, monkeypatch, tmp_path):
-    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
-    site.add("/a", answer(status=302, headers={"Location": "/b", "Set-Cookie": "a=1"}))
-    site.add("/b", answer(BODY))
-    assert fetch(site.address.replace("//", "//me:secret@") + "/a") == BODY
-    assert site.paths() == ["/a", "/b"]
-    for _, headers in site.asked:
-        assert not {"Cookie", "Authorization"} & set(headers)
-        assert headers["User-Agent"].startswith("kerastrash/")
-
-
-def is_body(path):
-    if path.read_bytes() != BODY:
-        raise Unavailable("is no such thing")
-
-
-BUSY = [{"status": status} for status in (408, 429, 500, 503)]
-SPOILT = [{"body": BODY, "cut": 100}, {"body": BODY, "cut": 100, "stall": True}, {"body": BODY[:99], "length": False}]
-WAITS = ("86400", "Fri, 31 Dec 2100 23:59:59 GMT", "soon", "9" * 400, "9" * 5000)
-HOLDING = [{"status": 429, "headers": {"Retry-After": wait}} for wait in WAITS]
-ENDLESS = [{"body": BODY, "status": status, "headers": {"Location": "/b"}, "pause": 0.05} for status in (302, 503)]
-
-
-@pytest.mark.parametrize("first", BUSY + SPOILT + HOLDING + ENDLESS)
-def test_a_passing_fault_is_tried_again_and_a_redirect_followed_without_being_held(site, answer, fetch, first):
-    site.add("/b", answer(BODY))
-    address = site.add("/a", answer(**first), answer(BODY, length=False))
-    assert fetch(address, check=is_body, deadline=5) == BODY
-    assert len(site.asked) == 2
-
-
-LATER = {"status": 429, "headers": {"Retry-After": "50"}}
+def test_the_original_is_asked_for_never_the_small_copy_and_no_two_photographs_of_one_name(tmp_path):
+    fields = {"coco_url": "http://127.0.0.1/c", "flickr_640_url": "http://127.0.0.1/small"}
+    (download,) = plan_downloads([entry(**fields), entry(**fields)], tmp_path)  # twice the same is one photograph
+    assert download.addresses == ("http://127.0.0.1/a", "http://127.0.0.1/c")
+    assert download.path == tmp_path / "batch_1" / "a.jpg"
+    assert download.frame == (40, 30)
+    assert not download.reason
+    for other in ({"flickr_url": "http://127.0.0.1/b"}, {"width": 41}):
+        for name in ("batch_1/a.jpg", "batch_1/../batch_1/a.jpg"):
+            with pytest.raises(DataError, match=r"a\.jpg.*twice"):
+                plan_downloads([entry(), entry(name, **other)], tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("first", "settings", "reason", "asked"),
+    ("field", "values", "reason"),
     [
-        ({"status": 500}, {}, "server answered 500", FAST.retries + 1),
-        *(({"status": status}, {}, f"server answered {status}", 1) for status in (401, 403, 404, 410, 204)),
-        (LATER, {"longest_wait": 60, "deadline": 5}, "429", 1),  # a wait beyond the deadline is not begun
-        ({"body": BODY, "pause": 0.05}, {"deadline": 0.3}, "took longer", 1),
-        ({"status": 302, "headers": {"Location": "/a"}}, {}, "redirected more than 5 times", 6),
-        *(({"body": BODY * 2, "length": length}, {}, "larger than", 1) for length in (True, False)),
-        ({"body": b"<html>"}, {"check": is_body}, "is no such thing", 1),
+        ("file_name", ["/etc/passwd", "../a.jpg", "b/../../a.jpg", "out/a.jpg", "loop/a.jpg"], "leaves the folder"),
+        ("file_name", ["a\0.jpg", "a\x1b[31m.jpg", "\ud800.jpg"], "cannot be printed"),
+        ("file_name", ["", ".", "annotations.json", "./missing.json", "b/../.download/lock"], "folder's own"),
+        ("flickr_url", [None, "", 5, ["http://127.0.0.1/a"]], "no address"),
     ],
 )
-def test_what_cannot_be_had_is_given_up(site, answer, fetch, monkeypatch, first, settings, reason, asked):
-    monkeypatch.setattr(web, "MAX_BYTES", len(BODY))
-    assert_unavailable(fetch, site.add("/a", answer(**first)), reason, **settings)
-    assert len(site.asked) == asked
-
-
-def test_retry_after_is_waited_for(site, answer, fetch):
-    address = site.add("/a", answer(status=429, headers={"Retry-After": "1"}), answer(BODY))
-    started = time.monotonic()
-    assert fetch(address, longest_wait=5) == BODY
-    assert time.monotonic() - started >= 1
-
-
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 2"])
-def test_headers_that_trickle_are_given_up(site, answer, fetch, start):
-    address = site.add("/a", answer(start + b"0" * 10_000, pause=0.01, bare=True))
-    assert_unavailable(fetch, address, "does not answer", retries=0)
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):  # cancelled, and about to end
-            thread.join(5)
-            assert not thread.is_alive()
-
-
-def test_a_redirect_elsewhere_is_followed_to_a_named_host_only(site, answer, fetch):
-    target = site.add("/b", answer(BODY)).replace("127.0.0.1", "localhost")
-    address = site.add("/a", answer(status=302, headers={"Location": target}))
-    assert_unavailable(fetch, address, "another host")
-    assert site.paths() == ["/a"]
-    assert fetch(address, redirect_hosts=("localhost",)) == BODY
-
-
-@pytest.mark.parametrize(
-    ("origin", "target", "reason"),
-    [
-        ("https://farm66.staticflickr.com/a", "https://live.staticflickr.com/a", None),
-        ("https://farm66.staticflickr.com/a", "http://live.staticflickr.com/a", "https to http"),
-        ("https://farm66.staticflickr.com/a", "https://staticflickr.com.example.org/a", "another host"),
-        ("https://farm66.staticflickr.com/a", "https://evilstaticflickr.com/a", "another host"),
-        ("http://93.184.216.34/a", "http://127.0.0.1/a", "another host"),
-        ("http://93.184.216.34/a", "http://169.254.169.254/a", "another host"),
-        ("http://93.184.216.34/a", "http://[::1]/a", "another host"),
-        ("http://93.184.216.34/a", "http://2130706433/a", "another host"),
-        ("http://127.0.0.1/a", "http://10.0.0.1/a", None),
-        ("http://127.0.0.1/a", "file:///etc/passwd", "http to file"),
-        ("http://127.0.0.1/a", "ftp://127.0.0.1/a", "http to ftp"),
-        ("http://127.0.0.1/a", "//example.org/b", "another host"),
-        ("http://127.0.0.1/a", "http://127.0.0.1@example.org/b", "another host"),
-        ("http://127.0.0.1/a", "http://[::1/b", "malformed"),
-    ],
-)
-def test_where_a_redirect_may_lead(origin, target, reason):
-    hosts = ("staticflickr.com", "10.0.0.1")
-    if reason is None:
-        assert redirected(origin, target, hosts) == target
-    else:
-        with pytest.raises(Unavailable, match=reason):
-            redirected(origin, target, hosts)
-
-
-NO_NAMES = ["http://127.0.0.1:9/a", "http://" + "a" * 300 + ".org/", "http://*.org/", "http://.org/"]
-NO_WEB = ["file:///etc/passwd", "ftp://127.0.0.1/a", "a.jpg", "", "http://", "http://127.0.0.1:99999/", "data:,x"]
-
-
-@pytest.mark.parametrize("address", [*NO_WEB, *NO_NAMES])
-def test_nothing_but_http_and_https_is_asked(fetch, address):
-    reason = "address is malformed|server does not answer" if address in NO_NAMES else "neither http nor https"
-    assert_unavailable(fetch, address, reason)
-
-
-def test_a_length_that_is_no_number_is_not_believed(site, answer, fetch):
-    nonsense = answer(BODY, headers={"Content-Length": "9" * 5000}, length=False)
-    assert fetch(site.add("/a", nonsense)) == BODY
-
-
-def test_stopping_ends_a_body_and_a_wait(site, answer, fetch):
-    stop = threading.Event()
-    threading.Timer(0.3, stop.set).start()
-    assert_unavailable(fetch, site.add("/a", answer(BODY, pause=0.01)), "took longer", stop=stop)
-    stop.clear()
-    threading.Timer(0.2, stop.set).start()
-    started = time.monotonic()
-    busy = site.add("/b", answer(status=503, headers={"Retry-After": "60"}))
-    assert_unavailable(fetch, busy, "503", stop=stop, longest_wait=60, deadline=600)
-    assert time.monotonic() - started < 30
+def test_an_entry_that_cannot_be_asked_for_has_a_reason(tmp_path, field, values, reason):
+    folder = tmp_path / "taco"
+    folder.mkdir()
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "loop").symlink_to(folder / "loop")
+    for value in values:
+        (download,) = plan_downloads([entry() | {field: value}], folder)
+        assert reason in download.reason
 
 
 @pytest.fixture
@@ -193,9 +73,13 @@ def fetch_them(tmp_path):
 
 def test_many_photographs_come_in_parallel_and_are_counted(site, answer, picture, wanted, tmp_path):
     downloads = [wanted(f"batch_{number % 3}/{number}.png") for number in range(30)]
-    for number, item in enumerate(downloads[:29]):
+    for number, item in enumerate(downloads[:28]):
         site.add(f"/{item.file_name}", answer(picture(colour=number)))
-    told = []
+    site.add(f"/{downloads[28].file_name}", answer(picture(), cut=10, stall=True))  # does not hold up the others
+    gone, told = ["server answered 404", "server does not answer, or not to the end"], []
+    parts = tmp_path / "taco" / ".download" / "parts"
+    parts.mkdir(parents=True)
+    (parts / "half").write_text("of a killed run")
 
     def track(ended, description, unit, total, before):
         told.append((total, before))
@@ -204,15 +88,17 @@ def test_many_photographs_come_in_parallel_and_are_counted(site, answer, picture
             yield item
 
     with claim(tmp_path / "taco") as state:
-        assert [item.file_name for item in fetch_all(downloads, state, FAST, track)] == ["batch_2/29.png"]
+        missing = fetch_all(downloads, state, FAST, track)
+        assert [item.file_name for item in missing] == ["batch_1/28.png", "batch_2/29.png"]
         assert told.pop(0) == (30, 0)
-        assert sorted(told) == [""] * 29 + ["server answered 404"]
+        assert sorted(told) == [""] * 28 + gone
         told.clear()
         fetch_all(downloads, state, FAST, track)
-        assert told == [(30, 29), "server answered 404"]
-    for number, item in enumerate(downloads[:29]):
+        assert told.pop(0) == (30, 28)
+        assert sorted(told) == gone
+    for number, item in enumerate(downloads[:28]):
         assert item.path.read_bytes() == picture(colour=number)
-    assert not list((tmp_path / "taco" / ".download" / "parts").iterdir())
+    assert not list(parts.iterdir())
 
 
 def test_what_was_checked_is_neither_asked_for_nor_decoded_again(site, answer, picture, wanted, fetch_them, tmp_path):
@@ -271,13 +157,7 @@ def test_a_turned_photograph_fits_as_displayed_or_as_stored(site, answer, pictur
     assert missing == {"c.jpg": "size differs from the one annotated"}
 
 
-def test_the_second_address_is_tried_where_the_first_fails(site, answer, picture, wanted, fetch_them):
-    both = ("ftp://127.0.0.1/a.png", site.add("/gone.png", answer(status=404)), site.add("/c.png", answer(picture())))
-    missing = fetch_them(replace(wanted("a.png"), addresses=both), replace(wanted("b.png"), addresses=both[:2]))
-    assert missing == {"b.png": "address is malformed, or neither http nor https; then server answered 404"}
-
-
-def test_a_name_that_the_disk_refuses_and_a_reason_given_before_are_named(site, answer, picture, wanted, fetch_them):
+def test_other_addresses_are_tried_and_refused_names_and_reasons_named(site, answer, picture, wanted, fetch_them):
     site.otherwise = lambda path: answer(picture())
     refused = wanted("d.png", reason="file_name leaves the folder")
     assert fetch_them(wanted("a.png"), refused) == {"d.png": refused.reason}
@@ -287,17 +167,6 @@ def test_a_name_that_the_disk_refuses_and_a_reason_given_before_are_named(site, 
     missing = fetch_them(wanted("a.png/b.png"), wanted("folder.png"), wanted(long))
     assert set(missing) == {"a.png/b.png", "folder.png", long}
     assert all("name on this disk" in reason for reason in missing.values())
-
-
-def test_a_stalled_photograph_does_not_hold_up_the_others(site, answer, picture, wanted, fetch_them):
-    downloads = [wanted(f"{number}.png") for number in range(12)]
-    site.otherwise = lambda path: answer(picture(), cut=10, stall=True) if path == "/3.png" else answer(picture())
-    assert fetch_them(*downloads, retries=0) == {"3.png": "server does not answer, or not to the end"}
-
-
-def test_the_half_files_of_a_killed_run_are_cleared(tmp_path):
-    killed = tmp_path / ".download" / "parts" / "half"
-    killed.parent.mkdir(parents=True)
-    killed.write_text("")
-    with claim(tmp_path):
-        assert not killed.exists()
+    three = ("ftp://127.0.0.1/a.png", site.add("/gone.png", answer(status=404)), site.address + "/c.png")
+    missing = fetch_them(replace(wanted("e.png"), addresses=three), replace(wanted("f.png"), addresses=three[:2]))
+    assert missing == {"f.png": "address is malformed, or neither http nor https; then server answered 404"}

@@ -52,11 +52,7 @@ def test_a_crop_is_padded_with_black_to_a_centred_square_and_resized_bilinearly(
 
 @pytest.mark.parametrize(
     ("box", "inside"),
-    [
-        ((-10, -4, 20, 14), (0, 0, 10, 10)),
-        ((30, 10, 99, 99), (30, 10, 10, 10)),
-        ((3.2, 3.2, 0.1, 0.1), (3, 3, 1, 1)),
-    ],
+    [((-10, -4, 20, 14), (0, 0, 10, 10)), ((30, 10, 99, 99), (30, 10, 10, 10)), ((3.2, 3.2, 0.1, 0.1), (3, 3, 1, 1))],
 )
 def test_a_box_is_clipped_to_the_image_and_widened_to_whole_pixels(tmp_path, draw, box, inside):
     path = draw(tmp_path / "a.png", size=(40, 20))
@@ -87,9 +83,7 @@ def test_a_very_long_crop_needs_no_canvas_of_its_length_squared(tmp_path):
         (3, (40, 20), (0, 0, 20, 20), BLUE),  # both agree: as displayed
     ],
 )
-def test_boxes_are_cut_from_the_photograph_as_displayed_unless_only_the_stored_size_agrees(
-    tmp_path, orientation, frame, box, colour
-):
+def test_boxes_are_cut_as_displayed_unless_only_the_stored_size_agrees(tmp_path, orientation, frame, box, colour):
     tags = Image.Exif()
     tags[0x0112] = orientation
     path = two_colours(tmp_path / "a.png", exif=tags)

@@ -124,28 +124,27 @@ def test_everything_left_out_is_named_with_its_reason(folder, checked, found):
     assert not report.failed
 
 
-@pytest.mark.parametrize(
-    ("orientation", "frame", "agreement"),
-    [
-        (6, (72, 96), "annotated size is that of the displayed picture"),
-        (8, (72, 96), "annotated size is that of the displayed picture"),
-        (6, (96, 72), "annotated size is that of the stored picture"),
-        (3, (96, 72), "annotated size is that of the stored and the displayed picture"),
-        (6, (50, 50), "annotated size is neither that of the stored nor of the displayed picture"),
-    ],
-)
-def test_a_turned_photograph_is_named_with_the_size_that_agrees(
-    coco, checked, found, scene, orientation, frame, agreement
-):
-    def annotated(document):
-        document["images"][0] |= {"width": frame[0], "height": frame[1], "file_name": "turned.jpg"}
-        document["annotations"][0]["bbox"] = [4, 4, 40, 40]
+TURNED = [
+    (6, (72, 96), "that of the displayed"),
+    (8, (72, 96), "that of the displayed"),
+    (6, (96, 72), "that of the stored"),
+    (3, (96, 72), "that of the stored and the displayed"),
+    (6, (50, 50), "neither that of the stored nor of the displayed"),
+]
 
-    folder, exif = coco(annotated), Image.Exif()
-    exif[0x0112] = orientation
-    scene(0).save(folder / "images" / "turned.jpg", exif=exif)
-    item = only(found(checked(folder))["orientation"])
-    assert (item.names, item.note) == (("turned.jpg",), f"orientation {orientation}: {agreement}")
+
+def test_turned_photographs_are_named_with_the_size_that_agrees(coco, checked, found, scene):
+    def annotated(document):
+        for number, (_, frame, _) in enumerate(TURNED):
+            document["images"][number] |= {"width": frame[0], "height": frame[1], "file_name": f"{number}.jpg"}
+            document["annotations"][number]["bbox"] = [4, 4, 40, 40]
+
+    folder, exif, notes = coco(annotated), Image.Exif(), {}
+    for number, (orientation, _, agreement) in enumerate(TURNED):
+        exif[0x0112] = orientation
+        scene(number).save(folder / "images" / f"{number}.jpg", exif=exif)
+        notes[f"{number}.jpg",] = f"orientation {orientation}: annotated size is {agreement} picture"
+    assert {item.names: item.note for item in found(checked(folder))["orientation"].items} == notes
 
 
 def test_clean_data_has_no_finding_and_is_counted_by_class_and_split_and_size(split_folder, checked):
