@@ -52,17 +52,15 @@ class Child(contextlib.AbstractContextManager):
         self, environment: Mapping[str, str] | None = None, log: Path | None = None, hidden: bool = False
     ) -> None:
         self._log = log
-        self._printed = tempfile.TemporaryFile() if hidden else None  # noqa: SIM115  closed in `close`
-        with contextlib.ExitStack() as stack:
-            printed = stack.enter_context(log.open("ab")) if log else self._printed
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from kerastrash.processes import serve; serve()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=printed,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | dict(environment or {}),
-                start_new_session=True,  # an interrupt at the terminal is the parent's to deal with
-            )
+        self._printed = log.open("ab") if log else tempfile.TemporaryFile() if hidden else None  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from kerastrash.processes import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._printed,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | dict(environment or {}),
+            start_new_session=True,  # an interrupt at the terminal is the parent's to deal with
+        )
         self.pid = self._process.pid
 
     def call(self, function: str, *arguments: Any) -> Any:

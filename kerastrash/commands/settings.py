@@ -183,7 +183,7 @@ class PredictConfig:
 
     model: Path
     """A .keras, .onnx, .xml (OpenVINO), .tflite or .pt2 file, or the folder of a SavedModel."""
-    images: list[str] = field(default_factory=list, metadata={"argument": True})
+    images: tuple[str, ...] = field(default=(), metadata={"argument": True})
     """Images, or folders of images at any depth."""
     stdin: bool = field(default=False, metadata={"alias": ("-",)})
     """Standard input too: the bytes of one image, or the paths of images, a line each, answered as they come."""
