@@ -127,10 +127,8 @@ def read_json(path: Path | str, error: type[Exception] = FileError) -> Any:
     text = _read_text(Path(path), error)
     try:
         return json.loads(text)
-    except json.JSONDecodeError as cause:
-        raise error(f"{path}: not valid JSON at line {cause.lineno} ({cause.msg}); export the file again") from cause
-    except (RecursionError, ValueError) as cause:  # nested too deeply, or a number of thousands of digits
-        raise error(f"{path}: not JSON that can be read ({cause}); export the file again") from cause
+    except (RecursionError, ValueError) as cause:  # also nested too deeply, or a number of thousands of digits
+        raise error(f"{path}: not valid JSON ({cause}); export the file again") from cause
 
 
 def read_yaml(path: Path | str, error: type[Exception] = FileError) -> Any:

@@ -160,16 +160,16 @@ def in_capitals(kind: Any) -> str:
         return "CHOICE"
     if len(allowed := union_of(kind)) > 1:
         return "|".join(dict.fromkeys(in_capitals(part) for part in allowed if part is not NoneType))
-    if get_origin(kind) in (tuple, list):
+    if get_origin(kind) is tuple:
         items = [in_capitals(item) for item in get_args(kind) if item is not Ellipsis]
-        return f"{items[0]}{MANY}" if Ellipsis in get_args(kind) or get_origin(kind) is list else " ".join(items)
+        return f"{items[0]}{MANY}" if Ellipsis in get_args(kind) else " ".join(items)
     return WORDS[kind]
 
 
 def _shown(default: Any) -> str | bool:
     """The default as the help shows it; False where it says nothing."""
-    if default is MISSING or default in (None, False, (), []):
+    if default is MISSING or default in (None, False, ()):
         return False
     if default is True:
         return "true"
-    return " ".join(map(str, default)) if isinstance(default, tuple | list) else str(default)
+    return " ".join(map(str, default)) if isinstance(default, tuple) else str(default)

@@ -25,11 +25,9 @@ import threading
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO
 
 from kerastrash.errors import KerastrashError
-
-STANDARD_ERROR = 2
 
 
 class ChildError(KerastrashError):
@@ -40,7 +38,7 @@ class ChildError(KerastrashError):
         self.traceback = traceback
 
 
-class Child:
+class Child(contextlib.AbstractContextManager):
     """A process that answers one call at a time; calls from several threads must not overlap.
 
     An error or interrupt in this process in the middle of a call ends the child. What it prints is added to the `log`,
@@ -54,17 +52,15 @@ class Child:
         self, environment: Mapping[str, str] | None = None, log: Path | None = None, hidden: bool = False
     ) -> None:
         self._log = log
-        self._printed = tempfile.TemporaryFile() if hidden else None  # noqa: SIM115  closed in `close`
-        with contextlib.ExitStack() as stack:
-            printed = stack.enter_context(log.open("ab")) if log else self._printed
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from kerastrash.processes import serve; serve()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=printed,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | dict(environment or {}),
-                start_new_session=True,  # an interrupt at the terminal is the parent's to deal with
-            )
+        self._printed = log.open("ab") if log else tempfile.TemporaryFile() if hidden else None  # noqa: SIM115
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from kerastrash.processes import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._printed,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))} | dict(environment or {}),
+            start_new_session=True,  # an interrupt at the terminal is the parent's to deal with
+        )
         self.pid = self._process.pid
 
     def call(self, function: str, *arguments: Any) -> Any:
@@ -117,9 +113,6 @@ class Child:
         if self._printed:
             self._printed.close()
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -133,8 +126,8 @@ class Child:
         if not self._printed:
             return ended
         self._printed.seek(0)
-        lines = [line.strip() for line in self._printed.read().decode(errors="replace").split("\n") if line.strip()]
-        return f"{ended}: {lines[-1] if lines else 'it said nothing'}"
+        last = self._printed.read().decode(errors="replace").strip().rpartition("\n")[2]
+        return f"{ended}: {last or 'it said nothing'}"
 
 
 def said(error: BaseException) -> str:
@@ -168,7 +161,7 @@ def serve() -> None:
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     with Path(os.devnull).open() as nothing:
         os.dup2(nothing.fileno(), 0)
-    os.dup2(STANDARD_ERROR, 1)
+    os.dup2(2, 1)  # what is printed goes to standard error
     waiting: queue.SimpleQueue[list[bytearray]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests, waiting), daemon=True).start()
     kept: list[Any] = []

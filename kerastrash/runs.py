@@ -58,7 +58,7 @@ def model_in(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_run(folder: Path, config: Any, free: tuple[str, ...] = FREE_SETTINGS) -> Iterator[Path]:
+def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[Path]:
     """Claims `folder`, runs/NAME, for this process and yields it; a run made with the same settings is continued.
 
     A setting that the run does not know, as it came with a later version, has its default there; `free` ones may differ

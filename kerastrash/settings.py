@@ -1,5 +1,6 @@
 """Dataclasses of settings as plain YAML and JSON values, and back, every mistake a sentence with its place."""
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -19,7 +20,6 @@ WORDS = {
     float: "a number",
     str: "text, in quotes where it looks like a number",
     Path: "a path",
-    dict: "a mapping of fields",
 }
 
 
@@ -123,9 +123,9 @@ def in_words(kind: Any) -> str:
         return f"one of {', '.join(map(str, arguments))}"
     if get_origin(kind) is tuple and Ellipsis not in arguments:
         return f"a list of {len(arguments)}: {', '.join(map(in_words, arguments))}"
-    if get_origin(kind) in (tuple, list):
+    if get_origin(kind) is tuple:
         return f"a list, of each entry {in_words(arguments[0])}"
-    return WORDS.get(get_origin(kind) or kind, "a mapping of fields")
+    return WORDS.get(kind, "a mapping of fields")
 
 
 class _Unfit(Exception):
@@ -134,50 +134,25 @@ class _Unfit(Exception):
 
 def _convert(kind: Any, value: Any, where: str, default: Any = None) -> Any:
     """The value as one of this type; raises _Unfit where it is none, ConfigError where a field of it is wrong."""
-    origin, arguments, allowed = get_origin(kind) or kind, get_args(kind), union_of(kind)
+    arguments, allowed = get_args(kind), union_of(kind)
     if len(allowed) > 1:
-        return _convert_union(allowed, value, where, default)
+        for part in allowed:
+            with contextlib.suppress(_Unfit):
+                return _convert(part, value, where, default)
+        raise _Unfit
     if dataclasses.is_dataclass(kind):
-        if isinstance(value, kind):
-            return value
         return from_dict(kind, _instance(value, dict), where, default if isinstance(default, kind) else None)
-    if origin in (tuple, list):
+    if get_origin(kind) is tuple:
         items = _instance(value, tuple, list)
-        kinds = arguments if origin is tuple and Ellipsis not in arguments else arguments[:1] * len(items)
+        kinds = arguments if Ellipsis not in arguments else arguments[:1] * len(items)
         if len(kinds) != len(items):
             raise _Unfit
         numbered = enumerate(zip(kinds, items, strict=True), 1)
-        return origin(_convert(item_kind, item, f"{where} {n}") for n, (item_kind, item) in numbered)
-    if origin is dict:
-        key_kind, item_kind = arguments or (Any, Any)
-        items = _instance(value, dict).items()
-        return {_convert(key_kind, key, where): _convert(item_kind, item, f"{where}, {key}") for key, item in items}
-    if origin is Literal:
-        if not any(each == value and type(each) is type(value) for each in arguments):  # True is no 1
+        return tuple(_convert(item_kind, item, f"{where} {n}") for n, (item_kind, item) in numbered)
+    if get_origin(kind) is Literal:
+        if value not in arguments:
             raise _Unfit
         return value
-    return _convert_plain(origin, value)
-
-
-def _convert_union(kinds: tuple[Any, ...], value: Any, where: str, default: Any) -> Any:
-    """The value as the first of the types that takes it; of dataclasses, those that know most of its fields first."""
-
-    def known_fields(kind: Any) -> int:
-        is_mapping = dataclasses.is_dataclass(kind) and isinstance(value, dict)
-        return len(field_types(kind).keys() & value.keys()) if is_mapping else 0
-
-    if value is None and NoneType in kinds:
-        return None
-    mistake: Exception = _Unfit()
-    for kind in sorted(kinds, key=known_fields, reverse=True):
-        try:
-            return _convert(kind, value, where, default)
-        except (ConfigError, _Unfit) as error:
-            mistake = mistake if isinstance(mistake, ConfigError) else error
-    raise mistake
-
-
-def _convert_plain(kind: Any, value: Any) -> Any:
     if kind is Any:
         return value
     if kind is Path:

@@ -6,13 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
-
 from kerastrash.commands.settings import PrepareConfig, TfdsConfig
 from kerastrash.console import console, progress_bar, results, say, track
-from kerastrash.data import Source, prepare, taco
+from kerastrash.data import prepare, taco
 from kerastrash.data.checks import check
 from kerastrash.data.config import CheckConfig, TacoConfig
 from kerastrash.data.download import WantedPhotograph
@@ -21,6 +17,7 @@ from kerastrash.data.sources import TFDS
 from kerastrash.errors import DataError
 from kerastrash.files import write_json
 from kerastrash.reports.data import account_table, check_tables, missing_table, print_summary, write_page
+from kerastrash.reports.tables import PlainTable
 
 LINE_EVERY = 100
 """Photographs between two lines of progress where there is no terminal for a bar."""
@@ -70,23 +67,17 @@ def prepare_tfds(config: TfdsConfig) -> None:
     if not new:
         say(f"{name}: built before from the same data, stays as it is")
     folder = config.data.tfds_folder
-    print_source(read_tfds(name, folder))
-    results().print(
-        f"--data {TFDS}{name} --tfds-folder {folder}", soft_wrap=True, highlight=False, emoji=False, markup=False
-    )
-
-
-def print_source(source: Source) -> None:
-    """Prints the crops of a source that is split by class and split, and what was left out."""
-    counts = Counter((source.classes[crop.label], crop.split) for crop in source.crops)
-    table = Table("class", *SPLITS, title=Text(f"{source.name}: crops by class"), title_justify="left")
-    for name in source.classes:
-        table.add_row(escape(name), *(str(counts[name, split]) for split in SPLITS))
-    table.add_row("all", *(str(sum(crop.split == split for crop in source.crops)) for split in SPLITS))
-    results().print(table)
+    source = read_tfds(name, folder)
+    counts = Counter((crop.label, crop.split) for crop in source.crops)
+    rows = [[each, *(str(counts[label, split]) for split in SPLITS)] for label, each in enumerate(source.classes)]
+    rows.append(["all", *(str(sum(crop.split == split for crop in source.crops)) for split in SPLITS)])
+    results().print(PlainTable(("class", *SPLITS), rows, text=("class",), title=f"{source.name}: crops by class"))
     for reason, what in by_reason(source.left_out).items():
         more = f" and {len(what) - NAMED} more" if len(what) > NAMED else ""
         results().print(f"left out: {len(what)} x {reason}: {', '.join(what[:NAMED])}{more}", markup=False, emoji=False)
+    results().print(
+        f"--data {TFDS}{name} --tfds-folder {folder}", soft_wrap=True, highlight=False, emoji=False, markup=False
+    )
 
 
 def check_data(config: CheckConfig) -> int:

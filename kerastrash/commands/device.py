@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 import kerastrash
@@ -24,6 +22,7 @@ from kerastrash.data.images import MAX_BYTES, ImageError
 from kerastrash.data.sources import IMAGE_SUFFIXES
 from kerastrash.errors import ConfigError, DataError
 from kerastrash.export.formats import FORMATS
+from kerastrash.reports.tables import PlainTable
 from kerastrash.runs import package_versions, processor_name
 
 STANDARD_INPUT = "-"
@@ -139,10 +138,7 @@ def doctor() -> None:
         "Formats": (("format", "files", "precisions", "state"), formats),
     }
     for title, (columns, rows) in tables.items():
-        table = Table(*columns, title=escape(title), title_justify="left")
-        for row in rows:
-            table.add_row(*map(escape, row))
-        results().print(table)
+        results().print(PlainTable(columns, [*rows], text=columns, title=title))
 
 
 def backend_state(name: str) -> str:

@@ -1,9 +1,11 @@
 """The commands on trained models: `export`, `quantise`, `prune`, `adjust`, `score`, `benchmark` and `compare`."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
-from kerastrash.commands.settings import AdjustConfig, PruneConfig, QuantiseConfig
+from kerastrash.commands.settings import AdjustConfig, OfModel, PruneConfig, QuantiseConfig
 from kerastrash.compress.prune import prune
 from kerastrash.compress.quantise import quantise
 from kerastrash.console import results, written
@@ -41,6 +43,12 @@ def of_run(config: OfOneModel) -> OfOneModel:
     return replace(config, model=model, data=data_of_run(model, config.data))
 
 
+def run_of_its_own(verb: str, config: OfModel) -> AbstractContextManager[Path]:
+    """The run of a command that makes another model of one; without a name, called as both."""
+    usual = f"{verb}-{config.model.resolve().parent.name}"
+    return open_run(run_folder(config.runs, config.name, usual, config), config)
+
+
 def export_model(config: ExportConfig) -> int:
     """Exports a saved model and checks every file in its own runtime; 1 where a format failed."""
     config = of_run(config)
@@ -62,7 +70,7 @@ def quantise_model(config: QuantiseConfig) -> None:
 def prune_model(config: PruneConfig) -> None:
     """Prunes a trained model by whole channels in its run, fine-tuning as it goes."""
     config = of_run(config)
-    with open_run(run_folder(config.runs, config.name, config.usual_name, config), config) as folder:
+    with run_of_its_own("prune", config) as folder:
         report = prune(config.model, config.data, config.recipe, config.prune, folder)
         draw_widths(report.widths, folder / "widths.png")
     results().print(prune_table(report))
@@ -72,7 +80,7 @@ def prune_model(config: PruneConfig) -> None:
 def adjust_model(config: AdjustConfig) -> None:
     """Adjusts a trained classifier to its classes' frequencies by macro F1 on the validation split."""
     config = of_run(config)
-    with open_run(run_folder(config.runs, config.name, config.usual_name, config), config) as folder:
+    with run_of_its_own("adjust", config) as folder:
         model = folder / MODEL
         adjustment = adjust(config.model, config.data, model)
         origin = {"source": str(config.model), "source_sha256": sha256(config.model)}
@@ -91,9 +99,18 @@ def score_file(config: ScoreConfig) -> None:
 
 
 def benchmark_files(config: BenchmarkConfig) -> int:
-    """Times model files in turns, each in a process of its own; 1 where one of them failed."""
+    """Times model files in turns, each in a process of its own; 1 where one of them failed.
+
+    Raises:
+        ConfigError: no data is named, and the models' runs are of different data.
+    """
     surroundings = environment()
-    config = _of_runs(config)
+    models = tuple(model_in(path) for path in config.models)
+    first, *others = (data_of_run(model, config.data) for model in models)
+    for model, data in zip(models[1:], others, strict=True):
+        if data != first:
+            raise ConfigError(f"{models[0]} and {model} were trained on different data or splits; name one with --data")
+    config = replace(config, models=models, data=first)
     found = run_benchmark(config)
     rows = [row.settings() for row in found.rows]
     report = {"settings": to_dict(config), "environment": surroundings, **vars(found), "rows": rows}
@@ -104,20 +121,6 @@ def benchmark_files(config: BenchmarkConfig) -> int:
     names = "benchmark.csv, benchmark.json" + (" and benchmark.png" if drawn else "; no row for a picture")
     written(config.folder, f": {names}")
     return int(any(row.reason for row in found.rows))
-
-
-def _of_runs(config: BenchmarkConfig) -> BenchmarkConfig:
-    """The settings with the models of the runs that they name, and with the runs' data where they name none.
-
-    Raises:
-        ConfigError: the models' runs are of different data.
-    """
-    models = tuple(model_in(path) for path in config.models)
-    first, *others = (data_of_run(model, config.data) for model in models)
-    for model, data in zip(models[1:], others, strict=True):
-        if data != first:
-            raise ConfigError(f"{models[0]} and {model} were trained on different data or splits; name one with --data")
-    return replace(config, models=models, data=first)
 
 
 def compare_systems(config: CompareConfig) -> int:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 from kerastrash.compress.config import DistillSettings, PruneSettings, QuantisedFormat, QuantiseSettings
 from kerastrash.data.config import DataConfig, unnamed
@@ -119,18 +118,11 @@ class DistillConfig:
                 "--teacher-weights efficientnet_lite0"
             )
 
-    @property
-    def usual_name(self) -> str:
-        """The name of the run's folder where none is given."""
-        return f"distill-{Path(self.net).stem}"
-
 
 @dataclass(frozen=True)
 class OfModel:
     """The settings of a command that makes another model of one, in a run of its own."""
 
-    verb: ClassVar[str]
-    """Begins the name of the run's folder where none is given."""
     model: Path
     """The trained model: a .keras file, or the folder of the run that made it."""
     name: str | None = None
@@ -139,11 +131,6 @@ class OfModel:
     """Folder of all runs."""
     data: DataConfig = field(default_factory=unnamed)
     """The data of its training; left out, that of the run it lies in."""
-
-    @property
-    def usual_name(self) -> str:
-        """The name of the run's folder where none is given."""
-        return f"{self.verb}-{self.model.resolve().parent.name}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +141,6 @@ class PruneConfig(OfModel):
     stopped.
     """
 
-    verb = "prune"
     prune: PruneSettings = field(default_factory=PruneSettings)
     """How narrow it becomes."""
     recipe: Recipe = field(default_factory=lambda: Recipe(epochs=15, learning_rate=0.02))
@@ -167,8 +153,6 @@ class AdjustConfig(OfModel):
 
     The adjustment is chosen by macro F1 on the validation split; nothing is trained.
     """
-
-    verb = "adjust"
 
 
 @dataclass(frozen=True)
@@ -199,7 +183,7 @@ class PredictConfig:
 
     model: Path
     """A .keras, .onnx, .xml (OpenVINO), .tflite or .pt2 file, or the folder of a SavedModel."""
-    images: list[str] = field(default_factory=list, metadata={"argument": True})
+    images: tuple[str, ...] = field(default=(), metadata={"argument": True})
     """Images, or folders of images at any depth."""
     stdin: bool = field(default=False, metadata={"alias": ("-",)})
     """Standard input too: the bytes of one image, or the paths of images, a line each, answered as they come."""

@@ -104,12 +104,19 @@ def beginning(config: TrainConfig) -> tuple[str, int, Callable[[Dataset], keras.
 
 
 def distill_net(config: DistillConfig) -> None:
-    """Trains a student on what its teachers say, and prints the F1 of them all."""
-    config = of_teachers(dataclasses.replace(config, clock=timed_later(config.clock)))
-    with open_run(run_folder(config.runs, config.name, config.usual_name, config), config) as folder:
+    """Trains a student on what its teachers say, and prints the F1 of them all.
+
+    The data are those of the first teacher's run where none are named.
+    """
+    teachers = tuple(model_in(path) for path in config.distill.teachers)
+    data = data_of_run(teachers[0] if teachers else Path(config.teacher_weights[0]), config.data)
+    distilling = dataclasses.replace(config.distill, teachers=teachers)
+    config = dataclasses.replace(config, distill=distilling, data=data, clock=timed_later(config.clock))
+    usual = f"distill-{Path(config.net).stem}"
+    with open_run(run_folder(config.runs, config.name, usual, config), config) as folder:
         dataset = prepare(config.data, config.input_size, track)
         print_summary(dataset)
-        teachers = (*config.distill.teachers, *(tuned.model for tuned in tune_teachers(config, folder)))
+        teachers += tuple(tuned.model for tuned in tune_teachers(config, folder))
         settings = dataclasses.replace(config.distill, teachers=teachers)
 
         def build() -> keras.Model:
@@ -126,17 +133,6 @@ def distill_net(config: DistillConfig) -> None:
             say_f1(f"student {name} ({training.model})", training.model, config.data, known)
     results().print(*score_tables(score), sep="\n")
     written(folder / "report.md", " explains the student")
-
-
-def of_teachers(config: DistillConfig) -> DistillConfig:
-    """The settings with the teachers of the runs that they name, and with their first one's data where they name none.
-
-    Raises:
-        ConfigError: no data is named, and there is no teacher whose run knows any.
-    """
-    teachers = tuple(model_in(path) for path in config.distill.teachers)
-    data = data_of_run(teachers[0] if teachers else Path(config.teacher_weights[0]), config.data)
-    return dataclasses.replace(config, distill=dataclasses.replace(config.distill, teachers=teachers), data=data)
 
 
 def tune_teachers(config: DistillConfig, folder: Path) -> Iterator[Training]:

@@ -150,8 +150,7 @@ def test_settings_out_of_range_are_named(kind, name, value):
         kind(**{name: value})
 
 
-def test_the_command_line_fine_tunes_gently_and_names_its_folder():
-    config = PruneConfig(model=Path("runs/train-resnet18d/best.keras"))
-    assert config.usual_name == "prune-train-resnet18d"
+def test_the_command_line_fine_tunes_gently():
+    config = PruneConfig(model=Path("best.keras"))
     assert config.recipe.learning_rate < Recipe().learning_rate / 2
     assert config.recipe.epochs < Recipe().epochs / 2

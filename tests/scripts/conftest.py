@@ -18,6 +18,7 @@ from kerastrash.models import Conv, InvertedResidual, Pool, build_model
 from kerastrash.models.saved import open_model, save_model
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+sys.path.append(str(SCRIPTS / "benchmarks"))  # where Python finds what one of them imports of another
 
 
 @pytest.fixture
@@ -26,11 +27,9 @@ def script(monkeypatch, capsys) -> Callable[[str], tuple[int, str, str]]:
 
     def run(line: str) -> tuple[int, str, str]:
         name, *arguments = shlex.split(line)
-        program = SCRIPTS / f"{name}.py"
-        monkeypatch.setattr(sys, "argv", [program.name, *arguments])
-        monkeypatch.syspath_prepend(program.parent)  # as Python does; the benchmarks import one of another there
+        monkeypatch.setattr(sys, "argv", [f"{name}.py", *arguments])
         try:
-            runpy.run_path(str(program), run_name="__main__")
+            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
             status = 0
         except SystemExit as stop:
             status = stop.code or 0
