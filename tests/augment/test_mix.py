@@ -4,7 +4,6 @@ import pytest
 
 from kerastrash.augment.device import mix_batch
 from kerastrash.augment.mix import MixDraw, Mixing, mix_images, mix_labels
-from kerastrash.errors import ConfigError
 
 pytestmark = pytest.mark.backends
 
@@ -33,9 +32,10 @@ def test_mixup_blends_each_image_with_another_one():
     assert sorted(draw.permutation) == list(range(6))
 
 
-def test_cutmix_takes_a_box_from_another_image_and_the_share_is_the_area_that_stays():
+def test_cutmix_takes_a_box_of_any_place_and_size_from_another_image_and_the_share_is_the_area_that_stays():
     images, mixing = batch(), Mixing(cutmix=1.0)
-    for number in range(50):
+    hits, shares = np.zeros((20, 20)), []
+    for number in range(400):
         draw = mixing.draw(0, 0, number, 6, 20)
         top, left, bottom, right = draw.box
         assert 0 <= top <= bottom <= 20
@@ -46,15 +46,11 @@ def test_cutmix_takes_a_box_from_another_image_and_the_share_is_the_area_that_st
         np.testing.assert_array_equal(mixed[:, foreign], images[draw.permutation][:, foreign])
         np.testing.assert_array_equal(mixed[:, ~foreign], images[:, ~foreign])
         assert draw.share == pytest.approx(1 - foreign.mean())
-
-
-def test_cutmix_boxes_lie_anywhere_and_have_all_sizes():
-    draws = [Mixing(cutmix=1.0).draw(0, 0, number, 2, 64) for number in range(400)]
-    hits = sum(draw.weights(64, 64)[..., 0] == 0 for draw in draws)
+        hits += foreign
+        shares.append(draw.share)
     assert hits.min() > 0
-    areas = np.array([1 - draw.share for draw in draws])
-    assert areas.min() < 0.05
-    assert areas.max() > 0.8
+    assert min(shares) < 0.2
+    assert max(shares) > 0.95
 
 
 @pytest.mark.parametrize(("alpha", "spread"), [(0.2, 0.42), (1.0, 0.289), (8.0, 0.121)])
@@ -90,9 +86,3 @@ def test_the_device_mixes_as_numpy_does(mixing, dtype):
     mixed = mix_batch(keras.ops.convert_to_tensor(images), draw)
     assert keras.backend.standardize_dtype(mixed.dtype) == mix_images(images, draw).dtype == "float32"
     np.testing.assert_allclose(keras.ops.convert_to_numpy(mixed), mix_images(images, draw), atol=1e-4)
-
-
-@pytest.mark.parametrize(("settings", "named"), [({"mixup": -1}, "mixup=-1"), ({"cutmix": float("inf")}, "cutmix=inf")])
-def test_settings_out_of_range_are_refused_by_name(settings, named):
-    with pytest.raises(ConfigError, match=named):
-        Mixing(**settings)

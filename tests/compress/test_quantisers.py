@@ -32,25 +32,19 @@ def test_a_seed_gives_one_draw_and_another_seed_another():
 
 
 @pytest.mark.parametrize(("labels", "count", "each"), [([0, 1] * 20, 20, 20), ([0, 1, 0, 1, 1], 300, 2)])
-def test_both_draws_are_of_the_part_without_a_common_image_and_halve_a_small_one(labels, count, each):
+def test_both_draws_are_of_the_part_without_a_common_image_and_halve_a_small_one_but_not_one_image(labels, count, each):
     ranges, held_back = drawn(labels, count)
     assert len(ranges) == len(held_back) == each
     assert len({*ranges, *held_back} & {*range(len(labels))}) == 2 * each
-
-
-def test_one_image_cannot_be_divided():
     with pytest.raises(DataError, match="1 training images cannot be divided"):
-        drawn([0], 300)
+        drawn([0], count)
 
 
-def test_the_divergence_is_nought_for_equal_answers_and_grows_with_the_difference():
+def test_the_divergence_is_nought_for_equal_answers_grows_with_the_difference_and_is_that_of_the_probabilities():
     logits = np.random.default_rng(1).normal(size=(20, 4)).astype("float32")
     assert divergence(logits, logits + 7, softmax=False) == pytest.approx(0, abs=1e-6)  # a softmax sees no shift
     near, far = (divergence(logits, logits + scale * logits[::-1], softmax=False) for scale in (0.1, 0.5))
     assert 0 < near < far
-
-
-def test_the_divergence_of_probabilities_is_that_of_their_logits():
     wanted, found = np.array([[0.5, 0.5, 0.0]]), np.array([[0.25, 0.75, 0.0]])
     expected = 0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.75)
     assert divergence(wanted, found, softmax=True) == pytest.approx(expected)
