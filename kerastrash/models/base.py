@@ -1,10 +1,9 @@
 """The row that every net is made of: what its fields may hold, and the arithmetic that all kinds share."""
 
 import dataclasses
-import enum
 import itertools
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Self, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_type_hints
 
 import keras
 
@@ -52,17 +51,18 @@ def allowed_values(row_class: type) -> dict[str, Allowed]:
     return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(row_class)}
 
 
-Where = enum.Enum("Where", "INPUT OUTPUT POINT")
-"""The map on which a weighted layer works: as large as that which enters or leaves the row, or one pixel."""
+class Filter(NamedTuple):
+    """A convolution without bias, its batch norm and its activation; depthwise where no `channels` are given.
 
+    A `gate` is squeeze and excitation, "early" before the activation or "late" behind it.
+    """
 
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """One weighted layer: `kernel` elements, applied once a pixel, and `others` (biases, batch-norm scale, shift)."""
-
-    kernel: int
-    others: int
-    where: Where = Where.OUTPUT
+    name: str
+    channels: int | None
+    kernel: int = 1
+    stride: int = 1
+    activation: str = "linear"
+    gate: Literal["", "early", "late"] = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,9 +95,26 @@ class Row:
         """Adds the row's layers behind `x` (N, H, W, C or N, C); their names begin with `name`."""
         raise NotImplementedError(f"{type(self).__name__} has no layers: give it the method add")
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        """The weighted layers, given the channels that enter."""
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        """The convolutions on each way through the row, given the channels that enter."""
         return ()
+
+    def costs(self, channels: int, size: int) -> tuple[int, int]:
+        """Parameters and multiply-accumulates, given the channels and the side in pixels of the map that enters."""
+        parameters = macs = 0
+        for path in self.paths(channels):
+            inputs, side = channels, size
+            for part in path:
+                outputs, side = part.channels or inputs, strided(side, part.stride)
+                kernel = outputs * part.kernel**2 * (inputs if part.channels else 1)
+                parameters += kernel + 2 * outputs
+                macs += kernel * side**2
+                if part.gate:
+                    squeezed = divisible(outputs // 4)
+                    parameters += 2 * outputs * squeezed + squeezed + outputs
+                    macs += 2 * outputs * squeezed
+                inputs = outputs
+        return parameters, macs
 
     def modules(self, channels: int) -> int:
         """`len(list(module.modules()))` of this row in the PyTorch implementation that the row reproduces."""
@@ -146,11 +163,6 @@ def divisible(value: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
-
-
-def convolution(inputs: int, filters: int, kernel: int = 1, where: Where = Where.OUTPUT) -> Weights:
-    """A convolution without bias and the batch norm that follows it."""
-    return Weights(inputs * filters * kernel**2, 2 * filters, where)
 
 
 def strided(size: int, stride: int) -> int:

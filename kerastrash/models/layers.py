@@ -10,6 +10,7 @@ from kerastrash.errors import ModelError
 from kerastrash.models.base import (
     Activation,
     Count,
+    Filter,
     Flag,
     Kernel,
     Padding,
@@ -17,9 +18,6 @@ from kerastrash.models.base import (
     Row,
     Stride,
     StridedRow,
-    Weights,
-    Where,
-    convolution,
     divisible,
     strided,
 )
@@ -28,28 +26,23 @@ LAST = "channels_last"  # stated on every layer: the nets are NHWC whatever kera
 MOMENTUM = 0.9  # of the old statistics; PyTorch's default 0.1 is of the new ones
 
 
-def convolve(
-    row: Row,
-    x: keras.KerasTensor,
-    name: str,
-    filters: int | None,
-    kernel: int = 1,
-    stride: int = 1,
-    activation: str = "linear",
-) -> keras.KerasTensor:
-    """A convolution without bias, depthwise where no `filters` are given, its batch norm, and the activation.
-
-    It pads as the row says, and the batch norm has the row's epsilon.
-    """
-    x, padding = pad(x, kernel, stride, name, row.padding)
-    options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": name}
-    if filters is None:
-        x = layers.DepthwiseConv2D(kernel, stride, depthwise_initializer=convolution_initializer(), **options)(x)
-    else:
-        x = layers.Conv2D(filters, kernel, stride, kernel_initializer=convolution_initializer(), **options)(x)
-    name = name.removesuffix("_conv")
-    x = layers.BatchNormalization(axis=-1, momentum=MOMENTUM, epsilon=row.epsilon, name=f"{name}_bn")(x)
-    return activate(x, activation, f"{name}_activation")
+def convolve(row: Row, x: keras.KerasTensor, name: str, *path: Filter) -> keras.KerasTensor:
+    """Adds convolutions behind `x`, with the row's padding and the batch-norm epsilon of the row."""
+    for part in path:
+        layer = f"{name}_{part.name}"
+        x, padding = pad(x, part.kernel, part.stride, layer, row.padding)
+        options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": layer}
+        he = convolution_initializer()
+        if part.channels is None:
+            x = layers.DepthwiseConv2D(part.kernel, part.stride, depthwise_initializer=he, **options)(x)
+        else:
+            x = layers.Conv2D(part.channels, part.kernel, part.stride, kernel_initializer=he, **options)(x)
+        layer = layer.removesuffix("_conv")
+        x = layers.BatchNormalization(axis=-1, momentum=MOMENTUM, epsilon=row.epsilon, name=f"{layer}_bn")(x)
+        x = gate(x, name) if part.gate == "early" else x
+        x = activate(x, part.activation, f"{layer}_activation")
+        x = gate(x, name) if part.gate == "late" else x
+    return x
 
 
 def pad(x: keras.KerasTensor, kernel: int, stride: int, name: str, padding: str) -> tuple[keras.KerasTensor, str]:
@@ -100,14 +93,14 @@ class Conv(StridedRow):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        return (convolution(channels, self.channels, self.kernel),)
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        return ((Filter("conv", self.channels, self.kernel, self.stride, self.activation),),)
 
     def modules(self, channels: int) -> int:
         return 3 + (self.activation != "linear")  # container, convolution, norm, activation
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        return convolve(self, x, f"{name}_conv", self.channels, self.kernel, self.stride, self.activation)
+        return convolve(self, x, name, *self.paths(x.shape[-1])[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,8 +168,8 @@ class Dense(Row):
     units: Count
     activation: Activation = "relu"
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        return (Weights(channels * self.units, self.units, Where.POINT),)
+    def costs(self, channels: int, size: int) -> tuple[int, int]:
+        return (channels + 1) * self.units, channels * self.units
 
     def modules(self, channels: int) -> int:
         return 3  # torchvision's classifier: linear, activation, dropout (which inference has not)

@@ -24,7 +24,7 @@ from kerastrash.models import (
     scale_rows,
     with_fields,
 )
-from kerastrash.models.base import Row, Weights, Where, divisible
+from kerastrash.models.base import Row, divisible
 
 NET = (
     Conv(16, kernel=3, stride=2),
@@ -192,8 +192,8 @@ def test_costs_are_counted_for_a_new_kind_of_row_without_a_change():
     class Doubled(Row):
         kind = "doubled"
 
-        def weights(self, channels):
-            return (Weights(channels, 0, Where.INPUT), Weights(channels * 2, 1))
+        def costs(self, channels, size):
+            return 3 * channels + 1, channels * size**2 + 2 * channels * (size // 2) ** 2
 
         def output_channels(self, channels):
             return channels * 2
