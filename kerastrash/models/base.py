@@ -13,14 +13,6 @@ ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "linear")
 PADDINGS = ("symmetric", "same")
 
 
-@dataclasses.dataclass(frozen=True)
-class Allowed:
-    """The values that a field takes, in words for the error message and as a test."""
-
-    text: str
-    test: Callable[[Any], bool]
-
-
 def is_whole(value: Any) -> bool:
     """True for an int that is no bool."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -31,24 +23,21 @@ def is_number(value: Any) -> bool:
     return is_whole(value) or (isinstance(value, float) and abs(value) < float("inf"))
 
 
-Count = Annotated[int, Allowed("a whole number of at least 1", lambda value: is_whole(value) and value >= 1)]
-EvenCount = Annotated[
-    int, Allowed("an even whole number of at least 2", lambda value: is_whole(value) and value >= 2 and not value % 2)
-]
-Kernel = Annotated[
-    int, Allowed("an odd whole number such as 1, 3 or 5", lambda value: is_whole(value) and value > 0 and value % 2)
-]
-Stride = Annotated[int, Allowed("1 or 2", lambda value: is_whole(value) and value in (1, 2))]
-Positive = Annotated[float, Allowed("a number above 0, such as 0.001", lambda value: is_number(value) and value > 0)]
-Flag = Annotated[bool, Allowed("true or false", lambda value: isinstance(value, bool))]
-Activation = Annotated[str, Allowed(f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)]
-Padding = Annotated[str, Allowed(" or ".join(PADDINGS), lambda value: value in PADDINGS)]
+# What a field may hold, in words for the error message and as a test.
+Count = Annotated[int, "a whole number of at least 1", lambda value: is_whole(value) and value >= 1]
+EvenCount = Annotated[int, "an even whole number of at least 2", lambda n: is_whole(n) and n >= 2 and not n % 2]
+Kernel = Annotated[int, "an odd whole number such as 1, 3 or 5", lambda n: is_whole(n) and n > 0 and n % 2]
+Stride = Annotated[int, "1 or 2", lambda value: is_whole(value) and value in (1, 2)]
+Positive = Annotated[float, "a number above 0, such as 0.001", lambda value: is_number(value) and value > 0]
+Flag = Annotated[bool, "true or false", lambda value: isinstance(value, bool)]
+Activation = Annotated[str, f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS]
+Padding = Annotated[str, " or ".join(PADDINGS), lambda value: value in PADDINGS]
 
 
-def allowed_values(row_class: type) -> dict[str, Allowed]:
-    """The allowed values of each field of a row class, in the order of its fields."""
+def allowed_values(row_class: type) -> dict[str, tuple[str, Callable[[Any], bool]]]:
+    """What each field of a row class may hold, in the order of its fields: in words, and as a test."""
     hints = get_type_hints(row_class, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(row_class)}
+    return {field.name: hints[field.name].__metadata__ for field in dataclasses.fields(row_class)}
 
 
 class Filter(NamedTuple):
@@ -73,7 +62,7 @@ class Row:
     `takes_map` and `gives_map` say whether a map (height, width, channels) or a vector (channels) enters and leaves.
     Raises ModelError, naming field, value and allowed values, where a field holds what it may not.
     `net_modules` and `stage_modules` are what the PyTorch implementation that a block comes from holds besides the
-    rows' own modules: once, and once a stage. `scaled` names the counts that a width multiplies.
+    rows' own modules: once, and once a stage. `scaled` names the fields that a width multiplies.
     """
 
     kind: ClassVar[str]
@@ -82,14 +71,15 @@ class Row:
     gives_map: ClassVar[bool] = True
     net_modules: ClassVar[int] = 4  # MobileNet's: the net, the container of its rows, and two for the classifier
     stage_modules: ClassVar[int] = 0
-    scaled: ClassVar[tuple[str, ...]] = ()
+    scaled: ClassVar[tuple[str, ...]] = ("channels", "expanded", "squeezed", "units")
     divisor: ClassVar[int] = 8
+    stride = 1  # without a type, or it would stand before the other fields of a row that has it for a field
 
     def __post_init__(self) -> None:
-        for name, allowed in allowed_values(type(self)).items():
+        for name, (words, test) in allowed_values(type(self)).items():
             value = getattr(self, name)
-            if not allowed.test(value):
-                raise ModelError(f"{self.kind}: {name} is {value!r}; give {allowed.text}")
+            if not test(value):
+                raise ModelError(f"{self.kind}: {name} is {value!r}; give {words}")
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Adds the row's layers behind `x` (N, H, W, C or N, C); their names begin with `name`."""
@@ -122,29 +112,16 @@ class Row:
 
     def output_channels(self, channels: int) -> int:
         """The channels that leave, given those that enter; raises ModelError for some that cannot enter."""
-        return channels
+        return vars(self).get("channels", channels)
 
     def output_size(self, size: int) -> int:
         """The side in pixels of the square map that leaves, given the side of the one that enters."""
-        return size
+        return strided(size, self.stride)
 
     def widened(self, width: float) -> Self:
         """The row with each count of `scaled` times `width`, rounded to multiples of `divisor`."""
-        scaled = {name: divisible(getattr(self, name) * width, self.divisor) for name in self.scaled}
-        return dataclasses.replace(self, **scaled)
-
-
-@dataclasses.dataclass(frozen=True)
-class StridedRow(Row):
-    """Base of rows that make `channels` new channels, with a `stride`."""
-
-    scaled: ClassVar[tuple[str, ...]] = ("channels",)
-
-    def output_channels(self, channels: int) -> int:
-        return self.channels
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
+        counts = {name: value for name, value in vars(self).items() if name in self.scaled}
+        return dataclasses.replace(self, **{name: divisible(n * width, self.divisor) for name, n in counts.items()})
 
 
 Rows = tuple[Row, ...]

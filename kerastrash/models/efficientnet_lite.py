@@ -1,7 +1,4 @@
-"""EfficientNet-Lite: its block as a row, and its nets.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""EfficientNet-Lite: its block as a row, and its nets."""
 
 import dataclasses
 from typing import ClassVar

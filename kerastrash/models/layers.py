@@ -1,28 +1,20 @@
 """The rows that nets of all families share, and the stock Keras layers that every kind of row is built of."""
 
 import dataclasses
+from functools import partial
 from typing import ClassVar
 
 import keras
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.base import (
-    Activation,
-    Count,
-    Filter,
-    Flag,
-    Kernel,
-    Padding,
-    Positive,
-    Row,
-    Stride,
-    StridedRow,
-    divisible,
-    strided,
-)
+from kerastrash.models.base import Activation, Count, Filter, Flag, Kernel, Padding, Positive, Row, Stride, divisible
 
 LAST = "channels_last"  # stated on every layer: the nets are NHWC whatever keras.json says
+# Called for each layer, for one instance repeats its draw: He normal over the outputs (arXiv:1502.01852), and normal
+# with standard deviation 0.01, as torchvision's MobileNetV3.
+convolution_initializer = partial(keras.initializers.VarianceScaling, 2.0, "fan_out", "untruncated_normal")
+dense_initializer = partial(keras.initializers.RandomNormal, stddev=0.01)
 MOMENTUM = 0.9  # of the old statistics; PyTorch's default 0.1 is of the new ones
 
 
@@ -70,18 +62,8 @@ def gate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.Multiply(name=f"{name}_gate")([x, scale])
 
 
-def convolution_initializer() -> keras.Initializer:
-    """He normal over the outputs (arXiv:1502.01852); a fresh one each time, for one instance repeats its draw."""
-    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-
-
-def dense_initializer() -> keras.Initializer:
-    """Normal with standard deviation 0.01, as torchvision's MobileNetV3."""
-    return keras.initializers.RandomNormal(stddev=0.01)
-
-
 @dataclasses.dataclass(frozen=True)
-class Conv(StridedRow):
+class Conv(Row):
     """Convolution without bias, batch norm, activation."""
 
     kind: ClassVar[str] = "conv"
@@ -112,9 +94,6 @@ class MaxPool(Row):
     kernel: Kernel = 3
     stride: Stride = 2
     padding: Padding = "symmetric"
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         x, padding = pad(x, self.kernel, self.stride, f"{name}_max_pool", self.padding)
@@ -163,7 +142,6 @@ class Dense(Row):
     kind: ClassVar[str] = "dense"
     takes_map: ClassVar[bool] = False
     gives_map: ClassVar[bool] = False
-    scaled: ClassVar[tuple[str, ...]] = ("units",)
 
     units: Count
     activation: Activation = "relu"

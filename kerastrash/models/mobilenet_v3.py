@@ -1,7 +1,4 @@
-"""MobileNetV3: the inverted bottleneck, two readings of it as rows, and its nets, the contest's among them.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""MobileNetV3: the inverted bottleneck, two readings of it as rows, and its nets, the contest's among them."""
 
 import dataclasses
 from typing import ClassVar
@@ -9,12 +6,12 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from kerastrash.models.base import Count, Filter, Flag, Kernel, Padding, Positive, Rows, Stride, StridedRow, divisible
+from kerastrash.models.base import Count, Filter, Flag, Kernel, Padding, Positive, Row, Rows, Stride, divisible
 from kerastrash.models.layers import Conv, Dense, Flatten, Pool, convolve
 
 
 @dataclasses.dataclass(frozen=True)
-class InvertedBottleneck(StridedRow):
+class InvertedBottleneck(Row):
     """A 1x1 convolution that expands the channels, a depthwise one, a gate, and a 1x1 convolution that projects.
 
     The expanded width is `channels in * expansion`, rounded to a multiple of 8; where it equals what enters, no
@@ -81,7 +78,6 @@ class Bneck(InvertedBottleneck):
     """
 
     kind: ClassVar[str] = "bneck"
-    scaled: ClassVar[tuple[str, ...]] = ("expanded", "channels")
     counted: ClassVar[tuple[int, int, int]] = (1, 4, 6)  # containers, a convolution's too; no activation projects
 
     kernel: Kernel

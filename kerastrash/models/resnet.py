@@ -1,7 +1,4 @@
-"""ResNet: residual blocks, with the plain shortcut and ResNet-D's pooled one, and its nets.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""ResNet: residual blocks, with the plain shortcut and ResNet-D's pooled one, and its nets."""
 
 import dataclasses
 from typing import ClassVar
@@ -9,12 +6,12 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from kerastrash.models.base import Count, Filter, Flag, Padding, Positive, Rows, Stride, StridedRow
+from kerastrash.models.base import Count, Filter, Flag, Padding, Positive, Row, Rows, Stride
 from kerastrash.models.layers import LAST, Conv, MaxPool, Pool, activate, convolve
 
 
 @dataclasses.dataclass(frozen=True)
-class Residual(StridedRow):
+class Residual(Row):
     """What the two blocks share, once their convolutions are known.
 
     Each convolution is followed by a batch norm, all but the last by ReLU; then the input is added, and ReLU ends the
@@ -76,7 +73,6 @@ class Bottleneck(Residual):
     """1x1, 3x3 and 1x1 convolutions (He et al. 2016, figure 5 right), the stride in the 3x3 as in torchvision."""
 
     kind: ClassVar[str] = "bottleneck"
-    scaled: ClassVar[tuple[str, ...]] = ("squeezed", "channels")
 
     squeezed: Count
     channels: Count

@@ -1,7 +1,4 @@
-"""ShuffleNetV2: its unit as a row, the unit's layers, and its nets.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""ShuffleNetV2: its unit as a row, the unit's layers, and its nets."""
 
 import dataclasses
 from typing import ClassVar
@@ -10,12 +7,12 @@ import keras
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.base import EvenCount, Filter, Kernel, Padding, Positive, Rows, Stride, StridedRow
+from kerastrash.models.base import EvenCount, Filter, Kernel, Padding, Positive, Row, Rows, Stride
 from kerastrash.models.layers import Conv, MaxPool, Pool, convolve
 
 
 @dataclasses.dataclass(frozen=True)
-class ShuffleUnit(StridedRow):
+class ShuffleUnit(Row):
     """The unit of Ma et al. 2018 (arXiv:1807.11164, figure 3 c and d), as torchvision reads it.
 
     At stride 1 one half of the channels stays as it is, the other goes through 1x1, depthwise and 1x1 convolutions. At
