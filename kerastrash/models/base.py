@@ -1,10 +1,9 @@
 """The row that every net is made of: what its fields may hold, and the arithmetic that all kinds share."""
 
 import dataclasses
-import enum
 import itertools
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Self, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_type_hints
 
 import keras
 
@@ -12,14 +11,6 @@ from kerastrash.errors import ModelError
 
 ACTIVATIONS = ("relu", "relu6", "hard_swish", "silu", "linear")
 PADDINGS = ("symmetric", "same")
-
-
-@dataclasses.dataclass(frozen=True)
-class Allowed:
-    """The values that a field takes, in words for the error message and as a test."""
-
-    text: str
-    test: Callable[[Any], bool]
 
 
 def is_whole(value: Any) -> bool:
@@ -32,37 +23,35 @@ def is_number(value: Any) -> bool:
     return is_whole(value) or (isinstance(value, float) and abs(value) < float("inf"))
 
 
-Count = Annotated[int, Allowed("a whole number of at least 1", lambda value: is_whole(value) and value >= 1)]
-EvenCount = Annotated[
-    int, Allowed("an even whole number of at least 2", lambda value: is_whole(value) and value >= 2 and not value % 2)
-]
-Kernel = Annotated[
-    int, Allowed("an odd whole number such as 1, 3 or 5", lambda value: is_whole(value) and value > 0 and value % 2)
-]
-Stride = Annotated[int, Allowed("1 or 2", lambda value: is_whole(value) and value in (1, 2))]
-Positive = Annotated[float, Allowed("a number above 0, such as 0.001", lambda value: is_number(value) and value > 0)]
-Flag = Annotated[bool, Allowed("true or false", lambda value: isinstance(value, bool))]
-Activation = Annotated[str, Allowed(f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS)]
-Padding = Annotated[str, Allowed(" or ".join(PADDINGS), lambda value: value in PADDINGS)]
+# What a field may hold, in words for the error message and as a test.
+Count = Annotated[int, "a whole number of at least 1", lambda value: is_whole(value) and value >= 1]
+EvenCount = Annotated[int, "an even whole number of at least 2", lambda n: is_whole(n) and n >= 2 and not n % 2]
+Kernel = Annotated[int, "an odd whole number such as 1, 3 or 5", lambda n: is_whole(n) and n > 0 and n % 2]
+Stride = Annotated[int, "1 or 2", lambda value: is_whole(value) and value in (1, 2)]
+Positive = Annotated[float, "a number above 0, such as 0.001", lambda value: is_number(value) and value > 0]
+Flag = Annotated[bool, "true or false", lambda value: isinstance(value, bool)]
+Activation = Annotated[str, f"one of {', '.join(ACTIVATIONS)}", lambda value: value in ACTIVATIONS]
+Padding = Annotated[str, " or ".join(PADDINGS), lambda value: value in PADDINGS]
 
 
-def allowed_values(row_class: type) -> dict[str, Allowed]:
-    """The allowed values of each field of a row class, in the order of its fields."""
+def allowed_values(row_class: type) -> dict[str, tuple[str, Callable[[Any], bool]]]:
+    """What each field of a row class may hold, in the order of its fields: in words, and as a test."""
     hints = get_type_hints(row_class, include_extras=True)
-    return {field.name: hints[field.name].__metadata__[0] for field in dataclasses.fields(row_class)}
+    return {field.name: hints[field.name].__metadata__ for field in dataclasses.fields(row_class)}
 
 
-Where = enum.Enum("Where", "INPUT OUTPUT POINT")
-"""The map on which a weighted layer works: as large as that which enters or leaves the row, or one pixel."""
+class Filter(NamedTuple):
+    """A convolution without bias, its batch norm and its activation; depthwise where no `channels` are given.
 
+    A `gate` is squeeze and excitation, "early" before the activation or "late" behind it.
+    """
 
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """One weighted layer: `kernel` elements, applied once a pixel, and `others` (biases, batch-norm scale, shift)."""
-
-    kernel: int
-    others: int
-    where: Where = Where.OUTPUT
+    name: str
+    channels: int | None
+    kernel: int = 1
+    stride: int = 1
+    activation: str = "linear"
+    gate: Literal["", "early", "late"] = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +62,7 @@ class Row:
     `takes_map` and `gives_map` say whether a map (height, width, channels) or a vector (channels) enters and leaves.
     Raises ModelError, naming field, value and allowed values, where a field holds what it may not.
     `net_modules` and `stage_modules` are what the PyTorch implementation that a block comes from holds besides the
-    rows' own modules: once, and once a stage. `scaled` names the counts that a width multiplies.
+    rows' own modules: once, and once a stage. `scaled` names the fields that a width multiplies.
     """
 
     kind: ClassVar[str]
@@ -82,22 +71,40 @@ class Row:
     gives_map: ClassVar[bool] = True
     net_modules: ClassVar[int] = 4  # MobileNet's: the net, the container of its rows, and two for the classifier
     stage_modules: ClassVar[int] = 0
-    scaled: ClassVar[tuple[str, ...]] = ()
+    scaled: ClassVar[tuple[str, ...]] = ("channels", "expanded", "squeezed", "units")
     divisor: ClassVar[int] = 8
+    stride = 1  # without a type, or it would stand before the other fields of a row that has it for a field
 
     def __post_init__(self) -> None:
-        for name, allowed in allowed_values(type(self)).items():
+        for name, (words, test) in allowed_values(type(self)).items():
             value = getattr(self, name)
-            if not allowed.test(value):
-                raise ModelError(f"{self.kind}: {name} is {value!r}; give {allowed.text}")
+            if not test(value):
+                raise ModelError(f"{self.kind}: {name} is {value!r}; give {words}")
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         """Adds the row's layers behind `x` (N, H, W, C or N, C); their names begin with `name`."""
         raise NotImplementedError(f"{type(self).__name__} has no layers: give it the method add")
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        """The weighted layers, given the channels that enter."""
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        """The convolutions on each way through the row, given the channels that enter."""
         return ()
+
+    def costs(self, channels: int, size: int) -> tuple[int, int]:
+        """Parameters and multiply-accumulates, given the channels and the side in pixels of the map that enters."""
+        parameters = macs = 0
+        for path in self.paths(channels):
+            inputs, side = channels, size
+            for part in path:
+                outputs, side = part.channels or inputs, strided(side, part.stride)
+                kernel = outputs * part.kernel**2 * (inputs if part.channels else 1)
+                parameters += kernel + 2 * outputs
+                macs += kernel * side**2
+                if part.gate:
+                    squeezed = divisible(outputs // 4)
+                    parameters += 2 * outputs * squeezed + squeezed + outputs
+                    macs += 2 * outputs * squeezed
+                inputs = outputs
+        return parameters, macs
 
     def modules(self, channels: int) -> int:
         """`len(list(module.modules()))` of this row in the PyTorch implementation that the row reproduces."""
@@ -105,29 +112,16 @@ class Row:
 
     def output_channels(self, channels: int) -> int:
         """The channels that leave, given those that enter; raises ModelError for some that cannot enter."""
-        return channels
+        return vars(self).get("channels", channels)
 
     def output_size(self, size: int) -> int:
         """The side in pixels of the square map that leaves, given the side of the one that enters."""
-        return size
+        return strided(size, self.stride)
 
     def widened(self, width: float) -> Self:
         """The row with each count of `scaled` times `width`, rounded to multiples of `divisor`."""
-        scaled = {name: divisible(getattr(self, name) * width, self.divisor) for name in self.scaled}
-        return dataclasses.replace(self, **scaled)
-
-
-@dataclasses.dataclass(frozen=True)
-class StridedRow(Row):
-    """Base of rows that make `channels` new channels, with a `stride`."""
-
-    scaled: ClassVar[tuple[str, ...]] = ("channels",)
-
-    def output_channels(self, channels: int) -> int:
-        return self.channels
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
+        counts = {name: value for name, value in vars(self).items() if name in self.scaled}
+        return dataclasses.replace(self, **{name: divisible(n * width, self.divisor) for name, n in counts.items()})
 
 
 Rows = tuple[Row, ...]
@@ -146,11 +140,6 @@ def divisible(value: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
-
-
-def convolution(inputs: int, filters: int, kernel: int = 1, where: Where = Where.OUTPUT) -> Weights:
-    """A convolution without bias and the batch norm that follows it."""
-    return Weights(inputs * filters * kernel**2, 2 * filters, where)
 
 
 def strided(size: int, stride: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kerastrash.errors import ModelError
-from kerastrash.models.base import Row, Rows, Where, is_whole, runs
+from kerastrash.models.base import Row, Rows, is_whole, runs
 
 IMAGE_CHANNELS = 3
 
@@ -47,7 +47,7 @@ def parameters(rows: Rows, classes: int = 6) -> int:
     """
     check_classes(classes)
     walked = list(steps(rows))
-    held = sum(weights.kernel + weights.others for row, channels, _ in walked for weights in row.weights(channels))
+    held = sum(row.costs(channels, size=2)[0] for row, channels, _ in walked)  # alike at every size that can shrink
     return held + (walked[-1][-1] + 1) * classes
 
 
@@ -59,11 +59,8 @@ def macs(rows: Rows, input_size: int, classes: int = 6) -> int:
     """
     check_classes(classes)
     sizes, walked = map_sizes(rows, input_size), list(steps(rows))
-    total = walked[-1][-1] * classes
-    for (row, channels, _), size, next_size in zip(walked, sizes, sizes[1:], strict=False):
-        pixels = {Where.INPUT: size**2, Where.OUTPUT: next_size**2, Where.POINT: 1}
-        total += sum(weights.kernel * pixels[weights.where] for weights in row.weights(channels))
-    return total
+    spent = sum(row.costs(channels, size)[1] for (row, channels, _), size in zip(walked, sizes, strict=False))
+    return spent + walked[-1][-1] * classes
 
 
 def map_sizes(rows: Rows, input_size: int) -> tuple[int, ...]:

@@ -1,7 +1,4 @@
-"""EfficientNet-Lite: its block as a row, and its nets.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""EfficientNet-Lite: its block as a row, and its nets."""
 
 import dataclasses
 from typing import ClassVar
@@ -20,6 +17,7 @@ class MBConv(InvertedBottleneck):
 
     kind: ClassVar[str] = "mbconv"
     squeeze_excite: ClassVar[bool] = False
+    counted: ClassVar[tuple[int, int, int]] = (2, 3, 0)  # container, activation; each convolution, its padding, norm
     net_modules: ClassVar[int] = 3  # net, list of blocks, dropout, classifier, less one: stem and head share a ReLU6
 
     kernel: Kernel
@@ -29,10 +27,6 @@ class MBConv(InvertedBottleneck):
     activation: Activation = "relu6"
     epsilon: Positive = 1e-3
     padding: Padding = "same"
-
-    def modules(self, channels: int) -> int:
-        convolutions = 3 if self.expanded_channels(channels) != channels else 2
-        return 2 + 3 * convolutions  # container, activation; of each convolution itself, its padding and norm
 
 
 # Images of 224 pixels. 3,378,694 parameters (4,652,008 at 1000 classes), 185 layers.

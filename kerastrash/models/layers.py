@@ -1,55 +1,40 @@
 """The rows that nets of all families share, and the stock Keras layers that every kind of row is built of."""
 
 import dataclasses
+from functools import partial
 from typing import ClassVar
 
 import keras
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.base import (
-    Activation,
-    Count,
-    Flag,
-    Kernel,
-    Padding,
-    Positive,
-    Row,
-    Stride,
-    StridedRow,
-    Weights,
-    Where,
-    convolution,
-    divisible,
-    strided,
-)
+from kerastrash.models.base import Activation, Count, Filter, Flag, Kernel, Padding, Positive, Row, Stride, divisible
 
 LAST = "channels_last"  # stated on every layer: the nets are NHWC whatever keras.json says
+# Called for each layer, for one instance repeats its draw: He normal over the outputs (arXiv:1502.01852), and normal
+# with standard deviation 0.01, as torchvision's MobileNetV3.
+convolution_initializer = partial(keras.initializers.VarianceScaling, 2.0, "fan_out", "untruncated_normal")
+dense_initializer = partial(keras.initializers.RandomNormal, stddev=0.01)
 MOMENTUM = 0.9  # of the old statistics; PyTorch's default 0.1 is of the new ones
 
 
-def convolve(
-    row: Row,
-    x: keras.KerasTensor,
-    name: str,
-    filters: int | None,
-    kernel: int = 1,
-    stride: int = 1,
-    activation: str = "linear",
-) -> keras.KerasTensor:
-    """A convolution without bias, depthwise where no `filters` are given, its batch norm, and the activation.
-
-    It pads as the row says, and the batch norm has the row's epsilon.
-    """
-    x, padding = pad(x, kernel, stride, name, row.padding)
-    options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": name}
-    if filters is None:
-        x = layers.DepthwiseConv2D(kernel, stride, depthwise_initializer=convolution_initializer(), **options)(x)
-    else:
-        x = layers.Conv2D(filters, kernel, stride, kernel_initializer=convolution_initializer(), **options)(x)
-    name = name.removesuffix("_conv")
-    x = layers.BatchNormalization(axis=-1, momentum=MOMENTUM, epsilon=row.epsilon, name=f"{name}_bn")(x)
-    return activate(x, activation, f"{name}_activation")
+def convolve(row: Row, x: keras.KerasTensor, name: str, *path: Filter) -> keras.KerasTensor:
+    """Adds convolutions behind `x`, with the row's padding and the batch-norm epsilon of the row."""
+    for part in path:
+        layer = f"{name}_{part.name}"
+        x, padding = pad(x, part.kernel, part.stride, layer, row.padding)
+        options = {"padding": padding, "data_format": LAST, "use_bias": False, "name": layer}
+        he = convolution_initializer()
+        if part.channels is None:
+            x = layers.DepthwiseConv2D(part.kernel, part.stride, depthwise_initializer=he, **options)(x)
+        else:
+            x = layers.Conv2D(part.channels, part.kernel, part.stride, kernel_initializer=he, **options)(x)
+        layer = layer.removesuffix("_conv")
+        x = layers.BatchNormalization(axis=-1, momentum=MOMENTUM, epsilon=row.epsilon, name=f"{layer}_bn")(x)
+        x = gate(x, name) if part.gate == "early" else x
+        x = activate(x, part.activation, f"{layer}_activation")
+        x = gate(x, name) if part.gate == "late" else x
+    return x
 
 
 def pad(x: keras.KerasTensor, kernel: int, stride: int, name: str, padding: str) -> tuple[keras.KerasTensor, str]:
@@ -77,18 +62,8 @@ def gate(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     return layers.Multiply(name=f"{name}_gate")([x, scale])
 
 
-def convolution_initializer() -> keras.Initializer:
-    """He normal over the outputs (arXiv:1502.01852); a fresh one each time, for one instance repeats its draw."""
-    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
-
-
-def dense_initializer() -> keras.Initializer:
-    """Normal with standard deviation 0.01, as torchvision's MobileNetV3."""
-    return keras.initializers.RandomNormal(stddev=0.01)
-
-
 @dataclasses.dataclass(frozen=True)
-class Conv(StridedRow):
+class Conv(Row):
     """Convolution without bias, batch norm, activation."""
 
     kind: ClassVar[str] = "conv"
@@ -100,14 +75,14 @@ class Conv(StridedRow):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        return (convolution(channels, self.channels, self.kernel),)
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        return ((Filter("conv", self.channels, self.kernel, self.stride, self.activation),),)
 
     def modules(self, channels: int) -> int:
         return 3 + (self.activation != "linear")  # container, convolution, norm, activation
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        return convolve(self, x, f"{name}_conv", self.channels, self.kernel, self.stride, self.activation)
+        return convolve(self, x, name, *self.paths(x.shape[-1])[0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,9 +94,6 @@ class MaxPool(Row):
     kernel: Kernel = 3
     stride: Stride = 2
     padding: Padding = "symmetric"
-
-    def output_size(self, size: int) -> int:
-        return strided(size, self.stride)
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         x, padding = pad(x, self.kernel, self.stride, f"{name}_max_pool", self.padding)
@@ -170,13 +142,12 @@ class Dense(Row):
     kind: ClassVar[str] = "dense"
     takes_map: ClassVar[bool] = False
     gives_map: ClassVar[bool] = False
-    scaled: ClassVar[tuple[str, ...]] = ("units",)
 
     units: Count
     activation: Activation = "relu"
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        return (Weights(channels * self.units, self.units, Where.POINT),)
+    def costs(self, channels: int, size: int) -> tuple[int, int]:
+        return (channels + 1) * self.units, channels * self.units
 
     def modules(self, channels: int) -> int:
         return 3  # torchvision's classifier: linear, activation, dropout (which inference has not)

@@ -1,7 +1,4 @@
-"""MobileNetV3: the inverted bottleneck, two readings of it as rows, and its nets, the contest's among them.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""MobileNetV3: the inverted bottleneck, two readings of it as rows, and its nets, the contest's among them."""
 
 import dataclasses
 from typing import ClassVar
@@ -9,25 +6,12 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from kerastrash.models.base import (
-    Count,
-    Flag,
-    Kernel,
-    Padding,
-    Positive,
-    Rows,
-    Stride,
-    StridedRow,
-    Weights,
-    Where,
-    convolution,
-    divisible,
-)
-from kerastrash.models.layers import Conv, Dense, Flatten, Pool, activate, convolve, gate
+from kerastrash.models.base import Count, Filter, Flag, Kernel, Padding, Positive, Row, Rows, Stride, divisible
+from kerastrash.models.layers import Conv, Dense, Flatten, Pool, convolve
 
 
 @dataclasses.dataclass(frozen=True)
-class InvertedBottleneck(StridedRow):
+class InvertedBottleneck(Row):
     """A 1x1 convolution that expands the channels, a depthwise one, a gate, and a 1x1 convolution that projects.
 
     The expanded width is `channels in * expansion`, rounded to a multiple of 8; where it equals what enters, no
@@ -37,6 +21,7 @@ class InvertedBottleneck(StridedRow):
 
     repeats: ClassVar[bool] = True
     gates_early: ClassVar[bool] = False  # whether a block that expands gates before its depthwise activation
+    counted: ClassVar[tuple[int, int, int]]  # modules of the block itself, of each convolution, and of a gate
 
     @property
     def activation(self) -> str:
@@ -46,29 +31,22 @@ class InvertedBottleneck(StridedRow):
         """Channels of the depthwise convolution for so many that enter."""
         return divisible(channels * self.expansion)
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
         expanded = self.expanded_channels(channels)
-        expand = (convolution(channels, expanded, where=Where.INPUT),) if expanded != channels else ()
-        depthwise = convolution(1, expanded, self.kernel)
-        squeezed = divisible(expanded // 4)
-        gate = [Weights(expanded * squeezed, biases, Where.POINT) for biases in (squeezed, expanded)]
-        return (*expand, depthwise, *(gate if self.squeeze_excite else ()), convolution(expanded, self.channels))
+        expand = () if expanded == channels else (Filter("expand", expanded, activation=self.activation),)
+        gate = "" if not self.squeeze_excite else "early" if self.gates_early and expand else "late"
+        depthwise = Filter("depthwise", None, self.kernel, self.stride, self.activation, gate)
+        return ((*expand, depthwise, Filter("project", self.channels)),)
+
+    def modules(self, channels: int) -> int:
+        block, convolution, gate = self.counted
+        return block + convolution * len(self.paths(channels)[0]) + gate * self.squeeze_excite
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        entered, channels = x, x.shape[-1]
-        expanded = self.expanded_channels(channels)
-        if expanded != channels:
-            x = convolve(self, x, f"{name}_expand", expanded, activation=self.activation)
-        x = convolve(self, x, f"{name}_depthwise", None, self.kernel, self.stride)
-        early = self.gates_early and expanded != channels
-        if self.squeeze_excite and early:
-            x = gate(x, name)
-        x = activate(x, self.activation, f"{name}_depthwise_activation")
-        if self.squeeze_excite and not early:
-            x = gate(x, name)
-        x = convolve(self, x, f"{name}_project", self.channels)
+        channels = x.shape[-1]
         adds = self.stride == 1 and channels == self.channels
-        return layers.Add(name=f"{name}_add")([entered, x]) if adds else x
+        made = convolve(self, x, name, *self.paths(channels)[0])
+        return layers.Add(name=f"{name}_add")([x, made]) if adds else made
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +58,7 @@ class InvertedResidual(InvertedBottleneck):
 
     kind: ClassVar[str] = "inverted_residual"
     gates_early: ClassVar[bool] = True
+    counted: ClassVar[tuple[int, int, int]] = (3, 3, 4)  # an identity stands where there is no gate
 
     kernel: Kernel
     expansion: Positive
@@ -90,10 +69,6 @@ class InvertedResidual(InvertedBottleneck):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def modules(self, channels: int) -> int:
-        items = 9 if self.expanded_channels(channels) != channels else 6  # an identity stands where there is no gate
-        return 3 + items + 4 * self.squeeze_excite
-
 
 @dataclasses.dataclass(frozen=True)
 class Bneck(InvertedBottleneck):
@@ -103,7 +78,7 @@ class Bneck(InvertedBottleneck):
     """
 
     kind: ClassVar[str] = "bneck"
-    scaled: ClassVar[tuple[str, ...]] = ("expanded", "channels")
+    counted: ClassVar[tuple[int, int, int]] = (1, 4, 6)  # containers, a convolution's too; no activation projects
 
     kernel: Kernel
     expanded: Count
@@ -116,10 +91,6 @@ class Bneck(InvertedBottleneck):
 
     def expanded_channels(self, channels: int) -> int:
         return self.expanded
-
-    def modules(self, channels: int) -> int:
-        triples = 2 if self.expanded != channels else 1  # container, convolution, norm, activation
-        return 2 + 4 * triples + 6 * self.squeeze_excite + 3  # two containers; the projection has no activation
 
 
 # The contest team's submission (rows 3 to 5 of its table). 294,854 parameters, 79 layers.

@@ -1,5 +1,7 @@
 """The nets by name, and as YAML: a list with one `kind: {field: value}` a row.
 
+A family's file has each net one row a line, with the side of the map that leaves it; counts are for six classes.
+
 - conv: {channels: 16, kernel: 3, stride: 2, activation: hard_swish}
 - inverted_residual: {kernel: 3, expansion: 6, channels: 80, hard_swish: true, stride: 2}
 - conv: {channels: 480}
@@ -60,8 +62,9 @@ def _read_row(entry: Any, where: str) -> Row:
     if isinstance(entry, str):  # the bare kind, where every field keeps its default
         entry = {entry: None}
     if not isinstance(entry, dict) or len(entry) != 1 or not isinstance(next(iter(entry.values())), dict | None):
-        form = f"`kind: {{field: value}}`, kind one of {', '.join(KINDS)}"
-        raise ModelError(f"{where}: {entry!r} is no row; write {form}")
+        raise ModelError(
+            f"{where}: {entry!r} is no row; write `kind: {{field: value}}`, kind one of {', '.join(KINDS)}"
+        )
     ((kind, fields),) = entry.items()
     fields = fields or {}
     if kind not in KINDS:
@@ -72,7 +75,7 @@ def _read_row(entry: Any, where: str) -> Row:
             raise ModelError(f"{where}: {kind} has no field {name!r}; its fields are {', '.join(allowed) or 'none'}")
     for field in dataclasses.fields(KINDS[kind]):
         if field.default is dataclasses.MISSING and field.name not in fields:
-            raise ModelError(f"{where}: {kind} lacks {field.name}; give {allowed[field.name].text}")
+            raise ModelError(f"{where}: {kind} lacks {field.name}; give {allowed[field.name][0]}")
     try:
         return KINDS[kind](**fields)
     except ModelError as error:

@@ -215,7 +215,7 @@ def _known(name: str, entries: dict[str, Pretrained], form: str) -> Pretrained:
 
 
 def pretrained_model(
-    weights: str, input_size: int | None = None, classes: int | None = None, *, read_state: StateReader
+    weights: str, input_size: int | None = None, classes: int | None = None, *, read_state: StateReader | None = None
 ) -> keras.Model:
     """Builds the net of pretrained weights with the weights in it: images in [0, 255] in, logits out.
 
@@ -223,12 +223,15 @@ def pretrained_model(
         weights: a registered name, `NAME=FILE` or `hf://OWNER/REPOSITORY`, as `find_pretrained` takes it.
         input_size: side of the square image in pixels; left out, that of the training.
         classes: of a new head, drawn anew; left out, the head for the 1000 ImageNet classes stays.
-        read_state: gives the tensors of a PyTorch file by their keys, as `kerastrash.backends.read_torch_state`.
+        read_state: gives the tensors of a PyTorch file by their keys, as `kerastrash.backends.read_torch_state`; files
+            of keras.applications need none.
 
     Raises:
         ModelError: unknown weights, a file that cannot be had, or one that does not fit; names the first tensor.
     """
     entry = find_pretrained(weights)
+    if read_state is None and not entry.application:
+        raise ModelError(f"{weights}: a PyTorch file; give read_state=kerastrash.backends.read_torch_state")
     path = entry.fetch()
     size = entry.input_size if input_size is None else input_size
     whole = build_model(entry.rows(), size, IMAGENET_CLASSES, normalisation=entry.normalisation)

@@ -1,41 +1,17 @@
-"""ResNet: residual blocks, with the plain shortcut and ResNet-D's pooled one, and its nets.
+"""ResNet: residual blocks, with the plain shortcut and ResNet-D's pooled one, and its nets."""
 
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
-
-import abc
 import dataclasses
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import keras
 from keras import layers
 
-from kerastrash.models.base import (
-    Count,
-    Flag,
-    Padding,
-    Positive,
-    Rows,
-    Stride,
-    StridedRow,
-    Weights,
-    Where,
-    convolution,
-)
+from kerastrash.models.base import Count, Filter, Flag, Padding, Positive, Row, Rows, Stride
 from kerastrash.models.layers import LAST, Conv, MaxPool, Pool, activate, convolve
 
 
-class Filter(NamedTuple):
-    """A convolution on the way through a block, and the map on which it works."""
-
-    channels: int
-    kernel: int
-    stride: int = 1
-    where: Where = Where.OUTPUT
-
-
 @dataclasses.dataclass(frozen=True)
-class Residual(StridedRow, abc.ABC):
+class Residual(Row):
     """What the two blocks share, once their convolutions are known.
 
     Each convolution is followed by a batch norm, all but the last by ReLU; then the input is added, and ReLU ends the
@@ -46,21 +22,10 @@ class Residual(StridedRow, abc.ABC):
     repeats: ClassVar[bool] = True
     stage_modules: ClassVar[int] = 1
 
-    @abc.abstractmethod
-    def path(self) -> tuple[Filter, ...]:
-        """The block's convolutions, in their order."""
-
-    def projects(self, channels: int) -> bool:
-        """True where a convolution stands on the shortcut."""
-        return self.stride != 1 or channels != self.channels
-
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        shortcut = (convolution(channels, self.channels),) if self.projects(channels) else ()
-        main = []
-        for filters, kernel, _, where in self.path():
-            main.append(convolution(channels, filters, kernel, where))
-            channels = filters
-        return (*main, *shortcut)
+    def shortcut(self, channels: int) -> tuple[Filter, ...]:
+        """The convolution on the shortcut, where one is needed."""
+        changes = self.stride != 1 or channels != self.channels
+        return (Filter("shortcut_conv", self.channels, stride=self.stride),) if changes else ()
 
     @property
     def net_modules(self) -> int:
@@ -69,23 +34,20 @@ class Residual(StridedRow, abc.ABC):
         return 2 if self.pooled_shortcut else 1
 
     def modules(self, channels: int) -> int:
-        convolutions = len(self.path())  # torchvision's; timm's with a pooled shortcut: more activations, placeholders
+        # torchvision's; timm's with a pooled shortcut: more activations, placeholders
+        convolutions, projections = map(len, self.paths(channels))
         if self.pooled_shortcut:
-            return 3 + 3 * convolutions + 4 * self.projects(channels)
-        return 2 + 2 * convolutions + 3 * self.projects(channels)
+            return 3 + 3 * convolutions + 4 * projections
+        return 2 + 2 * convolutions + 3 * projections
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        entered, path = x, self.path()
-        for number, (channels, kernel, stride, _) in enumerate(path, 1):
-            activation = "relu" if number < len(path) else "linear"
-            x = convolve(self, x, f"{name}_conv{number}", channels, kernel, stride, activation)
-        if self.projects(entered.shape[-1]):
-            stride, pool = self.stride, f"{name}_shortcut_pool"
-            if self.pooled_shortcut and stride > 1:
-                # "same" leaves the pixels beyond an odd edge out of the mean, as the reference's ceil_mode does
-                entered = layers.AveragePooling2D(2, 2, padding="same", data_format=LAST, name=pool)(entered)
-                stride = 1
-            entered = convolve(self, entered, f"{name}_shortcut_conv", self.channels, 1, stride)
+        path, shortcut = self.paths(x.shape[-1])
+        entered, x = x, convolve(self, x, name, *path)
+        if self.pooled_shortcut and self.stride > 1:
+            # "same" leaves the pixels beyond an odd edge out of the mean, as the reference's ceil_mode does
+            pool = layers.AveragePooling2D(2, 2, padding="same", data_format=LAST, name=f"{name}_shortcut_pool")
+            entered, shortcut = pool(entered), (shortcut[0]._replace(stride=1),)
+        entered = convolve(self, entered, name, *shortcut)
         return activate(layers.Add(name=f"{name}_add")([x, entered]), "relu", f"{name}_activation")
 
 
@@ -101,8 +63,9 @@ class BasicBlock(Residual):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def path(self) -> tuple[Filter, ...]:
-        return Filter(self.channels, 3, self.stride), Filter(self.channels, 3)
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        path = (Filter("conv1", self.channels, 3, self.stride, "relu"), Filter("conv2", self.channels, 3))
+        return path, self.shortcut(channels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +73,6 @@ class Bottleneck(Residual):
     """1x1, 3x3 and 1x1 convolutions (He et al. 2016, figure 5 right), the stride in the 3x3 as in torchvision."""
 
     kind: ClassVar[str] = "bottleneck"
-    scaled: ClassVar[tuple[str, ...]] = ("squeezed", "channels")
 
     squeezed: Count
     channels: Count
@@ -119,9 +81,10 @@ class Bottleneck(Residual):
     epsilon: Positive = 1e-5
     padding: Padding = "symmetric"
 
-    def path(self) -> tuple[Filter, ...]:
-        squeeze = Filter(self.squeezed, 1, where=Where.INPUT)
-        return squeeze, Filter(self.squeezed, 3, self.stride), Filter(self.channels, 1)
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        squeeze = Filter("conv1", self.squeezed, activation="relu")
+        path = (squeeze, Filter("conv2", self.squeezed, 3, self.stride, "relu"), Filter("conv3", self.channels))
+        return path, self.shortcut(channels)
 
 
 # 11,179,590 parameters (11,689,512 at 1000 classes), 68 layers.

@@ -1,7 +1,4 @@
-"""ShuffleNetV2: its unit as a row, the unit's layers, and its nets.
-
-One row a line, each with the side of the map that leaves it; counts are for six classes.
-"""
+"""ShuffleNetV2: its unit as a row, the unit's layers, and its nets."""
 
 import dataclasses
 from typing import ClassVar
@@ -10,23 +7,12 @@ import keras
 from keras import layers
 
 from kerastrash.errors import ModelError
-from kerastrash.models.base import (
-    EvenCount,
-    Kernel,
-    Padding,
-    Positive,
-    Rows,
-    Stride,
-    StridedRow,
-    Weights,
-    Where,
-    convolution,
-)
+from kerastrash.models.base import EvenCount, Filter, Kernel, Padding, Positive, Row, Rows, Stride
 from kerastrash.models.layers import Conv, MaxPool, Pool, convolve
 
 
 @dataclasses.dataclass(frozen=True)
-class ShuffleUnit(StridedRow):
+class ShuffleUnit(Row):
     """The unit of Ma et al. 2018 (arXiv:1807.11164, figure 3 c and d), as torchvision reads it.
 
     At stride 1 one half of the channels stays as it is, the other goes through 1x1, depthwise and 1x1 convolutions. At
@@ -51,12 +37,16 @@ class ShuffleUnit(StridedRow):
         """The channels of one branch."""
         return self.channels // 2
 
-    def weights(self, channels: int) -> tuple[Weights, ...]:
-        depthwise, project = convolution(1, self.half, self.kernel), convolution(self.half, self.half)
+    def paths(self, channels: int) -> tuple[tuple[Filter, ...], ...]:
+        depthwise = Filter("branch2_depthwise", None, self.kernel, self.stride)
+        project = Filter("branch2_project", self.half, activation="relu")
+        second = (Filter("branch2_expand", self.half, activation="relu"), depthwise, project)
         if self.stride == 1:
-            return (convolution(self.half, self.half), depthwise, project)
-        first_branch = (convolution(1, channels, self.kernel), convolution(channels, self.half))
-        return (*first_branch, convolution(channels, self.half, where=Where.INPUT), depthwise, project)
+            return (), second
+        return (depthwise._replace(name="branch1_depthwise"), project._replace(name="branch1_project")), second
+
+    def costs(self, channels: int, size: int) -> tuple[int, int]:
+        return super().costs(channels if self.stride > 1 else self.half, size)
 
     def modules(self, channels: int) -> int:
         first_branch = 1 if self.stride == 1 else 6  # container; two convolutions with norm, activation
@@ -71,22 +61,16 @@ class ShuffleUnit(StridedRow):
         return self.channels
 
     def add(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        if self.stride == 1:
-            kept, x = x[..., : self.half], x[..., self.half :]
-        else:
-            kept = self._filter_and_project(x, f"{name}_branch1")
-        x = convolve(self, x, f"{name}_branch2_expand", self.half, activation="relu")
-        x = self._filter_and_project(x, f"{name}_branch2")
+        first, second = self.paths(x.shape[-1])
+        kept, x = (x[..., : self.half], x[..., self.half :]) if self.stride == 1 else (x, x)
+        kept = convolve(self, kept, name, *first)
+        x = convolve(self, x, name, *second)
         x = layers.Concatenate(name=f"{name}_concatenate")([kept, x])
         _, height, width, channels = x.shape
         # the first channel of each half, then the second of each, and so on
         x = layers.Reshape((height, width, 2, channels // 2), name=f"{name}_shuffle_split")(x)
         x = layers.Permute((1, 2, 4, 3), name=f"{name}_shuffle_swap")(x)
         return layers.Reshape((height, width, channels), name=f"{name}_shuffle_join")(x)
-
-    def _filter_and_project(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-        x = convolve(self, x, f"{name}_depthwise", None, self.kernel, self.stride)
-        return convolve(self, x, f"{name}_project", self.half, activation="relu")
 
 
 # 347,942 parameters (1,366,792 at 1000 classes).

@@ -1,5 +1,6 @@
 """Weights of other implementations, PyTorch's and Keras's own, in the Keras model of the same rows."""
 
+import itertools
 import math
 import re
 from collections.abc import Mapping
@@ -98,23 +99,17 @@ def _as_array(key: str, value: Any) -> np.ndarray:
 
 
 def _check(keys: list[str], arrays: Mapping[str, np.ndarray], targets: list[Target]) -> None:
-    for key, target in zip(keys, targets, strict=False):
-        if target.mismatch(arrays[key]):
-            raise ModelError(
-                f"{key}: shape {arrays[key].shape} does not fit layer {target.layer}, which takes {target.shape}; "
-                "give the weights of the same net and number of classes"
-            )
-    if len(keys) < len(targets):
-        raise ModelError(
-            f"the state holds {len(keys)} tensors, the model {len(targets)}: none is left for layer "
-            f"{targets[len(keys)].layer}, which takes {targets[len(keys)].shape}; give the weights of the same net"
-        )
-    if len(keys) > len(targets):
-        key = keys[len(targets)]
-        raise ModelError(
-            f"the state holds {len(keys)} tensors, the model {len(targets)}: no layer is left for {key} "
-            f"of shape {arrays[key].shape}; give the weights of the same net"
-        )
+    counts = f"the state holds {len(keys)} tensors, the model {len(targets)}"
+    for key, target in itertools.zip_longest(keys, targets):
+        if key is None:
+            fault = f"{counts}: none is left for layer {target.layer}, which takes {target.shape}"
+        elif target is None:
+            fault = f"{counts}: no layer is left for {key} of shape {arrays[key].shape}"
+        elif target.mismatch(arrays[key]):
+            fault = f"{key}: shape {arrays[key].shape} does not fit layer {target.layer}, which takes {target.shape}"
+        else:
+            continue
+        raise ModelError(f"{fault}; give the weights of the same net and number of classes")
 
 
 def load_application(model: keras.Model, name: str, path: Path) -> None:
@@ -171,7 +166,8 @@ class _Search:
     def append(self, module: Module, ordered: tuple[str, ...]) -> tuple[str, ...] | None:
         """`ordered` and behind it all keys of the module, or None where they do not fit there."""
         children = frozenset(name for name in module if name.endswith("."))
-        for name in sorted(set(module) - children, key=_tensor_order):
+        own = [name for name in OWN_TENSORS if name in module]
+        for name in (*own, *sorted(set(module) - children - set(own), key=_natural)):
             key, index = module[name], len(ordered)
             mismatch = self.targets[index].mismatch(self.arrays[key]) if index < len(self.targets) else math.inf
             if mismatch:
@@ -189,7 +185,8 @@ class _Search:
         # The children left decide the index to go on from, so each set of them needs one try only.
         if not left or left in failed:
             return None if left else ordered
-        for name in _candidates(left):
+        later_numbers = sorted((name for name in left if name[:-1].isdigit()), key=_natural)[1:]
+        for name in sorted(left.difference(later_numbers), key=_natural):
             reached = self.append(module[name], ordered)
             if reached is not None:
                 reached = self._append_children(module, left - {name}, reached, failed)
@@ -197,17 +194,6 @@ class _Search:
                 return reached
         failed.add(left)
         return None
-
-
-def _candidates(names: frozenset[str]) -> list[str]:
-    """The children that may come next: the lowest number, and every name."""
-    ordered = sorted(names, key=_natural)
-    numbers = [name for name in ordered if name[:-1].isdigit()]
-    return [name for name in ordered if name not in numbers[1:]]
-
-
-def _tensor_order(name: str) -> tuple[int, list]:
-    return (OWN_TENSORS.index(name) if name in OWN_TENSORS else len(OWN_TENSORS), _natural(name))
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

@@ -5,18 +5,9 @@ import numpy as np
 import pytest
 from keras import layers
 
+from kerastrash import models
 from kerastrash.errors import ModelError
-from kerastrash.models import (
-    BasicBlock,
-    Conv,
-    Dense,
-    Flatten,
-    InvertedResidual,
-    MaxPool,
-    Normalisation,
-    Pool,
-    build_model,
-)
+from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
 from kerastrash.models.builder import in_float32
 
 TINY = (Conv(8, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 2, 8, squeeze_excite=True), Pool())
@@ -40,7 +31,7 @@ def test_preprocessing_normalises_with_the_statistics_of_imagenet():
 
 
 def test_another_normalisation_takes_the_place_of_imagenet_s():
-    model = build_model(TINY, 16, normalisation=Normalisation((127, 100, 90), (128, 64, 32)))
+    model = build_model(TINY, 16, normalisation=models.Normalisation((127, 100, 90), (128, 64, 32)))
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     found = keras.Model(model.input, model.get_layer("normalise").output).predict(images, verbose=0)
     np.testing.assert_allclose(found, (images - [127, 100, 90]) / [128, 64, 32], atol=1e-5)
@@ -76,13 +67,13 @@ def test_a_stride_of_two_pads_as_the_row_says(padding, size, kernel, first, last
 
 
 def test_a_pooled_shortcut_leaves_what_lies_beyond_an_odd_edge_out_of_the_mean():
-    found = corners((BasicBlock(8, stride=2, pooled_shortcut=True),), 17, "row01_shortcut_conv")
+    found = corners((models.BasicBlock(8, stride=2, pooled_shortcut=True),), 17, "row01_shortcut_conv")
     assert found.tolist() == [3, 3]
 
 
 @pytest.mark.parametrize(("padding", "windows"), [("symmetric", [(0, 2), (5, 8)]), ("same", [(0, 3), (6, 8)])])
 def test_a_max_pooling_pads_as_its_row_says(padding, windows):
-    model = build_model((Conv(8), MaxPool(padding=padding), Pool()), 8, include_preprocessing=False)
+    model = build_model((Conv(8), models.MaxPool(padding=padding), Pool()), 8, include_preprocessing=False)
     ends = [model.get_layer(name).output for name in ("row01_activation", "row02_max_pool")]
     model = keras.Model(model.input, ends)
     images = np.random.default_rng(0).normal(size=(1, 8, 8, 3)).astype("float32")

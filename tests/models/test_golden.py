@@ -22,15 +22,7 @@ def error(golden: dict, model: keras.Model) -> float:
     return np.abs(model.predict(images, verbose=0) - expected).max() / np.abs(expected).max()
 
 
-NETS = (
-    "mobilenetv3_79",
-    "mobilenetv3_full",
-    "mobilenet_v3_small",
-    "shufflenet_v2_x0_5",
-    "resnet18d",
-    "efficientnet_lite0",
-    "efficientnet_lite2",
-)
+NETS = sorted(path.stem for path in GOLDEN.glob("*.json") if path.stem != "state_layouts")
 
 
 @pytest.fixture(params=NETS)

@@ -10,20 +10,7 @@ import pytest
 
 from kerastrash import models
 from kerastrash.export.writing import open_as
-from kerastrash.models import (
-    BasicBlock,
-    Bneck,
-    Bottleneck,
-    Conv,
-    Dense,
-    Flatten,
-    InvertedResidual,
-    MaxPool,
-    MBConv,
-    Pool,
-    ShuffleUnit,
-    build_model,
-)
+from kerastrash.models import BasicBlock, Bneck, Bottleneck, Conv, InvertedResidual, Pool, ShuffleUnit, build_model
 from kerastrash.models.saved import save_model
 
 SIZE = 64  # every stride of every net still has a map to work on
@@ -34,7 +21,7 @@ SMALL = {
         InvertedResidual(5, 2, 16, squeeze_excite=True, hard_swish=True, stride=2),
         Pool(keep_map=True),
         Conv(16),
-        Flatten(),
+        models.Flatten(),
     ),
     "howard": (
         Conv(8, kernel=3, stride=2, activation="relu6", epsilon=1e-3),
@@ -42,16 +29,16 @@ SMALL = {
         Bneck(5, 16, 8, squeeze_excite=True, hard_swish=True),
         Conv(16, activation="silu", epsilon=1e-3),
         Pool(),
-        Dense(16, activation="hard_swish"),
+        models.Dense(16, activation="hard_swish"),
     ),
     "others": (
         Conv(8, kernel=3, stride=2, activation="relu6", epsilon=1e-3, padding="same"),
-        MBConv(3, 1, 8),
-        MBConv(5, 6, 16, stride=2),
-        MaxPool(padding="same"),
+        models.MBConv(3, 1, 8),
+        models.MBConv(5, 6, 16, stride=2),
+        models.MaxPool(padding="same"),
         ShuffleUnit(32, stride=2),
         ShuffleUnit(32),
-        MaxPool(stride=1),
+        models.MaxPool(stride=1),
         BasicBlock(32),
         BasicBlock(40, stride=2, pooled_shortcut=True),
         Bottleneck(8, 40),

@@ -105,6 +105,7 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
     ("sentence", "spoil"),
     [
         (r"net\.keras: no such file", Path.unlink),
+        (r"not named \.keras", lambda path: path.rename(path.with_suffix(".zip"))),
         ("a folder", as_folder),
         (r"not a \.keras archive", lambda path: path.write_bytes(b"")),
         (r"not a \.keras archive", lambda path: path.write_bytes(b"not an archive")),
@@ -121,14 +122,9 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
     ],
 )
 def test_a_file_that_is_no_whole_model_is_refused(saved, sentence, spoil):
-    spoil(saved)
+    moved = spoil(saved)
     with pytest.raises(ModelError, match=sentence):
-        open_model(saved)
-
-
-def test_another_suffix_is_refused(saved):
-    with pytest.raises(ModelError, match=r"not named \.keras"):
-        open_model(saved.rename(saved.with_suffix(".zip")))
+        open_model(moved if isinstance(moved, Path) else saved)
 
 
 @pytest.mark.filterwarnings("ignore:.*lambda:UserWarning")

@@ -100,14 +100,6 @@ ORDERS = pytest.mark.parametrize("order", ["of PyTorch", "by name"])
 
 
 @ORDERS
-def test_each_tensor_finds_its_layer(plain, order):
-    model, net = plain
-    assert error(model, net) > 1e-2
-    load_torch_state(model, in_order(net.state_dict(), order))
-    assert error(model, net) < 1e-5
-
-
-@ORDERS
 def test_tensors_of_one_shape_find_their_layers_in_a_model_opened_from_its_file_too(tmp_path, order):
     model, net = make("bottleneck")
     model.save(tmp_path / "net.keras")
@@ -124,6 +116,7 @@ def test_tensors_of_one_shape_find_their_layers_in_a_model_opened_from_its_file_
 
 def test_arrays_and_tensors_in_16_bits_are_taken(plain):
     model, net = plain
+    assert error(model, net) > 1e-2
     load_torch_state(model, {key: value.numpy() for key, value in net.state_dict().items()})
     assert error(model, net) < 1e-5
     load_torch_state(model, {key: value.bfloat16() for key, value in net.state_dict().items()})

@@ -74,6 +74,11 @@ def test_a_pth_file_of_torchvision_or_a_safetensors_file_of_timm_gives_its_logit
     np.testing.assert_allclose(found[:4], expected, rtol=0, atol=1e-3 * largest)  # PyTorch's own float32: 3e-4
 
 
+def test_what_reads_a_pytorch_file_must_be_given():
+    with pytest.raises(ModelError, match="resnet18: a PyTorch file; give read_state=kerastrash"):
+        pretrained_model("resnet18")
+
+
 def test_the_first_tensor_of_another_net_is_named(state, tmp_path):
     torch.save(state("resnet18"), tmp_path / "weights.pth")
     mismatch = r"weights\.pth: conv1\.weight: shape \(64, 3, 7, 7\) does not fit layer row01"
