@@ -89,8 +89,9 @@ def test_a_batch_array_is_several_images_and_more_than_a_batch_are_answered_in_t
     assert reds == pytest.approx([probabilities((level, 0, 0))["red"] for level in range(70)], rel=1e-4)
 
 
-PLAIN = (40, 20, 10)
-GREY = (20, 20, 20)
+PLAIN, GREY, BLACK = (40, 20, 10), (20, 20, 20), (0, 0, 0)
+CLEAR = np.zeros((5, 5, 4), "uint8")
+CLEAR[..., 0] = 200  # red, but wholly transparent
 RED = Image.new("RGB", (9, 9), "red")
 KINDS = {
     "RGBA, a quarter transparent": (encoded(Image.new("RGBA", (9, 9), (40, 20, 12, 192)), "PNG"), (30, 15, 9)),
@@ -101,22 +102,17 @@ KINDS = {
     "CMYK": (encoded(Image.new("CMYK", (16, 16), (215, 235, 245, 0)), "JPEG", quality=100), PLAIN),
     "WebP": (encoded(Image.new("RGB", (9, 9), PLAIN), "WEBP", lossless=True), PLAIN),
     "animated": (encoded(Image.new("RGB", (9, 9), PLAIN), "GIF", save_all=True, append_images=[RED]), PLAIN),
+    "an array of grey": (np.full((5, 5), 20, "uint8"), GREY),
+    "an array of one channel": (np.full((5, 5, 1), 20, "uint8"), GREY),
+    "an array of four channels": (CLEAR, BLACK),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_image_file_is_classified_as_it_looks(classifier, kind):
-    data, rgb = KINDS[kind]
-    (found,) = classifier.predict(data)
-    assert found.probabilities == pytest.approx(probabilities(rgb), abs=0.03)
-
-
-def test_grey_single_channel_and_transparent_arrays(classifier):
-    grey, single, clear = np.full((5, 5), 20, "uint8"), np.full((5, 5, 1), 20, "uint8"), np.zeros((5, 5, 4), "uint8")
-    clear[..., 0] = 200  # red, but wholly transparent: black
-    found = classifier.predict([grey, single, clear])
-    for one, rgb in zip(found, (GREY, GREY, (0, 0, 0)), strict=True):
-        assert one.probabilities == pytest.approx(probabilities(rgb), rel=1e-4)
+def test_every_kind_of_image_is_classified_as_it_looks(classifier, kind):
+    image, rgb = KINDS[kind]
+    (found,) = classifier.predict(image)
+    assert found.probabilities == pytest.approx(probabilities(rgb), rel=1e-4)
 
 
 @pytest.mark.parametrize(("orientation", "stored"), [(1, "blue above"), (3, "blue below"), (4, "blue below")])

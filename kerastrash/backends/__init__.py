@@ -105,18 +105,18 @@ def is_out_of_memory(error: Exception) -> bool:
     return _active().is_out_of_memory(error)
 
 
-def set_threads(threads: int) -> None:
-    """Limits the active backend's arithmetic on the processor to `threads` threads, for the whole process.
+def set_threads(threads: int, backend: str | None = None) -> None:
+    """Limits the arithmetic of a backend, by default the active one, on the processor, for the whole process.
 
     Raises:
         ConfigError: `threads` is below 1, or the backend has already started with another number (jax, tensorflow).
     """
     if threads < 1:
         raise ConfigError(f"threads={threads} is below 1: give the number of processor threads to use, 1 or more")
-    if not _active().set_threads(threads):
+    if not _active(backend).set_threads(threads):
         raise ConfigError(
-            f"threads={threads} cannot be set: the backend has already started with another number; "
-            "set the threads before the first model is built or opened"
+            f"threads={threads} cannot be set: the backend has already started with another number in this process; "
+            "give the same number to all models from the first on, or open this one in a process of its own"
         )
 
 
@@ -182,10 +182,11 @@ def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:
         raise ModelError(f"{path}: not a safetensors file of floats ({error}); export the weights again") from error
 
 
-def _active() -> ModuleType:
-    import keras  # not with this module: what opens an exported file comes by here and needs no Keras
+def _active(backend: str | None = None) -> ModuleType:
+    if backend is None:
+        import keras  # not with this module: what opens an exported file comes by here and needs no Keras
 
-    name = keras.backend.backend()
-    if name not in BACKENDS:
-        raise ConfigError(f"KERAS_BACKEND={name} is not supported here: set it to one of {', '.join(BACKENDS)}")
-    return importlib.import_module(f"kerastrash.backends.{name}")
+        backend = keras.backend.backend()
+    if backend not in BACKENDS:
+        raise ConfigError(f"KERAS_BACKEND={backend} is not supported here: set it to one of {', '.join(BACKENDS)}")
+    return importlib.import_module(f"kerastrash.backends.{backend}")

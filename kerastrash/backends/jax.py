@@ -71,12 +71,10 @@ def thread_count() -> None:
 
 
 def device_description() -> str:
-    """The accelerator's name, or the processor's."""
     device = jax.devices()[0]
     return processor_name() if device.platform == "cpu" else device.device_kind
 
 
 def free_accelerator_memory() -> int:
-    """Bytes free on the first device; 0 where that is the processor."""
     statistics = jax.devices()[0].memory_stats() or {}
     return max(0, statistics.get("bytes_limit", 0) - statistics.get("bytes_in_use", 0))

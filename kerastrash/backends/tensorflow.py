@@ -75,7 +75,6 @@ def thread_count() -> None:
 
 
 def device_description() -> str:
-    """The GPU's name, or the processor's."""
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return processor_name()

@@ -42,7 +42,7 @@ class Agreement:
     ties: int
     """Images that are tied, see `Tolerance.tie`."""
     untied_top1: float
-    """Share of the images not tied that get the same class; 1 where all are tied."""
+    """`top1` of the others; 1 where all are tied."""
     difference: float
     """The largest difference of any output, at any batch size."""
     relative_difference: float

@@ -85,7 +85,7 @@ class Format:
 
     name: str
     suffix: str
-    """The ending of the file; empty where it is a folder."""
+    """Empty where it is a folder."""
     runtime: str
     """The runtime's own name, for tables."""
     write: Callable[[KerasModel, Path, Description], None]

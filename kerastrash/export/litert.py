@@ -13,9 +13,6 @@ from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenN
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter
 
-Port = dict[str, Any]
-"""What the interpreter says of an input or output."""
-
 
 def write_litert(model: KerasModel, path: Path, description: Description) -> None:
     """Writes a `.tflite` file of LiteRT's own operations only, a zip archive with the description joined to its end.
@@ -57,7 +54,7 @@ def open_litert(path: Path, threads: int) -> OpenNet:
     return net
 
 
-def _inference(interpreter: "Interpreter", inputs: list[Port], outputs: list[Port]) -> Inference:
+def _inference(interpreter: "Interpreter", inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> Inference:
     """Runs batches of any size; the input is resized when the number of images changes."""
     batch = 0
 
@@ -68,21 +65,17 @@ def _inference(interpreter: "Interpreter", inputs: list[Port], outputs: list[Por
             interpreter.resize_tensor_input(entry["index"], images.shape, strict=True)
             interpreter.allocate_tensors()
             batch = len(images)
-        interpreter.set_tensor(entry["index"], _quantised(images, entry))
+        scale, zero = entry["quantization"]
+        if scale:
+            limits = np.iinfo(entry["dtype"])
+            images = np.rint(images / np.float32(scale) + zero).clip(limits.min, limits.max).astype(limits.dtype)
+        interpreter.set_tensor(entry["index"], images)
         interpreter.invoke()
         found = np.asarray(interpreter.get_tensor(answer["index"]), "float32")
         scale, zero = answer["quantization"]
         return (found - zero) * np.float32(scale) if scale else found
 
     return run
-
-
-def _quantised(images: np.ndarray, entry: Port) -> np.ndarray:
-    scale, zero = entry["quantization"]
-    if not scale:
-        return images
-    limits = np.iinfo(entry["dtype"])
-    return np.rint(images / np.float32(scale) + zero).clip(limits.min, limits.max).astype(limits.dtype)
 
 
 def _joined_description(path: Path) -> bytes:

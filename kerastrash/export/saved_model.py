@@ -3,7 +3,6 @@
 from dataclasses import replace
 from pathlib import Path
 
-from kerastrash.errors import ConfigError
 from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
 
 DESCRIPTION = f"assets.extra/{KEY}.json"
@@ -21,13 +20,9 @@ def write_saved_model(model: KerasModel, path: Path, description: Description) -
 
 def open_saved_model(path: Path, threads: int) -> OpenNet:
     """Opens the folder of a SavedModel; raises ConfigError where TensorFlow has started with other threads."""
-    from kerastrash.backends import tensorflow
+    from kerastrash.backends import set_threads, tensorflow
 
-    if not tensorflow.set_threads(threads):
-        raise ConfigError(
-            f"threads={threads} cannot be set: TensorFlow has already started with another number in this process; "
-            "give the same number to all its models, or open the model in a process of its own"
-        )
+    set_threads(threads, "tensorflow")
     kept = path / DESCRIPTION
     opened = replace(tensorflow.open_saved_model(path), text=kept.read_bytes() if kept.is_file() else b"")
     return classifier(path, "tensorflow", opened)

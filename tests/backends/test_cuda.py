@@ -13,6 +13,7 @@ from kerastrash.backends import is_out_of_memory, training_model
 from kerastrash.data import Dataset
 from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
 from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe
 
@@ -30,11 +31,7 @@ def crops() -> Dataset:
 
 def made(crops: Dataset, policy: str, graphs: bool) -> keras.Model:
     keras.utils.set_random_seed(4)
-    keras.config.set_dtype_policy(policy)
-    try:
-        model = training_model(build_model("mobilenetv3_79", 32), graphs)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    model = training_model(in_policy(build_model("mobilenetv3_79", 32), policy), graphs)
     compile_by_recipe(model, crops, Recipe(learning_rate=0.02), STEPS)
     return model
 

@@ -136,6 +136,7 @@ def negative(x):
     (parted, KerasLayer, Interleave),  # a shuffle whose middle is used elsewhere
     (negative, nn.ZeroPad2d, KerasLayer),  # a pooling keeps its zeros where values may be negative
     (odd, KerasLayer, Interleave),
+    (lambda x: layers.SpatialDropout2D(0.5)(x), KerasLayer, nn.Dropout),
 ])  # fmt: skip
 def test_layers_without_a_form_of_their_own_are_run_by_keras(body, has, lacks):
     model = functional(8, body)
@@ -153,6 +154,8 @@ def test_layers_without_a_form_of_their_own_are_run_by_keras(body, has, lacks):
     lambda: layers.ReLU(max_value=6), lambda: layers.ReLU(negative_slope=0.1), lambda: layers.Dropout(0.5),
     lambda: lambda x: x[..., 2:], lambda: lambda x: x[:, 1:, ::2], lambda: lambda x: keras.ops.clip(x, -1, 1),
     lambda: lambda x: layers.Concatenate(1)([x, x[:, 1:]]),
+    lambda: layers.ZeroPadding2D(((0, 1), (2, 3)), "channels_first"),
+    lambda: lambda x: layers.Multiply()([x, layers.GlobalAveragePooling2D("channels_first", keepdims=True)(x)]),
     lambda: lambda x: layers.Reshape(x.shape[1:])(layers.Flatten()(x)),
 ])  # fmt: skip
 def test_a_layer_gives_what_keras_gives(layer, size):

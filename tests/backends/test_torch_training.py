@@ -7,6 +7,7 @@ import pytest
 from kerastrash.backends import training_model
 from kerastrash.data import Dataset
 from kerastrash.models import Conv, InvertedResidual, Pool, build_model
+from kerastrash.models.builder import in_policy
 from kerastrash.training.fit import backbone_rates, compile_by_recipe, set_trainable
 from kerastrash.training.losses import recipe_loss
 from kerastrash.training.recipe import Recipe
@@ -39,11 +40,7 @@ RECIPES = (
 
 def make(policy: str = "float32") -> keras.Model:
     keras.utils.set_random_seed(3)
-    keras.config.set_dtype_policy(policy)
-    try:
-        return build_model(ROWS, 16, classes=3)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    return in_policy(build_model(ROWS, 16, classes=3), policy)
 
 
 def losses(model: keras.Model, dataset: Dataset, recipe: Recipe, rates: dict | None = None) -> np.ndarray:

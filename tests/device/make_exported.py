@@ -1,12 +1,13 @@
 """Writes what test_device.py opens: one net in every device format, photographs, and the model's outputs for them.
 
-python tests/device/make_exported.py FOLDER --data annotations.json
+python tests/device/make_exported.py FOLDER
 
-For the environment with everything in it; the test then runs where neither Keras nor a backend is installed.
+The photographs are those of the sample. For the environment with everything in it; the test then runs where neither
+Keras nor a backend is installed.
 """
 
 import os
-from dataclasses import dataclass, field
+import sys
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -15,7 +16,6 @@ import keras
 import numpy as np
 from PIL import Image
 
-from kerastrash.cli import script
 from kerastrash.data import DataConfig, open_source, read_crop
 from kerastrash.export.export import export_model, exported_name, open_original
 from kerastrash.export.format import Description
@@ -33,32 +33,21 @@ EXPORTS = (
 )
 
 
-@dataclass(frozen=True)
-class DeviceConfig:
-    """Where the files go, and which photographs are classified: the sample, or `--data`."""
-
-    folder: Path
-    """Where the files go."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """Which photographs."""
-
-
-def main(config: DeviceConfig) -> None:
-    """Export a small net to every device format, with photographs and the Keras model's outputs for them."""
-    crops = open_source(config.data).crops
+def main(folder: Path) -> None:
+    """Exports a small net to every device format, with photographs and the Keras model's outputs for them."""
+    crops = open_source(DataConfig()).crops
     chosen = np.linspace(0, len(crops) - 1, min(PHOTOGRAPHS, len(crops))).astype(int)
     images = np.stack([read_crop(crops[index], SIZE) for index in chosen])
-    config.folder.mkdir(parents=True, exist_ok=True)
-    save_model(_net(images), config.folder / "net.keras", CLASSES)
-    original = open_original(config.folder / "net.keras", images)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    save_model(_net(images), folder / "net.keras", CLASSES)
+    original = open_original(folder / "net.keras", images)
     for name, description in EXPORTS:
         stem = "net-softmax" if description.softmax else "net"
-        path = config.folder / exported_name(stem, name, description.precision)
+        path = folder / exported_name(stem, name, description.precision)
         export_model(original, name, path, description)
-    np.savez_compressed(config.folder / "expected.npz", images=images, logits=original.outputs)
-    (config.folder / "images").mkdir(exist_ok=True)
+    np.savez_compressed(folder / "expected.npz", images=images, logits=original.outputs)
     for number, image in enumerate(images):
-        Image.fromarray(image).save(config.folder / "images" / f"{number:02d}.png")
+        Image.fromarray(image).save(folder / "images" / f"{number:02d}.png")
 
 
 def _net(images: np.ndarray) -> keras.Model:
@@ -75,4 +64,4 @@ def _net(images: np.ndarray) -> keras.Model:
 
 
 if __name__ == "__main__":
-    script(main)
+    main(Path(sys.argv[1]))

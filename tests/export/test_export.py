@@ -29,6 +29,7 @@ from kerastrash.export.format import Description
 from kerastrash.export.formats import ExportConfig, format_of, open_runtime, sidecar_path, write_sidecar
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
+from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import save_model
 
 SIZE, CLASSES = 32, ("Glas", "Papier", "Tüte")
@@ -42,15 +43,10 @@ def images() -> np.ndarray:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory) -> Path:
     """A net of three named classes, trained in mixed precision as far as its file tells."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
     keras.utils.set_random_seed(2)
-    try:
-        model = build_model("mobilenetv3_79", SIZE, classes=3, width=0.25)
-    finally:
-        keras.config.set_dtype_policy(before)
+    model = build_model("mobilenetv3_79", SIZE, classes=3, width=0.25)
     path = tmp_path_factory.mktemp("source") / "best.keras"
-    save_model(model, path, CLASSES)
+    save_model(in_policy(model, "mixed_bfloat16"), path, CLASSES)
     return path
 
 
@@ -165,6 +161,14 @@ def test_a_file_that_is_another_than_its_sidecar_was_written_with_is_refused(exp
     message = rf"{part}: was damaged or replaced, .* {sidecar.name} holds; copy or export it again, or delete {sidecar}"
     with pytest.raises(ModelError, match=message):
         open_runtime(exported[suffix])
+
+
+def test_a_changed_file_opens_when_its_sidecar_is_deleted(exported, write_colours):
+    path = write_colours(exported[".onnx"], batch=2)
+    with pytest.raises(ModelError, match="was damaged or replaced"):
+        open_runtime(path)
+    sidecar_path(path).unlink()
+    assert open_runtime(path).classes == 3
 
 
 def test_a_file_that_is_renamed_with_its_sidecar_still_opens(exported, tmp_path):

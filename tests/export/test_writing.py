@@ -17,32 +17,26 @@ from kerastrash.export.format import Description, OpenNet
 from kerastrash.export.formats import FORMATS, open_runtime
 from kerastrash.export.keras_file import keras_runtime
 from kerastrash.export.writing import open_as, write_elsewhere, write_model
-from kerastrash.models import Conv, InvertedResidual, Pool, build_model
-from kerastrash.models.builder import in_float32
+from kerastrash.models import build_model
+from kerastrash.models.builder import in_float32, in_policy
 from kerastrash.models.saved import add_description, open_model, save_model
 
 SIZE, CLASSES = 32, ("Metall", "Papier", "Tüte", 'so "genannt"', "Rest", "Glas")
-ROWS = (
-    Conv(16, kernel=3, stride=2, activation="hard_swish"),
-    InvertedResidual(5, 3, 24, squeeze_excite=True, hard_swish=True, stride=2),
-    InvertedResidual(3, 2, 24),
-    Conv(48),
-    Pool(),
-)
 DESCRIPTION = Description(CLASSES, softmax=True)
 on_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="the converter runs in this process on torch")
 
 
 @pytest.fixture(scope="module")
 def model() -> keras.Model:
-    """A net whose batch norms are away from their initial values and whose logits tell images apart."""
+    """A small net whose batch norms are away from their initial values and whose logits tell images apart."""
     keras.utils.set_random_seed(6)
     rng = np.random.default_rng(6)
-    model = build_model(ROWS, SIZE, classes=len(CLASSES))
+    model = build_model("mobilenetv3_79", SIZE, classes=len(CLASSES), width=0.25, depth=0.3)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
-    model.get_layer("logits").set_weights([rng.normal(0, 0.3, (48, 6)), rng.normal(0, 0.1, 6)])
+    logits = model.get_layer("logits")
+    logits.set_weights([rng.normal(0, 0.3, weight.shape) for weight in logits.get_weights()])
     return model
 
 
@@ -120,16 +114,9 @@ def test_the_keras_runtime_gives_a_models_logits_and_a_files_and_its_description
 
 
 @pytest.mark.backends
-def test_logits_are_written_from_every_backend_and_from_any_dtype_policy(images, tmp_path):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        model = build_model(ROWS, SIZE, classes=6)
-    finally:
-        keras.config.set_dtype_policy(before)
-    net = open_runtime(write_model(model, "onnx", tmp_path / "net.onnx"))
-    expected = in_float32(model).predict(images, verbose=0)
-    np.testing.assert_allclose(net(images), expected, atol=1e-5 * np.abs(expected).max())
+def test_logits_are_written_from_every_backend_and_from_any_dtype_policy(model, images, logits, tmp_path):
+    net = open_runtime(write_model(in_policy(model, "mixed_bfloat16"), "onnx", tmp_path / "net.onnx"))
+    np.testing.assert_allclose(net(images), logits, atol=1e-5 * np.abs(logits).max())
     assert net.description == Description()
 
 
@@ -218,8 +205,8 @@ def test_a_folder_with_other_files_is_not_replaced(model, tmp_path):
     assert (tmp_path / "net" / "photos").is_dir()
 
 
-def test_a_quantised_net_is_refused(tmp_path, recwarn):
-    model = build_model(ROWS, SIZE, classes=6)
+def test_a_quantised_net_is_refused(model, tmp_path, recwarn):
+    model = in_float32(model)
     model.quantize("int8")
     with pytest.raises(ModelError, match="logits hold quantised weights"):
         write_model(model, "keras", tmp_path / "net.keras")

@@ -79,23 +79,19 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def set_threads(threads: int) -> bool:
-    """Sets the threads of one operation; PyTorch takes a new number at any time."""
     torch.set_num_threads(threads)
-    return True
+    return True  # at any time
 
 
 def thread_count() -> int | None:
-    """The threads of one operation now."""
     return torch.get_num_threads()
 
 
 def device_description() -> str:
-    """The GPU's name, or the processor's."""
     device = _device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
-    """Bytes free on the CUDA device; 0 without one."""
     device = _device()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0

@@ -81,13 +81,13 @@ def module_of(layer: keras.Operation) -> nn.Module:
             return nn.ReLU() if layer.max_value is None else nn.ReLU6()
         case layers.Dense(lora_enabled=False) if known and len(layer.input.shape) == 2:
             return modules.Linear(layer)
-        case layers.Dropout(noise_shape=None):
+        case layers.Dropout(noise_shape=None) if type(layer) is layers.Dropout:  # a SpatialDropout2D drops maps
             return nn.Dropout(layer.rate)
-        case layers.ZeroPadding2D():
+        case layers.ZeroPadding2D() if last:
             return nn.ZeroPad2d((*layer.padding[1], *layer.padding[0]))
         case layers.MaxPooling2D() | layers.AveragePooling2D() if last:
             return _pooling(layer)
-        case layers.GlobalAveragePooling2D():
+        case layers.GlobalAveragePooling2D() if last:
             mean = nn.AdaptiveAvgPool2d(1)  # a mean to PyTorch; in ONNX, runtimes know this pooling best
             return mean if layer.keepdims else nn.Sequential(mean, nn.Flatten())
         case layers.Flatten() if tuple(layer.input.shape[1:-1]) in ((), (1, 1)):
