@@ -26,7 +26,7 @@ def search(folder, score, admissible=lambda values: True, max_epochs=9, seed=3, 
         calls.append((name, values, rung, result))
         return result
 
-    oracle = LimitedOracle(admissible, seed, max_epochs=max_epochs, factor=3, hyperband_iterations=1)
+    oracle = LimitedOracle(admissible, seed, max_epochs)
     tuner = Tuner(oracle, declare, directory=folder, overwrite=True)
     plan = oracle.plan()
     tuner.search(run_trial_at, verbose=0)

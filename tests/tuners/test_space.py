@@ -12,9 +12,9 @@ from kerastrash.training.recipe import Recipe
 from tuners.config import Space, TuneConfig, declare, recipe_of, rows_of
 
 
-def draw(seed, space=Space(), sizes=(48, 64), net=None):  # noqa: B008
+def draw(seed, **settings):
     hp = keras_tuner.HyperParameters()
-    declare(hp, space, sizes, net)
+    declare(hp, TuneConfig(**settings))
     values = {}
     for number, parameter in enumerate(hp.space):
         if all(condition.is_active(values) for condition in parameter.conditions):
@@ -31,8 +31,8 @@ def test_any_choice_is_a_net_of_the_counted_size(seed):
 
 
 def test_more_stages_repeats_and_width_make_a_larger_net():
-    base = draw(1, Space(stages=(2,), repeats=(1,), widths=(0.5,)))
-    stages = draw(1, Space(stages=(3,), repeats=(1,), widths=(0.5,)))
+    base = draw(1, space=Space(stages=(2,), repeats=(1,), widths=(0.5,)))
+    stages = draw(1, space=Space(stages=(3,), repeats=(1,), widths=(0.5,)))
     assert parameters(rows_of({**base, "width": 1.0})) > parameters(rows_of(base))
     assert parameters(rows_of({**base, "repeats_1": 3})) > parameters(rows_of(base))
     assert parameters(rows_of(stages)) > parameters(rows_of(base))
@@ -51,7 +51,7 @@ def test_every_choice_of_width_and_depth_is_a_net_no_larger_than_the_preset(net)
 
 
 def test_a_given_net_is_searched_in_width_and_depth_and_not_in_stages():
-    values = draw(0, sizes=(32,), net="resnet18")
+    values = draw(0, input_sizes=(32,), net="resnet18")
     rows = rows_of(values, "resnet18")
     assert {"width", "depth", "learning_rate", "n_select"} <= set(values) and "stages" not in values
     assert rows == scale_rows(preset("resnet18"), values["width"], values["depth"])
