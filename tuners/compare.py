@@ -44,7 +44,13 @@ def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
     systems = systems_of(config)
     surroundings = environment()
     with open_run(config.folder, systems.data):
-        dataset = _prepare(systems)
+        sizes = {system.settings.input_size for system in systems.systems} - {None}
+        if not sizes:  # all of them are saved nets that are pruned
+            files = [origin for system in systems.systems for origin in system.origins if isinstance(origin, Path)]
+            sizes = {image_size(open_model(files[0]))}
+        # Decoded at all sizes that are known, so that what is wrong with the data is said before any training.
+        dataset, *_ = [prepare(systems.data, size, track) for size in sorted(sizes)]
+        print_summary(dataset)
         jobs = plan(systems, config.folder, training_inputs(dataset))
         for job in jobs:
             refuse_changes(job, origins=False)
@@ -80,17 +86,6 @@ def systems_of(config: CompareConfig) -> Systems:
     return dataclasses.replace(file, data=dataclasses.replace(file.data, **given))
 
 
-def _prepare(systems: Systems) -> Dataset:
-    """The data, decoded at all sizes that are known, so that what is wrong with it is said before any training."""
-    sizes = {system.settings.input_size for system in systems.systems} - {None}
-    if not sizes:  # all of them are saved nets that are pruned
-        files = [origin for system in systems.systems for origin in system.origins if not isinstance(origin, str)]
-        sizes = {image_size(open_model(files[0]))}
-    datasets = [prepare(systems.data, size, track) for size in sorted(sizes)]
-    print_summary(datasets[0])
-    return datasets[0]
-
-
 def run_jobs(jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], engine: Engine) -> dict[Path, JobResult]:
     """Runs those of the wanted jobs that have not finished yet, one after the other; what came of all, by folder.
 
@@ -115,8 +110,9 @@ def run_jobs(jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], engine: Eng
             came = _made(job, [(origin, outcomes[origin.folder]) for origin in origins], came, engine)
             if came.finished:
                 seconds[job.system] = came.value["seconds"]
-                left = _time_left(waiting[place:], seconds)
-                say(f"{job}: F1 {came.value['f1']:.4f} on the validation split{left}")
+                left = [seconds.get(each.system, fmean(seconds.values())) for each in waiting[place:]]
+                ahead = f"; {len(left)} left, about {sum(left) / 60:.0f} min" if left else ""
+                say(f"{job}: F1 {came.value['f1']:.4f} on the validation split{ahead}")
             else:
                 say(Text.assemble((f"{job} {came.status}:", "red"), f" {came.reason}"))
         outcomes[job.folder] = came
@@ -147,15 +143,6 @@ def _made(
         console.show_cursor()  # which the progress bar of a killed process has hidden
 
 
-def _time_left(waiting: Sequence[SystemJob], seconds: dict[str, float]) -> str:
-    """About how long the waiting jobs take, from the seconds of a job by system."""
-    if not waiting:
-        return ""
-    usual = fmean(seconds.values())
-    altogether = sum(seconds.get(job.system, usual) for job in waiting)
-    return f"; {len(waiting)} left, about {altogether / 60:.0f} min"
-
-
 def _comparison(
     config: CompareConfig,
     systems: Systems,
@@ -167,8 +154,7 @@ def _comparison(
 ) -> Comparison:
     reference = measured.reference
     models = [seed_row(job, outcomes[job.folder], measured) for job in jobs]
-    made = {job.folder: outcomes[job.folder].value or {} for job in jobs}
-    sizes = {job.system: made[job.folder].get("input_size", job.settings.input_size) for job in jobs}
+    sizes = {job.system: (outcomes[job.folder].value or {}).get("input_size", job.settings.input_size) for job in jobs}
     baseline_ms = 1000 * reference.baseline_time / measured.images if reference else None
     rows = []
     for system in systems.systems:

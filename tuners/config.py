@@ -67,15 +67,10 @@ class Space:
         require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")
 
 
-def declare(
-    hp: "keras_tuner.HyperParameters", space: Space, input_sizes: tuple[int, ...], net: str | None = None
-) -> None:
-    """Declares every hyperparameter; those of stage i only while there are more than i stages.
-
-    Args:
-        net: a preset or a .yaml file of rows, of which width and depth are searched; None for the space's own shape.
-    """
-    hp.Choice("input_size", list(input_sizes))
+def declare(hp: "keras_tuner.HyperParameters", config: "TuneConfig") -> None:
+    """Declares every hyperparameter; those of stage i only while there are more than i stages."""
+    space = config.space
+    hp.Choice("input_size", list(config.input_sizes))
     hp.Choice("width", list(space.widths))
     hp.Choice("n_select", list(space.n_select))
     hp.Choice("loss", list(space.losses))
@@ -85,7 +80,7 @@ def declare(
         hp.Fixed("learning_rate", low)
     else:
         hp.Float("learning_rate", low, high, sampling="log")
-    if net is not None:
+    if config.net is not None:
         hp.Choice("depth", list(space.depths))
         return
     hp.Choice("stages", list(space.stages))

@@ -67,7 +67,6 @@ def measure(
 
     Args:
         jobs: finished ones, at least one.
-        outcomes: of all jobs.
         clock: its runtime not `auto`.
 
     Raises:
@@ -168,12 +167,7 @@ def seed_row(job: SystemJob, came: JobResult, measured: Measured) -> SeedRow:
 
 
 def system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseline_ms: float | None) -> SystemRow:
-    """The row of a system over the rows of its seeds.
-
-    Args:
-        size: of the images.
-        baseline_ms: the baseline's milliseconds an image.
-    """
+    """The row of a system over the rows of its seeds; `baseline_ms` is the baseline's time an image."""
     good = [row for row in rows if row.status == "finished"]
     bad = [row for row in rows if row.status != "finished"]
     means, deviations = {}, {}

@@ -45,11 +45,12 @@ class LimitedOracle(HyperbandOracle):
 
     Args:
         admissible: tells whether the net of some values may be trained.
-        settings: max_epochs, factor and hyperband_iterations.
     """
 
-    def __init__(self, admissible: Callable[[Values], bool], seed: int, **settings):
-        super().__init__(objective=keras_tuner.Objective("score", "min"), seed=seed, **settings)
+    def __init__(
+        self, admissible: Callable[[Values], bool], seed: int, max_epochs: int, factor: int = 3, iterations: int = 1
+    ):
+        super().__init__(keras_tuner.Objective("score", "min"), max_epochs, factor, iterations, seed)
         self.seed = self._seed_state = seed  # KerasTuner takes 0 for no seed, and draws one
         self.admissible = admissible
         self._max_collisions = DRAWS

@@ -12,7 +12,7 @@ from kerastrash.data.dataset import Dataset
 from kerastrash.errors import KerastrashError, ModelError
 from kerastrash.files import read_csv, write_csv
 from kerastrash.jobs import LOG, ChildProcesses, Engine, JobResult, digest, run
-from kerastrash.models import macs, map_sizes, parameters
+from kerastrash.models import macs, parameters
 from kerastrash.training.checkpoint import METRICS
 from tuners.config import TuneConfig, declare, recipe_of, rows_of
 from tuners.oracle import FAILED_SCORE, LimitedOracle, Rung, Tuner, Values
@@ -61,19 +61,9 @@ class Search:
             ConfigError: no net of the space is within the limits, or a stored trial was made with anything else.
         """
         config = self.config
-        oracle = LimitedOracle(
-            self.is_admissible,
-            config.seed,
-            max_epochs=config.max_epochs,
-            factor=config.factor,
-            hyperband_iterations=config.iterations,
-        )
+        oracle = LimitedOracle(self.is_admissible, config.seed, config.max_epochs, config.factor, config.iterations)
         tuner = Tuner(
-            oracle,
-            lambda hp: declare(hp, config.space, tuple(self.datasets), config.net),
-            directory=self.folder,
-            project_name="hyperband",
-            overwrite=True,  # as the search is replayed from the start
+            oracle, lambda hp: declare(hp, config), directory=self.folder, project_name="hyperband", overwrite=True
         )
         plan = oracle.plan()
         self._planned_trials = sum(trials for trials, _ in plan)
@@ -90,11 +80,10 @@ class Search:
         rows, size, config = rows_of(values, self.config.net), values["input_size"], self.config
         classes = len(self.datasets[size].classes)
         try:
-            map_sizes(rows, size)
+            costs = ((parameters(rows, classes), config.max_params), (macs(rows, size, classes), config.max_macs))
         except ModelError:
             return False
-        within_params = config.max_params is None or parameters(rows, classes) <= config.max_params
-        return within_params and (config.max_macs is None or macs(rows, size, classes) <= config.max_macs)
+        return all(limit is None or cost <= limit for cost, limit in costs)
 
     def settings_of(self, values: Values, rung: Rung, parent: str | None) -> TrialSettings:
         """What a trial with these values trains; `parent` is the folder's name of the one that it continues."""
@@ -115,9 +104,20 @@ class Search:
         # Named by content: a search that goes another way, as a trial failed and now does not, finds what is its own.
         folder = self.folder / "trials" / digest((values, rung.epochs, parent and parent.folder.name))
         done = self._bar.tasks[self._task].completed
-        trial = Trial(name, values, rung, self._result(values, rung, folder, parent, done), folder)
+
+        def show() -> None:
+            epochs = max(0, len(read_csv(folder / METRICS)) - rung.initial_epoch)
+            self._bar.update(self._task, completed=done + epochs)
+
+        if parent and not parent.result.finished:
+            result = JobResult("failed", reason=f"would continue trial {parent.name}, which failed")
+        else:
+            settings = self.settings_of(values, rung, parent and parent.folder.name)
+            result = run(trial_job(settings, self.datasets[settings.input_size], folder), self.engine, show)
+        trial = Trial(name, values, rung, result, folder)
         self.trials.append(trial)
-        write_trials(self.trials, self.folder / "trials.csv")
+        rows = [each.row() for each in self.trials]  # whose columns stand in the order in which they first appear
+        write_csv(self.folder / "trials.csv", rows, list(dict.fromkeys(column for row in rows for column in row)))
         finished = [trial.score for trial in self.trials if trial.result.finished]
         best = f", best score {min(finished):.4f}" if finished else ""
         note = f"trial {len(self.trials)}/{self._planned_trials}{best}"
@@ -128,23 +128,6 @@ class Search:
             value = trial.result.value
             say(f"trial {name}: score {trial.score:.4f}, F1 {value['f1']:.4f}, {value['time_ms']:.2f} ms")
         return trial.score
-
-    def _result(self, values: Values, rung: Rung, folder: Path, parent: Trial | None, done: float) -> JobResult:
-        if parent and not parent.result.finished:
-            return JobResult("failed", reason=f"would continue trial {parent.name}, which failed")
-        settings = self.settings_of(values, rung, parent and parent.folder.name)
-
-        def show() -> None:
-            epochs = max(0, len(read_csv(folder / METRICS)) - rung.initial_epoch)
-            self._bar.update(self._task, completed=done + epochs)
-
-        return run(trial_job(settings, self.datasets[settings.input_size], folder), self.engine, show)
-
-
-def write_trials(trials: list[Trial], path: Path) -> None:
-    """Writes a row a trial; the columns of all trials together, in the order they first appear."""
-    rows = [trial.row() for trial in trials]
-    write_csv(path, rows, list(dict.fromkeys(name for row in rows for name in row)))
 
 
 def best_trial(trials: list[Trial]) -> Trial:

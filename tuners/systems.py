@@ -28,7 +28,6 @@ class SystemSettings:
     rows: Rows | None
     """None where pretrained weights bring a net, or a trained one is pruned."""
     weights: str | None
-    """Pretrained ones."""
     input_size: int | None
     """Side of the images in pixels; None for a pruned net, which has its own."""
     recipe: Recipe
@@ -44,23 +43,6 @@ class SystemSettings:
         if self.prune:
             return "pruned"
         return "distilled" if self.distill else "fine-tuned" if self.weights else "trained"
-
-
-@dataclass(frozen=True)
-class System:
-    """One row of the table; what the systems file says of it, checked."""
-
-    name: str
-    net: str
-    """As it is named in the file: a preset, a file of rows, pretrained weights; of a pruned one, what it was."""
-    settings: SystemSettings
-    """A job of it has its own seed in the recipe, its data and its origins."""
-    origins: tuple[str | Path, ...]
-    """Teachers, or the net that is pruned: a system's name as text, or a .keras file."""
-    seeds: tuple[int, ...]
-    team: int | None
-    """Which of the contest's teams used it; None for ours."""
-    note: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +64,7 @@ class Entry:
 
     name: str
     net: str | None = None
+    """A preset or a file of rows; of a system, what it is named by: its weights, or the net that is pruned."""
     weights: str | None = None
     input_size: int | None = None
     width: float = 1.0
@@ -91,7 +74,18 @@ class Entry:
     recipe: dict = field(default_factory=dict)
     seeds: tuple[int, ...] | None = None
     team: int | None = None
+    """Which of the contest's teams used it; None for ours."""
     note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class System(Entry):
+    """One row of the table: an entry, checked, with its seeds and the name of its net."""
+
+    settings: SystemSettings
+    """A job of it has its own seed in the recipe, its data and its origins."""
+    origins: tuple[str | Path, ...]
+    """Teachers, or the net that is pruned: a system's name as text, or a .keras file."""
 
 
 def read_systems(path: Path) -> Systems:
@@ -156,7 +150,7 @@ def _system(entry: Entry, recipe: Recipe, seeds: tuple[int, ...], names: list[st
     seeds = seeds if entry.seeds is None else entry.seeds
     if not seeds or len(set(seeds)) < len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
         raise ConfigError(f"{place}: seeds is {list(seeds)}; give whole numbers from 0 to 2**32 - 1, each once")
-    return System(entry.name, net, settings, origins, seeds, entry.team, entry.note)
+    return System(**vars(entry) | {"net": net, "seeds": seeds, "settings": settings, "origins": origins})
 
 
 def _pruned(entry: Entry, place: str) -> tuple[PruneSettings, tuple[str]]:

@@ -75,8 +75,8 @@ def run_trial(settings: TrialSettings, folder: Path) -> dict[str, Any]:
         KerastrashError, or whatever went wrong: the job has failed.
     """
     started = time.perf_counter()
-    fix_threads(settings.clock.threads)
-    rows, size = settings.rows, settings.input_size
+    rows, size, clock = settings.rows, settings.input_size, settings.clock
+    fix_threads(clock.threads)
     dataset = prepare(settings.data, size)
     latency, classes = latency_of(settings, dataset), len(dataset.classes)
     if settings.parent and not (folder / LAST).exists():
@@ -86,9 +86,7 @@ def run_trial(settings: TrialSettings, folder: Path) -> dict[str, Any]:
     trained = train(build, dataset, settings.recipe, folder, settings.until, description=folder.name)
     images = len(dataset.split("test"))
     baseline_s = latency.baseline_ms * images / 1000
-    reference = reference_for(
-        settings.clock.reference, baseline_s, latency.measured_as, latency.baseline_f1, latency.f1_source
-    )
+    reference = reference_for(clock.reference, baseline_s, latency.measured_as, latency.baseline_f1, latency.f1_source)
     time_s = latency.median_ms * images / 1000
     return {
         "score": reference.score(trained.f1, time_s),

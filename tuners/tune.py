@@ -95,8 +95,7 @@ def score_run(
 ) -> ScoreReport:
     """Scores a run's net on the test split, timed in turns with the baseline; writes score.json and the report.
 
-    Args:
-        origin, trials, best: as `write_report` takes them.
+    `origin`, `trials` and `best` are as `write_report` takes them.
     """
     say(f"scoring {folder / BEST} on the test split")
     score = score_model(ScoreConfig(model=folder / BEST, data=data, clock=clock))

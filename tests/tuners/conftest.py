@@ -39,16 +39,10 @@ def photographs(tmp_path_factory) -> Path:
 
 def small_config(photographs: Path, folder: Path) -> TuneConfig:
     """Five trials of one or two epochs."""
-    return TuneConfig(
-        data=DataConfig(data=str(photographs), cache=folder / "cache"),
-        runs=folder / "runs",
-        name="small",
-        input_sizes=(16,),
-        max_epochs=2,
-        factor=2,
-        clock=ClockConfig(baseline_size=32, timed_images=2, blocks=1),
-        space=SPACE,
-    )
+    data = DataConfig(data=str(photographs), cache=folder / "cache")
+    where = {"data": data, "runs": folder / "runs", "name": "small"}
+    clock = ClockConfig(baseline_size=32, timed_images=2, blocks=1)
+    return TuneConfig(**where, clock=clock, space=SPACE, input_sizes=(16,), max_epochs=2, factor=2)
 
 
 @pytest.fixture
@@ -57,7 +51,7 @@ def config(photographs, tmp_path) -> TuneConfig:
     return small_config(photographs, tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(photographs, tmp_path_factory) -> tuple[Tuned, TuneConfig]:
     """A small search that ran through."""
     config = small_config(photographs, tmp_path_factory.mktemp("search"))
@@ -75,8 +69,7 @@ def write_systems(photographs) -> SystemsWriter:
             "recipe": {"epochs": 1, "batch_size": 8, "n_select": 0, "workers": 0},
             "systems": list(systems),
         }
-        path = folder / "systems.yaml"
-        path.write_text(yaml.safe_dump({**document, **fields}, sort_keys=False))
-        return path
+        (folder / "systems.yaml").write_text(yaml.safe_dump({**document, **fields}, sort_keys=False))
+        return folder / "systems.yaml"
 
     return write

@@ -127,9 +127,9 @@ def test_everything_is_written_and_says_the_same(found):
 
 def test_the_same_call_makes_nothing_again(found, config, here):
     finished = [Path(row.model).parent for row in found.seed_rows if row.status == "finished"]
-    before = {folder: state(folder) for folder in finished}
+    before = [state(folder) for folder in finished]
     again = compare(replace(config, only=("base", "student", "narrow")), here)
-    assert {folder: state(folder) for folder in finished} == before
+    assert [state(folder) for folder in finished] == before
     assert [row.test_f1 for row in again.seed_rows] == [row.test_f1 for row in found.seed_rows]
     assert row_of(again, "broken").reason == row_of(found, "broken").reason
 
@@ -155,8 +155,11 @@ def test_a_model_whose_origin_was_made_anew_fails_until_it_is_made_anew_too(foun
     assert "delete " in row_of(again, "narrow").reason
 
 
-def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_systems, config, tmp_path, here):
-    path = write_systems(tmp_path, {"name": "a", **NET}, {"name": "b", **NET}, {"name": "c", "prune": {"from": "b"}})
+def test_training_alone_measures_nothing_and_without_the_baseline_there_is_no_score(
+    write_systems, config, tmp_path, here
+):
+    systems = {"name": "a", **NET}, {"name": "b", **NET}, {"name": "c", "prune": {"from": "b"}}
+    path = write_systems(tmp_path, *systems)
     config = replace(config, systems=path, runs=tmp_path / "runs", train_only=True, only=("a",))
     first = compare(config, here)
     assert [row.status for row in first.rows] == ["finished", "not run", "not run"]
@@ -170,11 +173,8 @@ def test_training_alone_measures_nothing_and_leaves_the_rest_for_later(write_sys
     assert second.rows[0].score is not None
     assert second.reference.baseline_f1 == 0.7  # the published one, as no system is the baseline
     assert "mobilenetv3_79 at 156 px" in second.reference.time_source
-
-
-def test_without_the_baseline_there_is_no_score(write_systems, config, tmp_path, here):
-    path = write_systems(tmp_path, {"name": "a", **NET}, {"name": "b", **NET}, baseline="b")
-    found = compare(replace(config, systems=path, runs=tmp_path / "runs", only=("a",)), here)
+    write_systems(tmp_path, *systems, baseline="b")  # which has no model yet
+    found = compare(replace(config, train_only=False), here)
     assert (found.rows[0].score, found.reference) == (None, None)
     assert found.rows[0].test_f1 is not None and found.rows[0].ms > 0
     write_comparison(found)

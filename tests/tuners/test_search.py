@@ -26,7 +26,7 @@ from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.settings import to_dict
 from tuners.config import Space
 from tuners.oracle import Rung
-from tuners.search import Search, Trial, best_trial, write_trials
+from tuners.search import Search, Trial, best_trial
 from tuners.trial import training_inputs
 from tuners.tune import finish_best, tune
 
@@ -177,17 +177,13 @@ def trial(folder, name, result) -> Trial:
     return Trial(name, dict(VALUES), rung, result, folder / "trials" / name)
 
 
-def test_failed_trials_are_listed_with_their_reason_and_never_the_best(tmp_path):
+def test_a_failed_trial_is_never_the_best(tmp_path):
     failed = trial(tmp_path, "0000", JobResult("failed", reason="the loss is nan"))
     good = trial(tmp_path, "0001", JobResult("finished", {"score": 1.2}))
     better = trial(tmp_path, "0002", JobResult("finished", {"score": 1.1}))
     assert best_trial([failed, good, better]) is better
     with pytest.raises(KerastrashError, match=r"all 2 trials failed.*the loss is nan.*0000/job\.log"):
         best_trial([failed, failed])
-    write_trials([failed, good], tmp_path / "trials.csv")
-    first, second = rows(tmp_path)
-    assert (first["status"], first["reason"], first["score"]) == ("failed", "the loss is nan", "")
-    assert (second["status"], second["score"], second["width"]) == ("finished", "1.2", "0.25")
 
 
 @pytest.fixture
@@ -222,9 +218,11 @@ def test_any_reason_is_shown_as_it_is_and_a_child_of_a_failed_trial_does_not_run
 
 def test_a_trial_that_failed_is_tried_again_and_the_search_goes_the_way_that_it_would_have_gone(trials_here):
     _, whole, calls = trials_here("whole")
-    _, failed, _ = trials_here("mended", failing=1)
+    trials, failed, _ = trials_here("mended", failing=1)
     _, mended, again = trials_here("mended")
     assert [row["status"] for row in failed] == ["failed", *["finished"] * 4]
+    assert [row["score"] for row in failed] == ["", *(str(trial.score) for trial in trials[1:])]
+    assert [row["width"] for row in failed] == [str(trial.values["width"]) for trial in trials]
     assert mended == whole
     assert again[0] == calls[0] and len(again) <= 2  # the failed one, and its child where it is promoted now
     assert trials_here("mended")[1:] == (whole, [])

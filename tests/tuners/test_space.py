@@ -7,14 +7,14 @@ import keras_tuner
 import pytest
 
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.models import build_model, dump_rows, macs, parameters, preset, preset_names, scale_rows
+from kerastrash.models import build_model, macs, parameters, preset, preset_names, scale_rows
 from kerastrash.training.recipe import Recipe
 from tuners.config import Space, TuneConfig, declare, recipe_of, rows_of
 
 
-def draw(seed, space=Space(), sizes=(48, 64), net=None):  # noqa: B008
+def draw(seed, **settings):
     hp = keras_tuner.HyperParameters()
-    declare(hp, space, sizes, net)
+    declare(hp, TuneConfig(**settings))
     values = {}
     for number, parameter in enumerate(hp.space):
         if all(condition.is_active(values) for condition in parameter.conditions):
@@ -22,17 +22,17 @@ def draw(seed, space=Space(), sizes=(48, 64), net=None):  # noqa: B008
     return values
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_any_choice_is_a_net_of_the_counted_size(seed):
-    values = draw(seed)
-    rows = rows_of(values)
+@pytest.mark.parametrize(("seed", "net"), [*((seed, None) for seed in range(4)), (0, "resnet18")])
+def test_any_choice_is_a_net_of_the_counted_size(seed, net):
+    values = draw(seed, net=net)
+    rows = rows_of(values, net)
     model = build_model(rows, values["input_size"])
     assert parameters(rows) == sum(math.prod(weight.shape) for weight in model.trainable_weights)
 
 
 def test_more_stages_repeats_and_width_make_a_larger_net():
-    base = draw(1, Space(stages=(2,), repeats=(1,), widths=(0.5,)))
-    stages = draw(1, Space(stages=(3,), repeats=(1,), widths=(0.5,)))
+    base = draw(1, space=Space(stages=(2,), repeats=(1,), widths=(0.5,)))
+    stages = draw(1, space=Space(stages=(3,), repeats=(1,), widths=(0.5,)))
     assert parameters(rows_of({**base, "width": 1.0})) > parameters(rows_of(base))
     assert parameters(rows_of({**base, "repeats_1": 3})) > parameters(rows_of(base))
     assert parameters(rows_of(stages)) > parameters(rows_of(base))
@@ -51,18 +51,9 @@ def test_every_choice_of_width_and_depth_is_a_net_no_larger_than_the_preset(net)
 
 
 def test_a_given_net_is_searched_in_width_and_depth_and_not_in_stages():
-    values = draw(0, sizes=(32,), net="resnet18")
-    rows = rows_of(values, "resnet18")
+    values = draw(0, net="resnet18")
     assert {"width", "depth", "learning_rate", "n_select"} <= set(values) and "stages" not in values
-    assert rows == scale_rows(preset("resnet18"), values["width"], values["depth"])
-    model = build_model(rows, 32)
-    assert parameters(rows) == sum(math.prod(weight.shape) for weight in model.trainable_weights)
-
-
-def test_a_net_file_is_searched_too(tmp_path):
-    (tmp_path / "net.yaml").write_text(dump_rows(preset("mobilenetv3_79")))
-    values = {"width": 0.5, "depth": 1.0}
-    assert rows_of(values, str(tmp_path / "net.yaml")) == rows_of(values, "mobilenetv3_79")
+    assert rows_of(values, "resnet18") == scale_rows(preset("resnet18"), values["width"], values["depth"])
 
 
 def test_a_net_that_is_unknown_or_runs_out_of_pixels_is_refused_at_once():

@@ -1,4 +1,4 @@
-"""A trial as a job in a process of its own: its figures, its failures by name, and what its time depends on."""
+"""A trial of a search: its figures, and what the time of its net depends on."""
 
 import dataclasses
 
@@ -8,28 +8,22 @@ import pytest
 from kerastrash.data import Dataset, prepare
 from kerastrash.export.format import Format
 from kerastrash.files import read_csv, read_json, write_json
-from kerastrash.jobs import LOG, ChildProcesses, run
+from kerastrash.jobs import LOG
 from kerastrash.models import macs, parameters
 from kerastrash.models.layers import Conv, Pool
 from kerastrash.scoring import score
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.training.recipe import Recipe
-from tuners.trial import Latency, TrialSettings, architecture_key, latency_of, trial_job
+from tuners.config import rows_of
+from tuners.trial import Latency, TrialSettings, architecture_key, latency_of
 
 ROWS = (Conv(8, kernel=3, stride=2), Pool())
 
 
 @pytest.fixture
 def settings(config, tmp_path) -> TrialSettings:
-    return TrialSettings(
-        rows=ROWS,
-        recipe=Recipe(epochs=2, batch_size=8, n_select=0),
-        input_size=16,
-        until=2,
-        data=config.data,
-        clock=resolve_runtime(config.clock),
-        latency_folder=tmp_path / "latency",
-    )
+    recipe = Recipe(epochs=2, batch_size=8, n_select=0)
+    return TrialSettings(ROWS, recipe, 16, 2, config.data, resolve_runtime(config.clock), tmp_path / "latency")
 
 
 @pytest.fixture
@@ -37,23 +31,21 @@ def dataset(settings) -> Dataset:
     return prepare(settings.data, 16)
 
 
-def test_a_trial_gives_its_figures_and_reports_its_epochs(settings, dataset, tmp_path):
-    job, seen = trial_job(settings, dataset, tmp_path / "trial"), set()
-    result = run(job, ChildProcesses(logged=True), lambda: seen.add(len(read_csv(job.folder / "metrics.csv"))))
-    assert result.finished, result.reason
-    value = result.value
-    history = read_csv(job.folder / "metrics.csv")
-    assert value["epochs"] == len(history) == 2 and seen and max(seen) <= 2
+def test_a_trial_gives_its_figures(finished):
+    tuned, config = finished
+    dataset, rows, folder = prepare(config.data, 16), rows_of(tuned.best.values), tuned.best.folder
+    value, history = tuned.best.result.value, read_csv(folder / "metrics.csv")
+    assert value["epochs"] == len(history) == tuned.best.rung.epochs
     f1s = [float(row["val_macro_f1"]) for row in history]
     assert (value["f1"], value["best_epoch"]) == (max(f1s), 1 + f1s.index(max(f1s)))
-    assert (value["parameters"], value["macs"]) == (parameters(ROWS, 3), macs(ROWS, 16, 3))
-    (measured,) = (tmp_path / "latency").iterdir()
-    times, images = Latency(**read_json(measured)), len(dataset.split("test"))
+    assert (value["parameters"], value["macs"]) == (parameters(rows, 3), macs(rows, 16, 3))
+    key, images = architecture_key(rows, "float32", dataset, resolve_runtime(config.clock)), len(dataset.split("test"))
+    times = Latency(**read_json(config.runs / "latency" / f"{key}.json"))
     assert value["time_ms"] == times.median_ms > 0
     assert value["time_s"] == pytest.approx(times.median_ms * images / 1000)
     assert value["baseline_time_s"] == pytest.approx(times.baseline_ms * images / 1000)
     assert value["score"] == pytest.approx(score(value["f1"], times.median_ms, 0.7, times.baseline_ms))
-    assert "Fatal Python error" not in (job.folder / LOG).read_text()
+    assert "Fatal Python error" not in (folder / LOG).read_text()
 
 
 def test_the_key_of_a_time_holds_all_that_it_depends_on(settings, dataset, monkeypatch, tmp_path):
