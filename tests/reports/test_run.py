@@ -63,8 +63,8 @@ def test_a_trial_is_told_in_one_line_with_its_net_and_recipe(trials, drawn):
     text = drawn(run.trials_table(trials, best="0002"))
     for words in ("0.9000", "0.6000", "9.88", "12,345", "6.7", "w0.5 2xk5e4se", "lr 0.050 b32 aug1 adj"):
         assert words in text
-    row = {"width": 0.5, "depth": 0.75, **RECIPE, "loss": "focal"}
-    assert (run.describe_net(row), run.describe_recipe(row)) == ("w0.5 d0.75", "lr 0.050 b32 aug1 focal")
+    row = {name: value for name, value in trials[0].items() if name != "stages"} | {"depth": 0.75, "loss": "focal"}
+    assert run.cells(row)[-2:] == ["w0.5 d0.75", "lr 0.050 b32 aug1 focal"]
 
 
 def test_a_failed_trial_is_shown_with_its_reason_however_short_the_table(trials, drawn):
