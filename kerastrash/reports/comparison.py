@@ -95,7 +95,6 @@ class Comparison:
     timed_images: int = 0
     classes: tuple[str, ...] = ()
     left_out: str = ""
-    """What of the data could not be used."""
 
     @property
     def failed(self) -> bool:
