@@ -83,7 +83,7 @@ def prepare_tfds(config: TfdsConfig) -> None:
 def check_data(config: CheckConfig) -> int:
     """Prints what was found and writes it as a page; 1 where there is a leak or a conflicting label."""
     report = check(config, track)
-    results().print(check_tables(report))
+    results().print(*check_tables(report), sep="\n")
     page = config.report or Path(f"check-{re.sub(r'[^-.a-zA-Z0-9]+', '_', report.name)}.html")
     write_page(report, page)
     results().print(f"Page: {page}", soft_wrap=True, highlight=False, markup=False)

@@ -30,15 +30,15 @@ def format_of(path: Path) -> Format:
     """The format of a file by its suffix, or of a folder that holds a SavedModel.
 
     Raises:
-        ModelError: nothing is there, or its suffix belongs to no format.
+        ModelError: its suffix belongs to no format, and it is no such folder.
     """
-    if not path.exists():
-        raise ModelError(f"{path}: no such file; check the path of the model")
     if (path / "saved_model.pb").is_file():
         return SAVED_MODEL
     suffixes = {entry.suffix: entry for entry in FORMATS.values() if entry.suffix}
     if path.suffix in suffixes:
         return suffixes[path.suffix]
+    if not path.exists():
+        raise ModelError(f"{path}: no such file; check the path of the model")
     known = ", ".join(suffixes)
     raise ModelError(f"{path}: of no known format; give a file named {known}, or the folder of a SavedModel")
 
@@ -74,6 +74,8 @@ def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
     path = Path(path)
     require(threads >= 1, "threads", threads, "must be at least 1")
     entry = format_of(path)
+    if not path.exists():
+        raise ModelError(f"{path}: no such file; check the path of the model")
     check_digests(path)
     try:
         net = entry.open(path, threads)

@@ -95,7 +95,6 @@ class Comparison:
     timed_images: int = 0
     classes: tuple[str, ...] = ()
     left_out: str = ""
-    """What of the data could not be used."""
 
     @property
     def failed(self) -> bool:
@@ -203,6 +202,11 @@ def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
 def comparison_markdown(found: Comparison, drawn: bool) -> str:
     """The page: table, picture, conditions, what failed, and the systems file."""
     bad = [f"- {row.name}: {row.reason}" for row in found.rows if row.reason]
+    environment = found.environment
+    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
+    splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
+    devices = " and ".join(dict.fromkeys(row.device for row in found.seed_rows if row.device))
+    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
     return markdown_page(
         f"# {found.folder.name}",
         systems_table(found).markdown(),
@@ -210,21 +214,6 @@ def comparison_markdown(found: Comparison, drawn: bool) -> str:
         *sentences(found),
         f"![F1 against time]({PICTURE})" if drawn else "",
         "## Conditions",
-        *_conditions(found),
-        "## Not finished" if bad else "",
-        "\n".join(bad),
-        "## Systems file",
-        f"```yaml\n{found.systems_file.read_text(encoding='utf-8').strip()}\n```",
-    )
-
-
-def _conditions(found: Comparison) -> list[str]:
-    environment = found.environment
-    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
-    devices = " and ".join(dict.fromkeys(row.device for row in found.seed_rows if row.device))
-    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
-    return [
         f"Made by `{environment['command']}`.",
         f"Data: {found.data['data']}: {splits} images of {len(found.classes)} classes.",
         f"Left out of the data: {found.left_out}." if found.left_out else "",
@@ -232,4 +221,8 @@ def _conditions(found: Comparison) -> list[str]:
         f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
         f"{found.settings['clock']['blocks']} blocks, all nets in one run.",
         f"Python {environment['python']}, {versions}.",
-    ]
+        "## Not finished" if bad else "",
+        "\n".join(bad),
+        "## Systems file",
+        f"```yaml\n{found.systems_file.read_text(encoding='utf-8').strip()}\n```",
+    )

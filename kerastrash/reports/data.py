@@ -2,10 +2,10 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, FileSystemLoader
@@ -44,7 +44,10 @@ def print_summary(dataset: Dataset) -> None:
     rows = {**summary["classes"], "all": summary["all"]}
     columns = (*SPLITS, "crops", "photographs")
     counts = [[label, *(str(row[column]) for column in columns)] for label, row in rows.items()]
-    sizes = [[label, *_sizes(row), str(row["tiny"])] for label, row in rows.items()]
+    sizes = []
+    for label, row in rows.items():
+        sides = (f"{side['min']} / {side['median']:.0f} / {side['max']}" for side in (row["width"], row["height"]))
+        sizes.append([label, *sides, str(row["tiny"])])
     title = f"crop sizes in pixels (min / median / max) before padding and resizing to {summary['input_size']}"
     tables = [
         PlainTable(("class", *SPLITS, "all", "photographs"), counts, title=f"{dataset.name}: crops by class"),
@@ -57,30 +60,32 @@ def print_summary(dataset: Dataset) -> None:
     results().print(Group(*tables))
 
 
-def _sizes(row: Mapping[str, Any]) -> list[str]:
-    sides = (row["width"], row["height"])
-    return [f"{side['min']} / {side['median']:.0f} / {side['max']}" for side in sides]
-
-
 def _first(items: Sequence[str]) -> list[str]:
     """The first items, and how many more there are."""
     return [*items[:NAMED], *([f"and {len(items) - NAMED} more"] if len(items) > NAMED else [])]
 
 
-def check_tables(report: CheckReport) -> Group:
+def check_tables(report: CheckReport) -> Iterator[RenderableType]:
     """Everything that the terminal shows of a check."""
-    parts: list[RenderableType] = [
-        _counts_table(report),
-        Columns([_histogram_table(title, bars) for title, bars in report.histograms.items()], padding=(0, 4)),
+    splits, counted = used_splits(report.counts), ("crops", "photographs", "tiny")
+    rows = [
+        [row["name"], *(str(row["splits"][split]) for split in splits), *(str(row[name]) for name in counted)]
+        for row in report.counts
     ]
+    title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
+    columns = ("class", *splits, *counted)
+    yield PlainTable(columns, rows, title=title, styles={len(rows) - 1: "bold"})
+    yield Columns(itertools.starmap(_histogram_table, report.histograms.items()), padding=(0, 4))
     if report.licences:
         rows = [[licence, str(count)] for licence, count in report.licences]
-        parts.append(PlainTable(("licence", "images"), rows, title="licences"))
+        yield PlainTable(("licence", "images"), rows, title="licences")
     if report.findings:
-        parts.append(_findings_table(report.findings))
+        rows = [[one.severity, one.title, str(len(one.items)), _which(one)] for one in report.findings]
+        styles = {index: COLOURS[one.severity] for index, one in enumerate(report.findings)}
+        columns = ("severity", "finding", "count", "which")
+        yield PlainTable(columns, rows, ("finding", "which"), "findings", styles=styles)
     good = not (report.failed or report.unusable)
-    parts.append(Text(report.verdict, "bold green" if good else "bold red"))
-    return Group(*parts)
+    yield Text(report.verdict, "bold green" if good else "bold red")
 
 
 def used_splits(counts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -88,28 +93,10 @@ def used_splits(counts: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(split for split in SPLITS if any(row["splits"][split] for row in counts))
 
 
-def _counts_table(report: CheckReport) -> PlainTable:
-    splits, counted = used_splits(report.counts), ("crops", "photographs", "tiny")
-    rows = [
-        [row["name"], *(str(row["splits"][split]) for split in splits), *(str(row[name]) for name in counted)]
-        for row in report.counts
-    ]
-    columns = ("class", *splits, *counted)
-    title = f"{report.name}: {report.crops} crops on {report.photographs} photographs"
-    return PlainTable(columns, rows, title=title, styles={len(rows) - 1: "bold"})
-
-
 def _histogram_table(title: str, bars: Mapping[str, int]) -> PlainTable:
     most = max(bars.values()) or 1
     rows = [[name, str(count), "█" * round(BAR * count / most)] for name, count in bars.items()]
     return PlainTable(("range", "crops", ""), rows, ("",), title)
-
-
-def _findings_table(findings: Sequence[Finding]) -> PlainTable:
-    rows = [[one.severity, one.title, str(len(one.items)), _which(one)] for one in findings]
-    styles = {index: COLOURS[one.severity] for index, one in enumerate(findings)}
-    columns = ("severity", "finding", "count", "which")
-    return PlainTable(columns, rows, ("finding", "which"), "findings", styles=styles)
 
 
 def _which(finding: Finding) -> str:

@@ -11,7 +11,6 @@ from kerastrash.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Annotation
     from matplotlib.transforms import Bbox
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
@@ -68,7 +67,12 @@ def draw_dots(path: Path, dots: Sequence[Dot], title: str, groups: Sequence[str]
             style = {"color": COLOURS[dot.group], "markersize": 8, "markeredgecolor": "black", "capsize": 3}
             axes.errorbar(dot.ms, dot.f1, yerr=dot.deviation, fmt=MARKERS[dot.group], zorder=4, **style)
         if groups:
-            _add_front(axes, dots, groups)
+            best = front(dots)
+            axes.plot([dot.ms for dot in best], [dot.f1 for dot in best], color="grey", linestyle="--", zorder=2)
+            for group in dict.fromkeys(dot.group for dot in dots):
+                axes.plot([], [], MARKERS[group], color=COLOURS[group], markeredgecolor="black", label=groups[group])
+            axes.plot([], [], "--", color="grey", label="beaten by none")
+            axes.legend(loc="lower right")
         _make_room(axes, dots)
         axes.set_title(f"{title}: better is up and to the left")
         axes.figure.draw_without_rendering()
@@ -84,15 +88,6 @@ def front(dots: Sequence[Dot]) -> list[Dot]:
         if not found or dot.f1 > found[-1].f1:
             found.append(dot)
     return found
-
-
-def _add_front(axes: "Axes", dots: Sequence[Dot], groups: Sequence[str]) -> None:
-    best = front(dots)
-    axes.plot([dot.ms for dot in best], [dot.f1 for dot in best], color="grey", linestyle="--", zorder=2)
-    for group in dict.fromkeys(dot.group for dot in dots):
-        axes.plot([], [], MARKERS[group], color=COLOURS[group], markeredgecolor="black", label=groups[group])
-    axes.plot([], [], "--", color="grey", label="beaten by none")
-    axes.legend(loc="lower right")
 
 
 def _make_room(axes: "Axes", dots: Sequence[Dot]) -> None:
@@ -111,7 +106,7 @@ def _make_room(axes: "Axes", dots: Sequence[Dot]) -> None:
 
 
 def label_dots(axes: "Axes", dots: Sequence[Dot]) -> "list[Bbox]":
-    """Puts each label at the nearest free spot beside its dot and joins the two by a thin line.
+    """Puts each label at the nearest free spot beside its dot, else at the last one tried, with a thin line to the dot.
 
     Args:
         axes: those of a figure that has been drawn once, and whose layout no longer changes.
@@ -119,6 +114,7 @@ def label_dots(axes: "Axes", dots: Sequence[Dot]) -> "list[Bbox]":
     Returns:
         Where the labels stand, in pixels; none over another or over a dot as long as there is room.
     """
+    from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     spots = axes.transData.transform([(dot.ms, dot.f1) for dot in dots])
@@ -128,20 +124,13 @@ def label_dots(axes: "Axes", dots: Sequence[Dot]) -> "list[Bbox]":
         ground = {"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 0.5}
         style = {"va": "center", "fontsize": 8, "parse_math": False, "bbox": ground, "arrowprops": line}
         label = axes.annotate(dot.label, (dot.ms, dot.f1), xytext=(0, 0), textcoords="offset points", **style)
-        taken.append(_moved_to_free_spot(axes, label, taken))
+        for distance, (x, y) in itertools.product(DISTANCES, DIRECTIONS):
+            label.xyann = (distance * x, distance * y)
+            label.set_horizontalalignment("left" if x > 0 else "right" if x < 0 else "center")
+            label.update_positions(axes.figure.canvas.get_renderer())
+            box = Text.get_window_extent(label)  # of the text alone, without its line
+            inside = all(axes.bbox.contains(*corner) for corner in box.corners())
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)
     return taken[len(dots) :]
-
-
-def _moved_to_free_spot(axes: "Axes", label: "Annotation", taken: "Sequence[Bbox]") -> "Bbox":
-    """Moves the label to the nearest spot inside the axes that is not taken, else to the last one looked at."""
-    from matplotlib.text import Text
-
-    for distance, (x, y) in itertools.product(DISTANCES, DIRECTIONS):
-        label.xyann = (distance * x, distance * y)
-        label.set_horizontalalignment("left" if x > 0 else "right" if x < 0 else "center")
-        label.update_positions(axes.figure.canvas.get_renderer())
-        box = Text.get_window_extent(label)  # of the text alone, without its line
-        inside = all(axes.bbox.contains(*corner) for corner in box.corners())
-        if inside and not any(box.overlaps(other) for other in taken):
-            break
-    return box

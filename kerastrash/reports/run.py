@@ -27,8 +27,6 @@ def write_report(
     """Writes report.md and its pictures: predictions.png, training.png of the run's metrics.csv, trials.png.
 
     Args:
-        folder: of the run.
-        score: of its net.
         origin: a sentence that says where the net is from.
         trials: all rows of a search; `best` is the name of the one that the net is from.
     """
@@ -122,7 +120,8 @@ def cells(row: TrialRow) -> list[str]:
         figures = [f"{row['score']:.4f}", f"{row['f1']:.4f}", f"{row['time_ms']:.2f}", f"{row['parameters']:,}"]
         figures += [f"{row['macs'] / 1e6:.1f}", str(row["layers"])]
         net = describe_net(row)
-    return [row["trial"], *figures, str(row["input_size"]), str(row["epochs"]), net, describe_recipe(row)]
+    recipe = f"lr {row['learning_rate']:.3f} b{row['batch_size']} aug{row['n_select']} {LOSSES[row['loss']]}"
+    return [row["trial"], *figures, str(row["input_size"]), str(row["epochs"]), net, recipe]
 
 
 def describe_net(row: TrialRow) -> str:
@@ -135,11 +134,6 @@ def describe_net(row: TrialRow) -> str:
         repeats, kernel, expansion = (row[f"{name}_{stage}"] for name in ("repeats", "kernel", "expansion"))
         stages.append(f"{repeats}xk{kernel}e{expansion:g}{extras}")
     return f"w{row['width']:g} " + " ".join(stages)
-
-
-def describe_recipe(row: TrialRow) -> str:
-    """The searched settings of the recipe in one line."""
-    return f"lr {row['learning_rate']:.3f} b{row['batch_size']} aug{row['n_select']} {LOSSES[row['loss']]}"
 
 
 def draw_trials(trials: Sequence[TrialRow], best: str, path: Path) -> None:

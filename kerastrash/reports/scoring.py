@@ -136,13 +136,22 @@ def benchmark_tables(found: Benchmark) -> Iterator[RenderableType]:
     """The table, then a sentence for everything that failed."""
     batches = sorted({batch for row in found.rows for batch in row.timings} - {1})
     devices = ", ".join(dict.fromkeys(row.device for row in found.rows if row.device)) or "nothing could be opened"
+    start = max((row.start_mb for row in found.rows if row.start_mb), default=None)
+    elsewhere = any(map(_beside_another, found.rows))
+    caption = (
+        f"ms: a call at batch 1, {found.timed_images} images in {found.turns} turns, one process at work at a time. "
+        f"F1: macro, {found.images} test images. Memory: most that the process had resident when timed at batch 1, up "
+        f"to {number(start, '.0f', '-')} of it before the file was opened. Score, lower is better: beside "
+        f"{found.baseline}, timed in the same turns in the row's own runtime with as many threads"
+        + ("; *: in ONNX Runtime, as it could not be had in the row's own." if elsewhere else ".")
+    )
     figures = ("threads", "median\nms", "p90\nms", "p99\nms", *(f"images/s\nat {batch}" for batch in batches))
     yield PlainTable(
         ("model", "runtime", *figures, "file\nMB", "memory\nMB", "F1", "baseline\nms", "score"),
         [_cells(row, batches) for row in found.rows],
         text=("runtime",),
         title=f"{found.data}: {devices}",
-        caption=_caption(found),
+        caption=caption,
         styles={index: "red" for index, row in enumerate(found.rows) if row.reason},
     )
     if found.left_out:
@@ -176,18 +185,6 @@ def _runtime(row: BenchmarkRow) -> str:
 def _beside_another(row: BenchmarkRow) -> bool:
     """Whether the baseline was timed in another runtime."""
     return row.baseline_runtime not in ("", row.runtime)
-
-
-def _caption(found: Benchmark) -> str:
-    start = max((row.start_mb for row in found.rows if row.start_mb), default=None)
-    elsewhere = any(map(_beside_another, found.rows))
-    return (
-        f"ms: a call at batch 1, {found.timed_images} images in {found.turns} turns, one process at work at a time. "
-        f"F1: macro, {found.images} test images. Memory: most that the process had resident when timed at batch 1, up "
-        f"to {number(start, '.0f', '-')} of it before the file was opened. Score, lower is better: beside "
-        f"{found.baseline}, timed in the same turns in the row's own runtime with as many threads"
-        + ("; *: in ONNX Runtime, as it could not be had in the row's own." if elsewhere else ".")
-    )
 
 
 def draw_latency(rows: Sequence[BenchmarkRow], path: Path) -> bool:

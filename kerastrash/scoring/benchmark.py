@@ -93,7 +93,6 @@ class Benchmark:
     baseline: str
     """Its net, image size, F1 and where that is from."""
     left_out: str = ""
-    """What of the data could not be used."""
 
 
 def run_benchmark(config: BenchmarkConfig) -> Benchmark:
@@ -225,7 +224,8 @@ def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, bas
     net = candidate.net
     time = candidate.timings[1].median_ms if 1 in candidate.timings else None
     baseline_ms = baseline.timings[1].median_ms if baseline else None
-    megabytes = {"file_mb": candidate.bytes, "start_mb": candidate.bytes_before, "peak_mb": candidate.peak_bytes}
+    size = FORMATS[candidate.format].size(candidate.path) if candidate.path and candidate.path.exists() else None
+    megabytes = {"file_mb": size, "start_mb": candidate.bytes_before, "peak_mb": candidate.peak_bytes}
     return BenchmarkRow(
         model=str(candidate.model),
         format=candidate.format,

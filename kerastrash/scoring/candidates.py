@@ -15,7 +15,7 @@ import numpy as np
 
 from kerastrash.errors import KerastrashError
 from kerastrash.export.format import OpenNet
-from kerastrash.export.formats import FORMATS, FormatName, open_runtime
+from kerastrash.export.formats import FormatName, open_runtime
 from kerastrash.processes import Child
 from kerastrash.scoring.clocks import Timing, time_block
 
@@ -54,11 +54,6 @@ class Candidate:
     def way(self) -> Way:
         """How it is run."""
         return self.format, self.backend, self.threads, self.dtype_policy
-
-    @property
-    def bytes(self) -> int | None:
-        """The size of all that belongs to the file: an OpenVINO file's weights, everything in a SavedModel's folder."""
-        return FORMATS[self.format].size(self.path) if self.path and self.path.exists() else None
 
     def open(self, stack: ExitStack) -> None:
         """Opens the file in a process, which answers requests and otherwise sleeps; the stack ends it."""

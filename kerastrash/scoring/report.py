@@ -68,9 +68,7 @@ class ScoreReport:
     clocks: tuple[ClockScore, ClockScore]
     """Inference, then total."""
     left_out: tuple[LeftOut, ...]
-    """What of the data could not be used."""
     examples: SplitData = field(repr=False)
-    """The images and labels of the split."""
 
     @property
     def score(self) -> float:

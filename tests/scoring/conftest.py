@@ -10,7 +10,7 @@ from PIL import Image
 from kerastrash.export.format import Description
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
-from kerastrash.models.saved import save_model
+from kerastrash.models.saved import open_model, save_model
 
 SIZE, CLASSES = 32, ("blue", "green", "red")
 
@@ -30,14 +30,18 @@ def coloured(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def nets(coloured) -> Path:
+def net(coloured) -> Path:
+    """net.keras beside the images."""
+    keras.utils.set_random_seed(8)
+    save_model(build_model("mobilenetv3_79", SIZE, classes=3, width=0.25), coloured / "net.keras", CLASSES)
+    return coloured / "net.keras"
+
+
+@pytest.fixture(scope="session")
+def nets(net) -> Path:
     """The folder with net.keras, net.onnx and bad.onnx beside the images."""
     for name in ("onnx", "onnxruntime"):
         pytest.importorskip(name, reason=f"{name} is not installed")
-    folder = coloured
-    keras.utils.set_random_seed(8)
-    model = build_model("mobilenetv3_79", SIZE, classes=3, width=0.25)
-    save_model(model, folder / "net.keras", CLASSES)
-    write_model(model, "onnx", folder / "net.onnx", Description(CLASSES))
-    (folder / "bad.onnx").write_bytes(b"not a net")
-    return folder
+    write_model(open_model(net), "onnx", net.with_suffix(".onnx"), Description(CLASSES))
+    net.with_name("bad.onnx").write_bytes(b"not a net")
+    return net.parent

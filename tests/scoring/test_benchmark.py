@@ -1,4 +1,4 @@
-"""A benchmark of small files: every row measured beside its baseline, a failing one with its reason."""
+"""A benchmark of small files, each in a process of its own: every row beside its baseline, or with its reason."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from kerastrash.data import DataConfig, prepare
-from kerastrash.errors import ConfigError
+from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.export.formats import open_runtime
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
@@ -64,6 +64,7 @@ def test_a_row_that_went_well_has_every_figure_and_a_score_beside_its_runtime_s_
         assert (row.input_size, row.threads, row.weights, row.reason) == (32, 1, "float32", "")
         assert (row.macro_f1, row.baseline_runtime) == (expected, row.runtime)
         assert row.score == score(row.macro_f1, row.timings[1].median_ms, 0.7, row.baseline_ms)
+        assert set(row.settings()) == set(benchmark_columns((1, 4)))
     assert found.rows[0].file_mb == (nets / "net.keras").stat().st_size / 1e6
     assert found.rows[0].baseline_ms != found.rows[1].baseline_ms
     assert (found.images, found.timed_images, found.turns) == (6, 3, 2)
@@ -77,6 +78,7 @@ def test_a_row_that_failed_says_why_and_has_no_figures(found):
     for row in (bad, absent):
         assert not row.timings
         assert (row.macro_f1, row.baseline_ms, row.score, row.peak_mb) == (None,) * 4
+        assert set(row.settings()) <= set(benchmark_columns((1, 4)))
 
 
 @pytest.fixture
@@ -106,12 +108,6 @@ def test_what_was_left_out_of_the_data_is_said(found, config, nets, tmp_path, ta
     assert damaged.left_out.startswith("1 x ") and damaged.left_out in table(damaged)
 
 
-def test_the_columns_name_every_value_of_a_row(found):
-    for row in found.rows:
-        assert set(row.settings()) <= set(benchmark_columns((1, 4)))
-    assert set(found.rows[0].settings()) == set(benchmark_columns((1, 4)))
-
-
 def test_no_file_that_opens_is_a_benchmark_of_reasons(config, nets):
     found = run_benchmark(replace(config, models=(nets / "bad.onnx",)))
     assert [bool(row.reason) for row in found.rows] == [True]
@@ -121,6 +117,54 @@ def test_a_net_for_other_classes_is_a_row_that_failed(config, tmp_path):
     build_model("mobilenetv3_79", 32, classes=4, width=0.25).save(tmp_path / "four.keras")
     found = run_benchmark(replace(config, models=(tmp_path / "four.keras",), formats=None))
     assert "four.keras: gives 4 outputs, but images has 3 classes" in found.rows[0].reason
+
+
+@pytest.fixture
+def opened(nets):
+    """Opens a file of the folder as a candidate, and ends its process after the test."""
+    with ExitStack() as stack:
+
+        def open_file(name: str, **values) -> Candidate:
+            candidate = Candidate(nets / name, name.split(".")[1], nets / name, **values)
+            candidate.open(stack)
+            return candidate
+
+        yield open_file
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (4, 32, 32, 3), "uint8")
+
+
+def test_it_answers_as_the_runtime_does_here_and_goes_on_after_a_failure(opened, nets, images):
+    net = opened("net.onnx").net
+    with pytest.raises(KerastrashError, match=r"^InvalidArgument: .*invalid dimensions"):
+        net(images[:, :16])
+    np.testing.assert_allclose(net(images), open_runtime(nets / "net.onnx")(images), rtol=1e-5, atol=1e-6)
+    assert (net.name, net.input_size, net.classes) == ("onnxruntime", 32, 3)
+    assert net.description.classes == ("blue", "green", "red")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_its_memory_is_its_own_and_holds_neither_keras_nor_torch(opened, images):
+    ballast = np.ones(80_000_000)  # 640 MB here, which a new process would inherit in its ru_maxrss
+    candidate = opened("net.onnx")
+    candidate.net(images)
+    candidate.keep(1, [0.001])
+    assert 10e6 < candidate.bytes_before < candidate.peak_bytes < 250e6 < ballast.nbytes
+
+
+def test_a_process_that_cannot_start_is_reported_by_its_last_line(opened, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "abacus")
+    assert "abacus" in opened("net.keras").failure
+
+
+def test_a_keras_file_runs_on_the_backend_that_is_named(opened, nets, images):
+    pytest.importorskip("jax", reason="jax is not installed")
+    net = opened("net.keras", backend="jax").net
+    assert net.name == "keras-jax"
+    np.testing.assert_allclose(net(images), open_runtime(nets / "net.keras")(images), rtol=1e-4, atol=1e-5)
 
 
 def test_a_process_that_dies_while_it_is_timed_leaves_the_others_their_times(nets):
@@ -173,16 +217,6 @@ def test_all_formats_are_those_that_are_installed_and_the_others_are_named(confi
     said = capsys.readouterr().err.replace("\n", " ")
     for name in ("openvino", "litert", "saved_model"):
         assert f"is not timed as {name}: run pip install" in said
-
-
-def test_all_that_belongs_to_a_file_counts(tmp_path):
-    (tmp_path / "net.xml").write_bytes(b"1" * 10)
-    (tmp_path / "net.bin").write_bytes(b"1" * 100)
-    (tmp_path / "saved" / "variables").mkdir(parents=True)
-    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"1" * 7)
-    (tmp_path / "saved" / "variables" / "data").write_bytes(b"1" * 70)
-    files = (("openvino", "net.xml"), ("onnx", "net.xml"), ("saved_model", "saved"))
-    assert [Candidate(tmp_path, name, tmp_path / file).bytes for name, file in files] == [110, 10, 77]
 
 
 @pytest.mark.parametrize(

@@ -39,38 +39,31 @@ def read(crop: Crop, size: int) -> np.ndarray:
     return np.full((size, size, 3), int(crop.key), "uint8")
 
 
-def timed(sizes: dict[str, int], count: int, **settings) -> tuple[list, dict[str, list[float]]]:
-    """The calls of nets of these sizes on so many images, and the seconds of those that were timed."""
-    calls = []
-    timers = {name: partial(time_block, Recorder(name, size, calls)) for name, size in sizes.items()}
-    return calls, seconds_in_turns(timers, {name: numbered(count, size) for name, size in sizes.items()}, **settings)
-
-
-def test_nets_take_turns_block_by_block():
-    calls, seconds = timed({"a": 4, "b": 6}, 5, turns=2, warmup=0)
-    assert calls == [(name, image) for block in ((1, 2), (3, 4, 5)) for name in "ab" for image in block]
-    assert {name: len(values) for name, values in seconds.items()} == {"a": 5, "b": 5}
-
-
-def test_every_block_of_a_net_begins_with_calls_that_are_not_timed():
-    calls, seconds = timed({"a": 4, "b": 4}, 4, turns=2, warmup=3)
-    first, second = (1, 2, 1, 1, 2), (3, 4, 3, 4)  # three untimed calls at first, SETTLE of them later
-    assert calls == [(name, image) for block in (first, second) for name in "ab" for image in block]
-    assert len(seconds["a"]) == len(seconds["b"]) == 4
+ONE_BY_ONE = [[(1,), (2,)], [(3,), (4,), (5,)]]
+SETTLED = [[(1,), (2,), (1,), (1,), (2,)], [(3,), (4,), (3,), (4,)]]
 
 
 @pytest.mark.parametrize(
-    ("count", "turns", "batch", "expected"),
+    ("nets", "count", "settings", "blocks", "timed"),
     [
-        pytest.param(5, 1, 3, [("a", 1, 2, 3), ("a", 4, 5, 1)], id="images come again where they do not fill a batch"),
-        pytest.param(2, 3, 2, [("a", 1, 2)] * 3, id="every turn has a batch however few the images"),
-        pytest.param(2, 9, 1, [("a", 1), ("a", 2)], id="more turns than images are one image a turn"),
+        pytest.param("ab", 5, {"turns": 2, "warmup": 0}, ONE_BY_ONE, 5, id="nets take turns block by block"),
+        pytest.param("ab", 4, {"turns": 2, "warmup": 3}, SETTLED, 4, id="three untimed calls at first, SETTLE later"),
+        pytest.param(
+            "a", 5, {"turns": 1, "batch": 3}, [[(1, 2, 3), (4, 5, 1)]], 2, id="a batch is filled from the first"
+        ),
+        pytest.param(
+            "a", 2, {"turns": 3, "batch": 2}, [[(1, 2)]] * 3, 3, id="every turn has a batch however few images"
+        ),
+        pytest.param("a", 2, {"turns": 9}, [[(1,)], [(2,)]], 2, id="more turns than images are one image a turn"),
     ],
 )
-def test_batches_and_turns_divide_the_images(count, turns, batch, expected):
-    calls, seconds = timed({"a": 4}, count, turns=turns, warmup=0, batch=batch)
-    assert calls == expected
-    assert len(seconds["a"]) == len(expected)
+def test_turns_untimed_calls_and_batches_divide_the_images(nets, count, settings, blocks, timed):
+    calls, sizes = [], dict(zip(nets, (4, 6), strict=False))
+    timers = {name: partial(time_block, Recorder(name, size, calls)) for name, size in sizes.items()}
+    images = {name: numbered(count, size) for name, size in sizes.items()}
+    seconds = seconds_in_turns(timers, images, **{"warmup": 0} | settings)
+    assert calls == [(name, *call) for block in blocks for name in nets for call in block]
+    assert {name: len(values) for name, values in seconds.items()} == dict.fromkeys(nets, timed)
 
 
 def test_nets_that_are_open_elsewhere_are_timed_by_functions_in_the_same_turns():
@@ -126,12 +119,6 @@ def test_a_timing_has_the_percentiles_of_the_calls_and_the_images_a_second_of_th
     assert (timing.median_ms, timing.p90_ms, timing.p99_ms) == pytest.approx((51, 91, 100))
     assert timing.images == 101 * 32
     assert timing.images_per_second == pytest.approx(32 / 0.051)
-
-
-def test_the_percentiles_are_positive_and_in_order():
-    timing = inference_times({"a": Recorder("a", 4, [])}, {"a": numbered(20, 4)})["a"]
-    assert timing.images == 20
-    assert 0 < timing.median_ms <= timing.p90_ms <= timing.p99_ms
 
 
 @pytest.mark.parametrize(("count", "turns"), [(0, 5), (3, 0)])

@@ -1,6 +1,7 @@
-"""A saved model is scored from end to end on a small folder of images."""
+"""A saved model is scored from end to end on a small folder of images, in a runtime that is there."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -8,18 +9,19 @@ import keras
 import numpy as np
 import pytest
 
+from kerastrash.backends import device_description
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description
 from kerastrash.export.formats import open_runtime, write_sidecar
-from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.options import give_options, new_app
 from kerastrash.reports.scoring import score_tables
+from kerastrash.runs import processor_name
 from kerastrash.scoring import PUBLISHED_REFERENCE, score
-from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline
+from kerastrash.scoring.baseline import TimedFile, dtype_policy_of, measure_beside_baseline, resolve_runtime
 from kerastrash.scoring.config import ClockConfig, ScoreConfig
 from kerastrash.scoring.report import ScoreReport, score_model
 
@@ -28,18 +30,12 @@ CLASSES = ("blue", "green", "red")
 
 
 @pytest.fixture(scope="module")
-def config(coloured) -> ScoreConfig:
+def config(net) -> ScoreConfig:
     """Thirty images of three colours, and an untrained net that tells them apart by chance."""
     if keras.backend.backend() != "torch":
         pytest.skip("other backends take their threads before they start: tests/scripts/test_models.py runs them")
-    folder = coloured
-    keras.utils.set_random_seed(8)
-    build_model("mobilenetv3_79", SIZE, classes=3, width=0.25).save(folder / "scored.keras")
-    return ScoreConfig(
-        model=folder / "scored.keras",
-        data=DataConfig(data=str(folder / "images"), cache=folder / "cache"),
-        clock=ClockConfig(runtime="keras", blocks=2, baseline_size=40),
-    )
+    data = DataConfig(data=str(net.with_name("images")), cache=net.with_name("cache"))
+    return ScoreConfig(net, data=data, clock=ClockConfig(runtime="keras", blocks=2, baseline_size=40))
 
 
 def clocked(config, **values) -> ScoreConfig:
@@ -87,25 +83,18 @@ def test_the_f1_of_a_trained_baseline_is_measured_on_the_same_part(config, repor
     assert clock.score == pytest.approx(0.5 * clock.seconds / clock.baseline_seconds + 0.5)
 
 
-def test_onnx_runtime_gives_the_same_predictions(config, report):
-    for name in ("onnx", "onnxruntime"):
-        pytest.importorskip(name, reason=f"{name} is not installed")
-    found = score_model(clocked(config, runtime="onnx", timed_images=2))
-    assert found.runtime == "onnxruntime"
-    np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
-    assert "onnxruntime" in found.clocks[0].reference.time_source
-
-
-def test_an_exported_file_is_scored_in_its_own_runtime(config, report, drawn, tmp_path):
-    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
-    path = write_model(open_model(config.model), "onnx", tmp_path / "net.onnx", Description(CLASSES))
-    found = score_model(clocked(replace(config, model=path), runtime="auto", timed_images=2))
-    np.testing.assert_array_equal(found.evaluation.predicted, report.evaluation.predicted)
-    assert (found.runtime, found.input_size, found.parameters) == ("onnxruntime", SIZE, None)
+def test_onnx_runtime_gives_the_same_predictions_also_of_an_exported_file(config, report, nets, drawn):
+    written = score_model(clocked(config, runtime="onnx", timed_images=2))
+    exported = replace(config, model=nets / "net.onnx")
+    found = score_model(clocked(exported, runtime="auto", timed_images=2))
+    for each in (written, found):
+        np.testing.assert_array_equal(each.evaluation.predicted, report.evaluation.predicted)
+        assert each.runtime == "onnxruntime"
+        assert all("onnxruntime" in clock.reference.time_source for clock in each.clocks)
+    assert (found.input_size, found.parameters) == (SIZE, None)
     assert ": - parameters" in drawn(*score_tables(found))
-    assert all("onnxruntime" in clock.reference.time_source for clock in found.clocks)
     with pytest.raises(ConfigError, match=r"net\.onnx: is run by ONNX Runtime, not by runtime='keras'"):
-        score_model(replace(config, model=path))
+        score_model(exported)
 
 
 @pytest.mark.parametrize("runtime", ["keras", "onnx"])
@@ -188,3 +177,31 @@ def test_the_baseline_has_the_runtime_and_the_policy_of_the_net_beside_it(config
     assert {name: timing.images for name, timing in beside.times["inference"].items()} == {"model": 2, "baseline": 2}
     images = open_model(tmp_path / "baseline.keras").input_shape[1]
     assert images == (SIZE if trained else 40)
+
+
+@pytest.fixture
+def on_a_processor() -> None:
+    """Skips where Keras computes on an accelerator, for which the answer is Keras."""
+    if device_description() != processor_name():
+        pytest.skip("Keras computes on an accelerator")
+
+
+@pytest.mark.usefixtures("on_a_processor", "nets")
+def test_auto_is_onnx_runtime_on_a_processor(capsys):
+    assert resolve_runtime(ClockConfig(threads=2, blocks=3)) == ClockConfig(runtime="onnx", threads=2, blocks=3)
+    assert capsys.readouterr().err == "nets are timed in ONNX Runtime\n"
+
+
+@pytest.mark.usefixtures("on_a_processor")
+@pytest.mark.parametrize("package", ["onnxruntime", "onnx"])
+def test_auto_is_keras_with_a_sentence_where_onnx_runtime_is_not_installed(monkeypatch, capsys, package):
+    monkeypatch.setitem(sys.modules, package, None)  # the interpreter's own mark for "cannot be imported"
+    assert resolve_runtime(ClockConfig()).runtime == "keras"
+    assert 'pip install "kerastrash[onnx]"' in capsys.readouterr().err.replace("\n", "")
+
+
+def test_a_runtime_that_was_named_stays_in_silence(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    config = ClockConfig(runtime="onnx")
+    assert resolve_runtime(config) is config
+    assert capsys.readouterr().err == ""
