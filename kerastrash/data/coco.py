@@ -228,10 +228,9 @@ def _area(annotation: dict[str, Any]) -> float | None:
 
 def _unique_key(photograph: dict[str, Any] | None, annotation_id: int | str, keys: set[str]) -> str:
     """`file_name#id`; equal ids on one photograph are told apart by their order in the file."""
-    base = key = f"{photograph['file_name'] if photograph else '?'}#{annotation_id}"
-    repeats = itertools.count(2)
-    while key in keys:
-        key = f"{base}({next(repeats)})"
+    base = f"{photograph['file_name'] if photograph else '?'}#{annotation_id}"
+    names = itertools.chain([base], (f"{base}({number})" for number in itertools.count(2)))
+    key = next(name for name in names if name not in keys)
     keys.add(key)
     return key
 

@@ -60,7 +60,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Source:
-    """Every crop that a data set offers, a `Dataset` aside before a single image has been opened."""
+    """Every crop that a data set offers; no image needs to have been opened."""
 
     name: str
     classes: tuple[str, ...]

@@ -28,26 +28,17 @@ def kept_split(path: Path, count: int, compute: Callable[[], Split]) -> Split:
     Computing takes scikit-learn 4 s for 26,000 crops and 17 s for 100,000. A cache that cannot be written is no
     error: the split is then computed each time.
     """
-    split = _read(path, count)
-    if split is None:
-        split = compute()
-        indices, left_out = split
-        record = {"version": VERSION, "crops": count, "left_out": [(item.what, item.reason) for item in left_out]}
-        with contextlib.suppress(FileError):
-            write_json(path, record | {name: held.tolist() for name, held in indices.items()})
-    return split
-
-
-def _read(path: Path, count: int) -> Split | None:
-    try:
+    with contextlib.suppress(FileError, KeyError, TypeError, ValueError):
         record = read_json(path)
-        if (record["version"], record["crops"]) != (VERSION, count):
-            return None
-        indices = {name: np.asarray(record[name], dtype=np.int64) for name in SPLITS}
-        within = all(len(held) and 0 <= held.min() <= held.max() < count for held in indices.values())
-        return (indices, tuple(LeftOut(*item) for item in record["left_out"])) if within else None
-    except (FileError, KeyError, TypeError, ValueError):
-        return None
+        kept = {name: np.asarray(record[name], dtype=np.int64) for name in SPLITS}
+        within = all(len(held) and 0 <= held.min() <= held.max() < count for held in kept.values())
+        if within and (record["version"], record["crops"]) == (VERSION, count):
+            return kept, tuple(LeftOut(*item) for item in record["left_out"])
+    indices, left_out = compute()
+    record = {"version": VERSION, "crops": count, "left_out": [(item.what, item.reason) for item in left_out]}
+    with contextlib.suppress(FileError):
+        write_json(path, record | {name: held.tolist() for name, held in indices.items()})
+    return indices, left_out
 
 
 def split_crops(

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -96,30 +96,23 @@ def _names(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> tuple[s
 
 def file_findings(source: Source, scanned: Sequence[ScannedImage], left_out: Iterable[LeftOut]) -> list[Finding]:
     """What is wrong with single photographs and crops; `left_out` is everything that is not used."""
-    missing, bad = [], []
+    found: dict[str, list[Item]] = defaultdict(list)
     for photograph in scanned:
+        name, first = photograph.name, photograph.crops[0]
         if photograph.look is None:
-            image = photograph.crops[0].image
-            absent = isinstance(image, Path) and not image.exists()
-            (missing if absent else bad).append(Item((photograph.name,), photograph.reason))
-    return [
-        Finding("missing_image", missing),
-        Finding("bad_image", bad),
-        Finding("left_out", [Item((item.what,), item.reason) for item in left_out]),
-        _orientations(scanned),
-        Finding("tiny", list(_tiny(source, scanned)), f"A side under {TINY} pixels."),
-    ]
-
-
-def _orientations(scanned: Sequence[ScannedImage]) -> Finding:
-    items = []
-    for photograph in scanned:
+            absent = isinstance(first.image, Path) and not first.image.exists()
+            found["missing_image" if absent else "bad_image"].append(Item((name,), photograph.reason))
         if photograph.orientation not in (0, 1):
-            crop = photograph.crops[0]
-            note = f"orientation {photograph.orientation}: {_agreement(photograph, crop.frame)}"
-            pictures = (Picture(replace(crop, box=None), photograph.name),) if photograph.look else ()
-            items.append(Item((photograph.name,), note, pictures))
-    return Finding("orientation", sorted(items, key=lambda item: item.note))
+            note = f"orientation {photograph.orientation}: {_agreement(photograph, first.frame)}"
+            pictures = (Picture(replace(first, box=None), name),) if photograph.look else ()
+            found["orientation"].append(Item((name,), note, pictures))
+        for crop, look in zip(photograph.crops, photograph.cuts, strict=False):
+            if isinstance(look, Look) and min(look.size) < TINY:
+                picture = Picture(crop, crop.key, source.classes[crop.label])
+                found["tiny"].append(Item((crop.key,), f"{look.size[0]} x {look.size[1]} px", (picture,)))
+    found["orientation"].sort(key=attrgetter("note"))
+    found["left_out"] = [Item((item.what,), item.reason) for item in left_out]
+    return [Finding(kind, items) for kind, items in found.items()]
 
 
 def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
@@ -131,11 +124,3 @@ def _agreement(photograph: ScannedImage, annotated: Frame | None) -> str:
     fits = [name for name, size in (("stored", stored), ("displayed", displayed)) if size == annotated]
     whose = f"that of the {' and the '.join(fits)}" if fits else "neither that of the stored nor of the displayed"
     return f"annotated size is {whose} picture"
-
-
-def _tiny(source: Source, scanned: Sequence[ScannedImage]) -> Iterable[Item]:
-    for photograph in scanned:
-        for crop, look in zip(photograph.crops, photograph.cuts, strict=False):
-            if isinstance(look, Look) and min(look.size) < TINY:
-                note = f"{look.size[0]} x {look.size[1]} px"
-                yield Item((crop.key,), note, (Picture(crop, crop.key, source.classes[crop.label]),))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
+from kerastrash.data.dataset import TINY
 from kerastrash.data.records import Crop, Thing, grouped
 
 
@@ -50,7 +51,11 @@ KINDS: dict[str, tuple[Severity, str, str]] = {
         "Images turned by EXIF",
         "Boxes apply to the picture as displayed, unless only the stored size agrees with the annotated one.",
     ),
-    "tiny": (NOTE, "Tiny crops", "Little is left to see in them; they are not searched for near-duplicates."),
+    "tiny": (
+        NOTE,
+        "Tiny crops",
+        f"Little is left to see in them; they are not searched for near-duplicates. A side under {TINY} pixels.",
+    ),
     "flat": (
         NOTE,
         "Pictures of almost one colour",
