@@ -183,6 +183,8 @@ def test_no_module_of_the_data_package_imports_keras_a_backend_or_the_console():
     package = str(Path(kerastrash.data.__file__).parents[1])
     done = subprocess.run([sys.executable, "-c", EVERY_MODULE, package], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+    with pytest.raises(AttributeError, match=r"'absent'; its names are .*prepare"):
+        _ = kerastrash.data.absent
 
 
 def test_preparing_prints_nothing_and_tells_its_progress_to_who_asks(class_folders, tmp_path, capfd):

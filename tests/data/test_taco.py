@@ -41,8 +41,7 @@ def start(folder, annotations, first, *options):
     return subprocess.Popen([sys.executable, script, "taco", *paths, *options], text=True, preexec_fn=first, **pipes)
 
 
-def ended(process):
-    """Exit status, and messages free of line breaks."""
+def status_and_message(process):
     _, error = process.communicate(timeout=60)
     assert "Traceback" not in error, error
     return process.returncode, error.replace("\n", " ")
@@ -91,7 +90,6 @@ def test_every_annotation_is_cut_mapped_out_or_named_as_missing(site, answer, dr
     assert missing[0] == row | {"reason": "server answered 404"}
     assert len(missing) == 2
     assert not [path for path in site.paths() if path.endswith(".small")]
-
     site.asked.clear()
     site.otherwise = draw
     prepared = prepare(folder, taco())
@@ -108,8 +106,8 @@ def test_official_and_unofficial_are_merged(site, answer, draw, taco, tmp_path):
     for _ in range(2):  # a file from an address is asked for once
         assert sum(prepare(tmp_path / "taco", taco(), which="both", **options).account.values()) == 42 + 28
         assert site.paths().count("/unofficial.json") == 2
-    document = json.loads((tmp_path / "taco" / "annotations.json").read_text())
-    assert len({image["id"] for image in document["images"]}) == 42 + 28
+    images = json.loads((tmp_path / "taco" / "annotations.json").read_text())["images"]
+    assert len({image["id"] for image in images}) == 42 + 28
     alone = prepare(tmp_path / "alone", taco(), which="unofficial", **options)
     assert alone.account == {"cut": 24, "mapped to no class": 4, GONE: 0}
 
@@ -154,8 +152,7 @@ def test_a_faulty_entry_is_counted_by_its_reason_and_nothing_is_written_outside_
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGKILL])
 def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, taco, tmp_path, with_signal):
-    stalled = answer(b"x" * 99, cut=1, stall=True)
-    site.otherwise = lambda path: draw(path) if len(site.asked) <= 10 else stalled
+    site.otherwise = lambda path: draw(path) if len(site.asked) <= 10 else answer(b"x" * 99, cut=1, stall=True)
     hears = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # whoever started the tests may not
     process = start(tmp_path / "taco", taco(), hears, "--timeout", "300", "--connections", "2")
     patience = time.monotonic() + 60
@@ -164,13 +161,12 @@ def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, 
     with pytest.raises(ConfigError, match="another process is downloading there"):
         prepare(tmp_path / "taco", taco())
     process.send_signal(with_signal)
-    status, message = ended(process)
+    status, message = status_and_message(process)
     if with_signal == signal.SIGINT:
         assert status == 130
         assert "goes on where this one stopped" in message
     here = {path.name for path in (tmp_path / "taco").rglob("*.jpg")}
     assert len(here) == 10
-
     site.asked.clear()
     site.otherwise = draw
     assert prepare(tmp_path / "taco", taco()).account["cut"] == 36
@@ -180,11 +176,10 @@ def test_a_download_that_was_ended_goes_on_where_it_stopped(site, answer, draw, 
 def test_a_full_disk_is_said_and_leaves_whole_files(site, answer, draw, taco, tmp_path):
     site.otherwise = lambda path: answer(b"x" * 90_000) if path.endswith("30.jpg") else draw(path)
     limited = functools.partial(resource.setrlimit, resource.RLIMIT_FSIZE, (40_000, 40_000))
-    status, message = ended(start(tmp_path / "taco", taco(), limited, "--connections", "1"))
+    status, message = status_and_message(start(tmp_path / "taco", taco(), limited, "--connections", "1"))
     assert status == 2
     assert "cannot be written (File too large); free the disk" in message
     assert len(list((tmp_path / "taco").rglob("*.jpg"))) == 30
-
     site.asked.clear()
     site.otherwise = draw
     assert prepare(tmp_path / "taco", taco()).account["cut"] == 36
