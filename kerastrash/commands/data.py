@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kerastrash.commands.settings import PrepareConfig, TfdsConfig
-from kerastrash.console import console, progress_bar, results, say, track
+from kerastrash.console import console, progress_bar, results, say, track, written
 from kerastrash.data import prepare, taco
 from kerastrash.data.checks import check
 from kerastrash.data.config import CheckConfig, TacoConfig
@@ -75,9 +75,7 @@ def prepare_tfds(config: TfdsConfig) -> None:
     for reason, what in by_reason(source.left_out).items():
         more = f" and {len(what) - NAMED} more" if len(what) > NAMED else ""
         results().print(f"left out: {len(what)} x {reason}: {', '.join(what[:NAMED])}{more}", markup=False, emoji=False)
-    results().print(
-        f"--data {TFDS}{name} --tfds-folder {folder}", soft_wrap=True, highlight=False, emoji=False, markup=False
-    )
+    written(f"--data {TFDS}{name}", f" --tfds-folder {folder}")
 
 
 def check_data(config: CheckConfig) -> int:
@@ -86,7 +84,7 @@ def check_data(config: CheckConfig) -> int:
     results().print(*check_tables(report), sep="\n")
     page = config.report or Path(f"check-{re.sub(r'[^-.a-zA-Z0-9]+', '_', report.name)}.html")
     write_page(report, page)
-    results().print(f"Page: {page}", soft_wrap=True, highlight=False, markup=False)
+    written("Page", f": {page}")
     if config.json:
         write_json(config.json, report.plain())
     if report.unusable:
