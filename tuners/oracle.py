@@ -39,17 +39,12 @@ class Rung:
 
 
 class LimitedOracle(HyperbandOracle):
-    """Draws only values that `admissible` accepts and that no trial had before.
+    """Draws only values of nets that are `admissible`, which may be trained, and that no trial had before.
 
     Where the space holds no more of them, a bracket begins with those that it has, and promotes a smaller share.
-
-    Args:
-        admissible: tells whether the net of some values may be trained.
     """
 
-    def __init__(
-        self, admissible: Callable[[Values], bool], seed: int, max_epochs: int, factor: int = 3, iterations: int = 1
-    ):
+    def __init__(self, admissible: Callable[[Values], bool], seed: int, max_epochs: int, factor: int, iterations: int):
         super().__init__(keras_tuner.Objective("score", "min"), max_epochs, factor, iterations, seed)
         self.seed = self._seed_state = seed  # KerasTuner takes 0 for no seed, and draws one
         self.admissible = admissible

@@ -13,6 +13,8 @@ REFUSED = [
     ("prepare --data empty", "empty"),
     ("prepare --data annotations.json --cache file/cache", "cannot be written"),
     ("prepare --data annotations.json --categories map.yaml", "box", "map.yaml"),
+    ("prepare --data cut.json", "cut.json", "not valid JSON"),
+    ("prepare --data few.json --input-size 16", "'box'", "too few"),
     ("check --cache cache", "no data is named", "--data"),
     ("check --data images --near=-1", "near"),
     ("check --data images --near=17", "near"),
@@ -30,9 +32,14 @@ REFUSED = [
     (f"{TUNE} --kernels 4", "kernels"),
     (f"{TUNE} --threads 0", "threads"),
     (f"{TUNE} --objective val_loss", "objective"),
+    (f"{TUNE} --max-params 5", "max_params"),  # before any training
     (f"{TUNE} --baseline-net mobilenetv3_97", "did you mean mobilenetv3_79"),
     (f"{TUNE} --baseline-net absent.keras", "absent.keras"),
     ("compare", "systems"),
+    ("compare neither.yaml --data images", "neither.yaml, system a: give exactly one of net, weights and prune"),
+    ("compare systems.yaml --data images --only b", "only='b' is no system; the systems are a"),
+    ("compare systems.yaml --data images --blocks 0", "blocks=0 must be at least 1"),
+    ("compare systems.yaml --data absent", "absent: no such file or folder"),
     ("adjust none.keras --data images", "none.keras: no such file"),
     ("benchmark --data images", "models"),
     ("benchmark mine/best.keras --data images --threads 0 --output out", "threads=(0,) must be"),
@@ -49,6 +56,11 @@ REFUSED = [
 @pytest.mark.parametrize(("line", "words"), [(line, words) for line, *words in REFUSED])
 def test_a_mistake_is_a_sentence_and_nothing_is_left(refused, here, line, words):
     (here / "map.yaml").write_text("classes:\n  Metal: [can]\nleft_out: []\n")
+    (here / "cut.json").write_text('{"images": [')
+    (here / "neither.yaml").write_text("systems: [{name: a}]")
+    (here / "systems.yaml").write_text("systems: [{name: a, net: net.yaml, input_size: 16}]")
+    document = json.loads((here / "annotations.json").read_text())
+    (here / "few.json").write_text(json.dumps({**document, "annotations": document["annotations"][:14]}))
     before = {*here.rglob("*")}
     error = refused(line)
     for word in words:
@@ -65,11 +77,6 @@ def test_a_missing_source_writes_nothing_at_all(refused, here, name):
     assert {*here.rglob("*")} - before <= {here / "runs"}
 
 
-def test_limits_that_no_net_meets_are_named_before_any_training(refused, here):
-    assert "max_params" in refused(f"{TUNE} --max-params 5")
-    assert not [*here.rglob("job.log")]
-
-
 def test_a_run_made_with_other_settings(refused, here):
     (here / "runs" / "mine").mkdir(parents=True)
     (here / "runs" / "mine" / "config.yaml").write_text("data: other\n")
@@ -84,26 +91,12 @@ def test_a_model_of_no_run_asks_for_its_data(refused, here):
         assert "best.keras: no run that knows its data holds this model; name the data with --data" in error
 
 
-def test_a_malformed_annotation_file(refused, here):
-    (here / "annotations.json").write_text('{"images": [')
-    error = refused(f"prepare {COCO}")
-    assert "annotations.json" in error and "not valid JSON" in error
-
-
 def test_a_set_of_which_no_image_can_be_used_stops(refused, here):
     for path in here.glob("images/*/*"):
         path.write_bytes(b"no image")
     error = refused(f"prepare {COCO}")
     assert "not one of 24 crops" in error and "image" in error
     assert not [path for path in here.glob("data/cache/*") if path.is_dir()]
-
-
-def test_a_class_with_too_few_crops(refused, here):
-    document = json.loads((here / "annotations.json").read_text())
-    del document["annotations"][14:]
-    (here / "annotations.json").write_text(json.dumps(document))
-    error = refused(f"prepare {COCO}")
-    assert "'box'" in error and "too few" in error
 
 
 def test_single_bad_images_and_boxes_are_counted_and_named(done, here):

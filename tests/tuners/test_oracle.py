@@ -5,6 +5,8 @@ import pytest
 from kerastrash.errors import ConfigError
 from tuners.oracle import FAILED_SCORE, LimitedOracle, Tuner
 
+SIZE = (9, 3, 1)
+"""Epochs, factor and iterations."""
 PLANNED = 9 + 3 + 1 + 5 + 2 + 3
 
 
@@ -24,7 +26,7 @@ def search(folder, score, admissible=lambda values: True, seed=3, declare=declar
         calls.append((name, values, rung, result))
         return result
 
-    oracle = LimitedOracle(admissible, seed, max_epochs=9)
+    oracle = LimitedOracle(admissible, seed, *SIZE)
     Tuner(oracle, declare, directory=folder, overwrite=True).search(run_trial_at, verbose=0)
     return calls
 
@@ -34,7 +36,7 @@ def by_rate(number, values):
 
 
 def test_all_planned_trials_and_epochs_are_run(tmp_path):
-    assert LimitedOracle(bool, 3, max_epochs=9).plan() == [(9, 1), (3, 2), (1, 6), (5, 3), (2, 6), (3, 9)]
+    assert LimitedOracle(bool, 3, *SIZE).plan() == [(9, 1), (3, 2), (1, 6), (5, 3), (2, 6), (3, 9)]
     calls = search(tmp_path, by_rate)
     assert len(calls) == PLANNED
     assert sum(rung.epochs - rung.initial_epoch for _, _, rung, _ in calls) == 75
