@@ -11,7 +11,7 @@ QUICK_XLA := --xla_backend_optimization_level=0
 DEVICE := numpy pillow rich cyclopts pyyaml onnxruntime openvino ai-edge-litert
 # What most mistakes trip over, at a fraction of the time of all tests.
 QUICK := tests/test_*.py tests/models/test_presets.py tests/models/test_rows.py tests/models/test_rows_file.py \
-	tests/data/test_coco.py tests/data/test_split.py tests/data/test_sources.py tests/scoring/test_formula.py \
+	tests/data/test_coco.py tests/data/test_split.py tests/scoring/test_formula.py \
 	tests/tuners/test_space.py tests/reports
 EXPORTED := $(CURDIR)/.venv-device/exported
 
