@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kerastrash.compress.config import QuantisedFormat, QuantiseSettings
-from kerastrash.compress.quantisers import BATCH, QUANTISERS, divergence, draw_calibration, outputs
+from kerastrash.compress.quantisers import BATCH, QUANTISERS, divergence, draw_calibration
 from kerastrash.console import console, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.errors import ConfigError, KerastrashError, ModelError, told
@@ -151,11 +151,12 @@ def _check_runtime(runtime: QuantisedFormat, output: Path) -> None:
 def _closest(candidates: Iterable[tuple[str, Path]], net: OpenNet, task: QuantiseTask) -> tuple[Path, dict[str, float]]:
     """The file that is closest to the float32 net on the images held back, and each method's divergence from it."""
     console.print(f"quantising for {net.name} with {len(task.images)} training images", highlight=False)
-    expected, files, found = outputs(net, task.held_back), {}, {}
+    expected, files, found = net.in_batches(task.held_back, BATCH), {}, {}
     try:
         for method, path in candidates:
             files[method] = path
-            found[method] = divergence(expected, outputs(open_runtime(path), task.held_back), net.description.softmax)
+            answers = open_runtime(path).in_batches(task.held_back, BATCH)
+            found[method] = divergence(expected, answers, net.description.softmax)
     except KerastrashError:
         raise
     except Exception as error:  # the quantisers raise what they like

@@ -20,7 +20,7 @@ from kerastrash.compress.config import QuantisedFormat, Target
 from kerastrash.console import track
 from kerastrash.data import SplitData
 from kerastrash.errors import DataError
-from kerastrash.export.format import KEY, Description, OpenNet
+from kerastrash.export.format import KEY, Description
 
 BATCH = 8
 """Images that run at a time: a quantiser holds all maps of a batch in memory, about 70 MB an image at 156 px."""
@@ -185,11 +185,6 @@ def draw_calibration(part: SplitData, count: int, seed: int) -> tuple[np.ndarray
         turns[members] = np.arange(members.sum())
     rows = np.asarray(part.indices)[order[np.argsort(turns, kind="stable")][: 2 * count]]
     return np.asarray(part.images[rows[:count]]), np.asarray(part.images[rows[count:]])
-
-
-def outputs(net: OpenNet, images: np.ndarray) -> np.ndarray:
-    """Float32 (n, classes): what a net gives for images, run in batches."""
-    return np.concatenate([net(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
 
 def divergence(expected: np.ndarray, found: np.ndarray, softmax: bool) -> float:

@@ -126,7 +126,7 @@ def check_agreement(agreement: Agreement, source: object, precision: Precision) 
 
 def _outputs(net: OpenNet, images: np.ndarray, batch: int, shape: tuple[int, ...]) -> np.ndarray:
     try:
-        found = np.concatenate([net(images[start : start + batch]) for start in range(0, len(images), batch)])
+        found = net.in_batches(images, batch)
     except KerastrashError:
         raise
     except Exception as error:  # the runtimes' own exceptions share no base class

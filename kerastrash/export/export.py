@@ -107,8 +107,7 @@ def open_original(path: Path, images: np.ndarray, model: keras.Model | None = No
     """
     with keras.device("cpu"):  # where the runtimes compute too; a GPU's TF32 would differ
         model = in_float32(model or open_model(path))
-        run = keras_runtime(model)
-        outputs = np.concatenate([run(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
+        outputs = keras_runtime(model).in_batches(images, BATCH)
     if not np.isfinite(outputs).all():
         raise ModelError(f"{path}: its outputs are not finite; train it anew")
     kept = Description.from_json(read_description(path), path)

@@ -78,6 +78,10 @@ class OpenNet:
         """Images (batch, size, size, 3), uint8 or float, RGB in [0, 255], to outputs (batch, classes), float32."""
         return self.run(images)
 
+    def in_batches(self, images: np.ndarray, batch: int) -> np.ndarray:
+        """The outputs for all images, so many at a time; the last batch may be smaller."""
+        return np.concatenate([self(images[start : start + batch]) for start in range(0, len(images), batch)])
+
 
 @dataclass(frozen=True)
 class Format:
