@@ -15,7 +15,7 @@ import numpy as np
 from kerastrash.backends import device_description
 from kerastrash.console import say, track
 from kerastrash.data import DataConfig, SplitData, prepare, read_crop
-from kerastrash.errors import KerastrashError, ModelError
+from kerastrash.errors import ModelError
 from kerastrash.export.format import OpenNet, conditions
 from kerastrash.export.formats import FORMATS, FormatName, open_runtime
 from kerastrash.export.writing import write_model
@@ -190,25 +190,17 @@ def open_baselines(
         for way in track([way for way in dict.fromkeys(ways) if way not in opened], "opening baselines", "processes"):
             form, backend, threads, policy = way
             if (form, policy) not in files:
-                files[form, policy] = _baseline_file(model, name, form, policy, folder)
+                files[form, policy] = file = Candidate(Path(name), form, None, policy)
+                file.path = file.attempt(_file_in_runtime, model, form, folder / f"{form}-{policy}", policy)
             opened[way] = replace(files[form, policy], threads=threads, backend=backend)
             opened[way].open(stack)
 
     open_in(candidate.way for candidate in candidates)
     failed = [baseline for baseline in opened.values() if baseline.failure]
     for each in failed:
-        runtime = FORMATS[each.format].runtime
-        say(f"{name} cannot be timed in {runtime} with {each.threads} threads: {each.failure}")
+        say(f"{name} cannot be timed in {FORMATS[each.format].runtime} with {each.threads} threads: {each.failure}")
     open_in(_fallback(each.threads) for each in failed)
     return opened
-
-
-def _baseline_file(model: keras.Model, name: str, form: FormatName, policy: str, folder: Path) -> Candidate:
-    try:
-        path, failure = _file_in_runtime(model, form, folder / f"{form}-{policy}", policy), ""
-    except KerastrashError as error:
-        path, failure = None, str(error)
-    return Candidate(Path(name), form, path, policy, failure=failure)
 
 
 def _fallback(threads: int) -> Way:

@@ -93,8 +93,7 @@ def score_model(config: ScoreConfig) -> ScoreReport:
     """Classifies and times the split with the model, and times the baseline net in turns with it.
 
     Raises:
-        ConfigError: the runtime is not installed, is not the one of an exported model, or the threads can no longer be
-            set.
+        ConfigError: the runtime is not installed or not that of an exported model, or the threads are set for good.
         DataError: the data cannot be used.
         ModelError: the model cannot be opened, or was made for other classes.
     """
