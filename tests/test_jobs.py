@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kerastrash import jobs
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_json
 from kerastrash.jobs import JOB, LOG, RESULT, ChildProcesses, Job, changes, digest, refuse_changes, run, stored
@@ -101,13 +102,16 @@ def test_a_failed_job_has_its_reason_and_is_tried_again_by_the_next_call(job, en
     assert calls(job) == 2
 
 
-def test_a_process_that_dies_is_a_failure_with_its_signal_and_log(job):
+def test_a_process_that_dies_is_a_failure_with_its_signal_and_log(job, monkeypatch):
     job = doing(job, "kill")
     result = run(job, ChildProcesses(logged=True))
     assert result.reason == f"its process ended with signal 9 (out of memory?); see {job.folder / LOG}"
     assert stored(job) == result
     assert (job.folder / LOG).read_text() == "working\n"
-    assert run(job, ChildProcesses()).reason == "its process ended with signal 9 (out of memory?)"
+    polls = []
+    monkeypatch.setattr(jobs, "POLL_SECONDS", 0)
+    again = run(job, ChildProcesses(), lambda: polls.append(job))
+    assert again.reason == "its process ended with signal 9 (out of memory?)" and polls
 
 
 def test_an_interrupt_ends_the_process_and_leaves_the_job_to_be_done(job):

@@ -70,7 +70,7 @@ class Space:
 def declare(hp: "keras_tuner.HyperParameters", config: "TuneConfig") -> None:
     """Declares every hyperparameter; those of stage i only while there are more than i stages."""
     space = config.space
-    hp.Choice("input_size", list(config.input_sizes))
+    hp.Choice("input_size", list(dict.fromkeys(config.input_sizes)))
     hp.Choice("width", list(space.widths))
     hp.Choice("n_select", list(space.n_select))
     hp.Choice("loss", list(space.losses))

@@ -109,18 +109,16 @@ class Pretrained:
 
     def fetch(self) -> Path:
         """The path of the file, checked; raises ModelError with a remedy where it cannot be had or is another one."""
-        if not isinstance(self.source, Path):
-            return self.source.fetch()
-        if not self.source.is_file():
+        own = isinstance(self.source, Path)
+        if own and not self.source.is_file():
             raise ModelError(f"{self.source}: no such file of weights; check the path behind the =")
-        return self.source
+        return self.source if own else self.source.fetch()
 
 
 StateReader = Callable[[Path], Mapping[str, np.ndarray]]
 IMAGENET_CLASSES = 1000
 LITE = Normalisation((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
 UNIT = Normalisation((127.5, 127.5, 127.5), (127.5, 127.5, 127.5))
-
 TORCHVISION = "https://download.pytorch.org/models"
 TIMM = "https://github.com/huggingface/pytorch-image-models/releases/download"
 HUB = "hf://"
