@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from kerastrash.augment.operations import GREY, NAMES, OPERATIONS
-from kerastrash.data.dataset import MappedReader
+from kerastrash.data.records import MappedReader
 from kerastrash.errors import require
 from kerastrash.processes import Child, ChildError
 

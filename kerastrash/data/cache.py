@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import filelock
 import numpy as np
 
 from kerastrash.data.images import Track, by_photograph, decode_photographs, untracked
@@ -102,8 +103,6 @@ def alone_at(
     Raises:
         FileError: what is done in the block, or the lock beside `target`, cannot be written.
     """
-    import filelock  # not with this module: what opens exported files alone has none
-
     lock = filelock.FileLock(target.parent / f".{target.name}.lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@ or made up in seconds, of any size, to measure training where none is at hand.""
 
 import functools
 import itertools
-import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,36 +17,6 @@ from kerastrash.data.records import SPLITS, Crop, Dataset, LeftOut, Source, by_r
 from kerastrash.data.sources import open_source
 from kerastrash.data.split import kept_split, split_crops
 from kerastrash.errors import DataError, require
-
-MOST_MAPPED = 2**26
-"""Bytes read before the pages are given back: about so much of the cache counts to the process."""
-
-
-class MappedReader:
-    """Reads rows of an array; where it is memory-mapped, gives back the memory that its pages have taken meanwhile.
-
-    Without this, a process that reads a whole cache grows by the size of the cache. The system keeps the pages as long
-    as it likes, so that reading them again is quick.
-    """
-
-    def __init__(self, images: np.ndarray) -> None:
-        self.images = images
-        self._read = 0
-
-    def rows(self, indices: np.ndarray) -> np.ndarray:
-        """A copy of the rows at `indices`."""
-        rows = np.array(self.images[indices])
-        self._read += rows.nbytes
-        if self._read > MOST_MAPPED:
-            self._read = 0
-            self.forget()
-        return rows
-
-    def forget(self) -> None:
-        """Gives the pages back; does nothing to other arrays, and where the system has no `madvise`."""
-        mapping = getattr(self.images, "_mmap", None)
-        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def prepare(config: DataConfig, input_size: int, track: Track = untracked) -> Dataset:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import mmap
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
@@ -16,6 +17,8 @@ Box = tuple[float, float, float, float]
 Frame = tuple[int, int]
 
 SPLITS = ("train", "val", "test")
+MOST_MAPPED = 2**26
+"""Bytes read before the pages are given back: about so much of the cache counts to the process."""
 
 
 class EncodedImage(Protocol):
@@ -109,6 +112,33 @@ class Dataset(Source):
         """The split `train`, `val` or `test`."""
         indices = self.splits[name]
         return SplitData(self.images, indices, self.labels[indices], tuple(self.crops[index] for index in indices))
+
+
+class MappedReader:
+    """Reads rows of an array; where it is memory-mapped, gives back the memory that its pages have taken meanwhile.
+
+    Without this, a process that reads a whole cache grows by the size of the cache. The system keeps the pages as long
+    as it likes, so that reading them again is quick.
+    """
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+        self._read = 0
+
+    def rows(self, indices: np.ndarray) -> np.ndarray:
+        """A copy of the rows at `indices`."""
+        rows = np.array(self.images[indices])
+        self._read += rows.nbytes
+        if self._read > MOST_MAPPED:
+            self._read = 0
+            self.forget()
+        return rows
+
+    def forget(self) -> None:
+        """Gives the pages back; does nothing to other arrays, and where the system has no `madvise`."""
+        mapping = getattr(self.images, "_mmap", None)
+        if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def fingerprint(classes: Iterable[str], crops: Iterable[Crop]) -> str:

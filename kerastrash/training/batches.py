@@ -10,7 +10,7 @@ import numpy as np
 
 from kerastrash.augment.augmentation import Augmentation, Draws, Worker
 from kerastrash.augment.mix import Mixing, mix_images, mix_labels
-from kerastrash.data.dataset import MappedReader
+from kerastrash.data.records import MappedReader
 from kerastrash.errors import ConfigError
 from kerastrash.training.losses import Supervision
 from kerastrash.training.recipe import Sampler

@@ -15,8 +15,8 @@ import pytest
 
 from kerastrash.data.cache import alone_at, cached_crops
 from kerastrash.data.coco import read_coco
-from kerastrash.data.dataset import MappedReader
 from kerastrash.data.images import read_crop
+from kerastrash.data.records import MappedReader
 from kerastrash.data.sources import read_folder
 from kerastrash.errors import DataError, FileError
 
@@ -236,7 +236,7 @@ def test_a_killed_preparation_goes_on_and_decodes_again_what_a_power_cut_spoiled
 
 
 def test_a_reader_gives_back_the_pages_of_a_mapped_array_and_reads_it_again(source, tmp_path, monkeypatch):
-    monkeypatch.setattr("kerastrash.data.dataset.MOST_MAPPED", 1)
+    monkeypatch.setattr("kerastrash.data.records.MOST_MAPPED", 1)
     images = cached_crops(source, tmp_path / "cache", SIZE).images
     for array in (images, np.array(images)):
         reader = MappedReader(array)

@@ -141,7 +141,7 @@ def test_augmentation_can_repeat_while_the_order_goes_on(kind):
 def test_a_mapped_cache_is_read_right_while_its_pages_are_given_back_and_stays_as_it_is(tmp_path, monkeypatch):
     np.save(tmp_path / "images.npy", cache())
     images = np.load(tmp_path / "images.npy", mmap_mode="r")
-    monkeypatch.setattr("kerastrash.data.dataset.MOST_MAPPED", 1)
+    monkeypatch.setattr("kerastrash.data.records.MOST_MAPPED", 1)
     assert_same(batches(images=images, workers=4), batches())
     drawn = batches(images=images, augmentation=Augmentation(n_select=2))[0][0]
     assert type(drawn) is np.ndarray
