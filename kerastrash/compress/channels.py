@@ -65,14 +65,23 @@ def channel_groups(model: keras.Model) -> ChannelGroups:
         ModelError: the model is no functional one, calls a layer with weights in two places, or has a layer that is
             not understood, named.
     """
-    walk = Walk(model.name)
+    calls = []
+
+    def record(layer: keras.Operation, *arguments: object, **options: object) -> object:
+        given = layer(*arguments, **options)
+        calls.append((layer, (arguments, options), given))
+        return given
+
     try:
         functional = keras.Model(model.input, model.output, name=model.name)
-        copy = keras.models.clone_model(functional, clone_function=copy_layer, call_function=walk.call)
+        copy = keras.models.clone_model(functional, clone_function=copy_layer, call_function=record)
     except (AttributeError, ValueError, TypeError) as error:
         raise ModelError(
             f"{model.name}: its layers cannot be walked ({told(error)}); give a functional model"
         ) from error
+    walk = Walk(model.name)
+    for layer, taken, given in calls:
+        walk.note(layer, taken, given)
     names = [one.layer.name for one in walk.weighted]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -92,7 +101,7 @@ class Walk:
         self.whole: list[np.ndarray] = []
         """Channels that are never removed."""
         self.weighted: list[WeightedLayer] = []
-        """By their channels, not yet by groups."""
+        """The layers by their channels, not yet by groups."""
         self._numbers: dict[int, np.ndarray] = {}
 
     def new(self, count: int) -> np.ndarray:
@@ -111,10 +120,9 @@ class Walk:
             self._numbers[id(tensor)] = self.keep(self.new(tensor.shape[-1]))
         return self._numbers[id(tensor)]
 
-    def call(self, layer: keras.Operation, *arguments: object, **options: object) -> object:
-        """Calls a layer, or an operation of `keras.ops`, and notes the channels of what it gives."""
-        given = layer(*arguments, **options)
-        tensors = [value for value in keras.tree.flatten((arguments, options)) if isinstance(value, keras.KerasTensor)]
+    def note(self, layer: keras.Operation, taken: object, given: object) -> None:
+        """Notes the channels of what a layer, or an operation of `keras.ops`, gave for what it took."""
+        tensors = [value for value in keras.tree.flatten(taken) if isinstance(value, keras.KerasTensor)]
         entering, made = [self.channels_of(tensor) for tensor in tensors], keras.tree.flatten(given)
         if type(layer).__name__ in BY_POSITION:
             for channels in entering:
@@ -128,7 +136,6 @@ class Walk:
         if getattr(layer, "weights", ()):
             pixels = int(np.prod(made[0].shape[1:-1], dtype=int))
             self.weighted.append(WeightedLayer(layer, entering[0], leaving[0], pixels))
-        return given
 
     def _leaving(self, layer: keras.Operation, entering: list[np.ndarray], rank: int, width: int) -> np.ndarray:
         """The channels that leave a layer, `width` of them, whose first input has `rank` axes."""
