@@ -39,13 +39,13 @@ class Measured:
     """What was measured of models; nothing yet."""
 
     images: int = 0
-    """Of the test split; 0 where nothing was measured."""
+    """Size of the test split; 0 where nothing was measured."""
     f1: dict[Path, float] = field(default_factory=dict)
     """Macro F1 on the test split, by the folder of the job."""
     failures: dict[Path, str] = field(default_factory=dict)
     """Why a model could not be measured, by the folder of the job."""
     timings: dict[Path, Timing] = field(default_factory=dict)
-    """By `architecture`."""
+    """Times, by `architecture`."""
     conditions: str = ""
     """What ran the nets: runtime, device, threads."""
     reference: Reference | None = None

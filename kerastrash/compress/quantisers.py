@@ -161,7 +161,7 @@ QUANTISERS: dict[QuantisedFormat, tuple[Callable[..., Iterator[tuple[str, Path]]
     "onnx": (quantise_onnx, "onnxruntime.quantization"),
     "openvino": (quantise_openvino, "nncf"),
 }
-"""By format, what writes its int8 files, and the module that this needs beyond the format's own."""
+"""What writes the int8 files of each format, and the module that this needs beyond the format's own."""
 
 
 def draw_calibration(part: SplitData, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

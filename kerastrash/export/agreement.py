@@ -57,7 +57,7 @@ class ExportReport:
     file: str
     """Its name; of a SavedModel, the folder's."""
     bytes: int
-    """On the disk, all parts together."""
+    """The size on the disk, all parts together."""
     source: str
     """The `.keras` file as it was named."""
     source_sha256: str
@@ -66,7 +66,7 @@ class ExportReport:
     runtime: str
     agreement: Agreement
     versions: dict[str, str]
-    """Of the packages that wrote and opened it."""
+    """The packages that wrote and opened it."""
     written: str
     """ISO 8601, UTC."""
 

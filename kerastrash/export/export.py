@@ -29,7 +29,7 @@ class Original:
     path: Path
     sha256: str
     model: keras.Model
-    """In float32, on the processor."""
+    """The model in float32, on the processor."""
     description: Description
     images: np.ndarray
     """uint8 (n, size, size, 3), RGB."""

@@ -66,7 +66,7 @@ class OpenNet:
     """What classifies images."""
 
     name: str
-    """Of its runtime, such as `keras-torch` or `onnxruntime`."""
+    """The runtime's, such as `keras-torch` or `onnxruntime`."""
     input_size: int
     """Side in pixels of the square images it takes."""
     classes: int
