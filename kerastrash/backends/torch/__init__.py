@@ -7,8 +7,8 @@ Promised is that the program computes with the model's own variables, in their o
 other, and files, averages and optimizer state are Keras's. In float32 its outputs are within 1e-5 of the largest of
 what Keras computes, and the losses of the first 50 training steps within 1e-3 of stock Keras's.
 
-It all runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and
-needs no Keras, so whatever does is imported on use.
+It runs eagerly unless `torch.compile` is asked for, which needs a minute or more for each net. What opens an exported
+program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,9 @@ from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
+
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of")
+"""Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
 
 
 def _device() -> torch.device:
@@ -42,12 +45,16 @@ def inference_function(model: "keras.Model"):
     return run
 
 
-def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
     from kerastrash.backends.torch.training import ProgramModel
 
     program = ProgramModel(model.input, model.output, name=model.name)
-    program.graphs = graphs
+    program.graphs, program.compiled_program = graphs, compiled
     return program
+
+
+def release(model: "keras.Model") -> None:
+    model.release()
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
@@ -74,8 +81,8 @@ def set_tf32(allowed: bool) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    on_processor = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return on_processor or isinstance(error, torch.OutOfMemoryError)
+    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in OUT_OF_MEMORY)
+    return said or isinstance(error, torch.OutOfMemoryError)
 
 
 def set_threads(threads: int) -> bool:
