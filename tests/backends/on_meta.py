@@ -61,11 +61,24 @@ class Device(TorchDispatchMode):
         """Copies from the host."""
         self.waited = 0
         """Copies to the host and other reads, for which the host waits until the device has done all before."""
+        self.kernels = 0
+        """Operations that compute something, or move it; a library may need several kernels for one."""
+        self.bytes = 0
+        """Bytes of what they read and write, each tensor once an operation."""
 
     def __torch_dispatch__(self, function, kinds, arguments=(), keywords=None):
         keywords = keywords or {}
         tensors = [leaf for leaf in tree_leaves((arguments, keywords)) if isinstance(leaf, torch.Tensor)]
         here = any(tensor.is_meta for tensor in tensors)
+        given = self._given(function, arguments, keywords, tensors, here)
+        if here and not function.is_view and "empty" not in str(function):
+            touched = {id(leaf): leaf for leaf in (*tensors, *tree_leaves(given)) if isinstance(leaf, torch.Tensor)}
+            sizes = (min(each.nbytes, each.untyped_storage().nbytes()) for each in touched.values())
+            self.kernels, self.bytes = self.kernels + 1, self.bytes + sum(sizes)
+        return given
+
+    def _given(self, function, arguments, keywords, tensors, here):
+        """What the operation gives, on the device or in its place."""
         if function in COPIES:
             return self._copied(function, arguments, keywords)
         if here and not all(tensor.is_meta or not tensor.ndim for tensor in tensors):
@@ -96,10 +109,10 @@ def infer(net: keras.Model, images: np.ndarray) -> Device:
 
 
 def train(net: keras.Model, images: np.ndarray) -> Device:
-    """Two training steps on a batch that lies on the device; of the copies, those of the second alone."""
-    model = training_model(net)
-    compile_by_recipe(model, synthetic_dataset(BATCH, 1, SIZE), Recipe(), steps=10)
-    batch = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(np.arange(BATCH))
+    """Two training steps on a batch that lies on the device; of the copies and kernels, those of the second alone."""
+    model, size = training_model(net), images.shape[1]
+    compile_by_recipe(model, synthetic_dataset(BATCH, 1, size), Recipe(), steps=10)
+    batch = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(np.arange(len(images)) % 6)
     with Device() as first:
         model.train_step(batch)
     with Device() as second:
@@ -117,8 +130,14 @@ def account(path: Callable[[keras.Model, np.ndarray], Device], net: keras.Model)
     return {"mixed": sorted(device.mixed), "sent": device.sent, "waited": device.waited}
 
 
+def traffic() -> dict:
+    """Kernels and gigabytes of a training step of the contest's net, not compiled: 64 images of 156 px."""
+    device = train(build_model("mobilenetv3_79", 156), np.zeros((64, 156, 156, 3), "uint8"))
+    return {"kernels": device.kernels, "gigabytes": round(device.bytes / 1e9, 1)}
+
+
 if __name__ == "__main__":
     keras.config.set_dtype_policy(sys.argv[1])
     nets = {name: build_model(name, SIZE, width=0.25, depth=0.3) for name in preset_names()}
     found = {name: {path.__name__: account(path, net) for path in (infer, train)} for name, net in nets.items()}
-    print(json.dumps(found))
+    print(json.dumps({"nets": found, "traffic": traffic()}))

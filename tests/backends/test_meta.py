@@ -16,10 +16,16 @@ if keras.backend.backend() != "torch":
 WHERE = {"infer": {"mixed": [], "sent": 1, "waited": 1}, "train": {"mixed": [], "sent": 0, "waited": 0}}
 """Images go there and logits come back; of a batch that lies there already, nothing."""
 
+TRAFFIC = {"float32": (165, 28), "mixed_float16": (235, 14), "mixed_bfloat16": (215, 14)}
+"""Most kernels, and gigabytes, of a step of mobilenetv3_79: 64 images of 156 px, each tensor once an operation."""
 
-@pytest.mark.parametrize("policy", ("float32", "mixed_float16", "mixed_bfloat16"))
+
+@pytest.mark.parametrize("policy", TRAFFIC)
 def test_every_net_infers_and_trains_on_the_device_and_a_step_waits_for_nothing(policy):
     command = [sys.executable, Path(__file__).with_name("on_meta.py"), policy]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == dict.fromkeys(preset_names(), WHERE)
+    found = json.loads(done.stdout)
+    assert found["nets"] == dict.fromkeys(preset_names(), WHERE)
+    kernels, gigabytes = TRAFFIC[policy]
+    assert found["traffic"]["kernels"] <= kernels and found["traffic"]["gigabytes"] <= gigabytes
