@@ -66,18 +66,23 @@ def inference_function(model: "keras.Model") -> Inference:
     return _active().inference_function(model)
 
 
-def training_model(model: "keras.Model", graphs: bool = True) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool = True, compiled: bool = False) -> "keras.Model":
     """The model in the form in which the active backend trains it fastest, with the same layers, variables and files.
 
     It goes through Keras's `compile` and `fit`, and beyond rounding computes what the stock model does. To be compiled
     with a `MomentumSGD`, alone or in Keras's LossScaleOptimizer, and a Keras Loss reduced to a mean or a sum, whose
     `call` gives (batch,); to be fitted with batches (images, labels). `graphs` lets torch replay its steps as CUDA
-    graphs.
+    graphs, `compiled` has it compile the net with `torch.compile`.
 
     Raises:
         TypeError: from the first step, where it was compiled with anything else (torch).
     """
-    return _active().training_model(model, graphs)
+    return _active().training_model(model, graphs, compiled)
+
+
+def release(model: "keras.Model") -> None:
+    """Gives back what a `training_model` took of the device; the model stays as it is, and can train again."""
+    _active().release(model)
 
 
 def weight_averager(

@@ -26,7 +26,7 @@ from kerastrash.training.recipe import Recipe
 
 COPIES = (torch.ops.aten._to_copy.default, torch.ops.aten.copy_.default)
 IN_PLACE = (
-    torch.ops.aten._fused_sgd_.default,
+    torch.ops.aten._fused_sgd_.tensor_lr,
     torch.ops.aten._amp_foreach_non_finite_check_and_unscale_.default,
     torch.ops.aten._amp_update_scale_.default,
 )

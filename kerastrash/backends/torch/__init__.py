@@ -7,8 +7,8 @@ Promised is that the program computes with the model's own variables, in their o
 other, and files, averages and optimizer state are Keras's. In float32 its outputs are within 1e-5 of the largest of
 what Keras computes, and the losses of the first 50 training steps within 1e-3 of stock Keras's.
 
-It all runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and
-needs no Keras, so whatever does is imported on use.
+It runs eagerly unless `torch.compile` is asked for, which needs a minute or more for each net. What opens an exported
+program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,9 @@ from kerastrash.runs import processor_name
 if TYPE_CHECKING:
     import keras
 
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of")
+"""Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
+
 
 def inference_function(model: "keras.Model"):
     from kerastrash.backends.torch.program import lower
@@ -36,12 +39,16 @@ def inference_function(model: "keras.Model"):
     return run
 
 
-def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
     from kerastrash.backends.torch.training import ProgramModel
 
     program = ProgramModel(model.input, model.output, name=model.name)
-    program.graphs = graphs
+    program.graphs, program.compiled_program = graphs, compiled
     return program
+
+
+def release(model: "keras.Model") -> None:
+    model.release()
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
@@ -72,7 +79,7 @@ def is_out_of_memory(error: Exception) -> bool:
         return False
     # what ends the recording of a CUDA graph is hidden behind CUDA's complaint that the recording ended
     earlier = isinstance(error.__context__, RuntimeError) and is_out_of_memory(error.__context__)
-    return earlier or isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    return earlier or isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def set_threads(threads: int) -> bool:
