@@ -15,9 +15,7 @@ from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe
 
 NET = "mobilenetv3_79"
-NETS = (NET, "resnet18", "shufflenet_v2_x1_0", "efficientnet_lite0")[
-    : 2 if os.environ["KERAS_TORCH_DEVICE"] == "cpu" else 4
-]
+FURTHER = () if os.environ["KERAS_TORCH_DEVICE"] == "cpu" else ("shufflenet_v2_x1_0", "efficientnet_lite0")
 SIXTEEN = ("mixed_float16", "mixed_bfloat16")
 
 
