@@ -100,6 +100,16 @@ def synchronise() -> None:
     _active().synchronise()
 
 
+def check_device(dtype_policy: str) -> None:
+    """Checks that the device is there and can train in this Keras dtype policy; says so once where it is slow in it.
+
+    Raises:
+        ConfigError: there is no such device, PyTorch was not built for it, it is too old for the policy, or other
+            processes have left less than 1 GB of its memory free (torch).
+    """
+    _active().check_device(dtype_policy)
+
+
 def set_tf32(allowed: bool) -> None:
     """Whether a GPU may round the inputs of float32 convolutions and matrix products to TF32 (10 bits)."""
     _active().set_tf32(allowed)

@@ -52,6 +52,10 @@ def synchronise() -> None:
     (jax.device_put(0.0) + 1).block_until_ready()  # devices work in order
 
 
+def check_device(dtype_policy: str) -> None:
+    """Nothing: Keras and the backend name what they lack."""
+
+
 def set_tf32(allowed: bool) -> None:
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if allowed else "highest")
 

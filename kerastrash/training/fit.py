@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from kerastrash.backends import (
+    check_device,
     device_description,
     free_accelerator_memory,
     is_out_of_memory,
@@ -74,12 +75,13 @@ def train(
     Raises:
         TrainingDiverged: the loss is not finite.
         ModelError: the earlier state in the folder cannot be read.
-        ConfigError: the device's memory does not suffice, the recipe does not fit the net (`freeze`,
-            `backbone_rate`), or it mixes images, which have no targets.
+        ConfigError: the device cannot train in the dtype policy, or its memory does not suffice; the recipe does not
+            fit the net (`freeze`, `backbone_rate`), or mixes images, which have no targets.
     """
     if supervision and recipe.mixing():
         mixing = f"mixup={recipe.mixup}, cutmix={recipe.cutmix}"
         raise ConfigError(f"{mixing}: a mixed image has no targets to be supervised by; set both to 0")
+    check_device(recipe.dtype_policy)
     until = min(until or recipe.epochs, recipe.epochs)
     keras.config.set_dtype_policy(recipe.dtype_policy)
     keras.utils.set_random_seed(recipe.seed)

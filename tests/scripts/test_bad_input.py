@@ -85,6 +85,15 @@ def test_a_run_made_with_other_settings(refused, here):
         assert "mine" in error and "data='other'" in error and "--name" in error
 
 
+@pytest.mark.parametrize(
+    "line", [f"train --net net.yaml {COCO}", f"{TUNE} --name mine", "score mine/best.keras --data images"]
+)
+def test_a_gpu_that_is_not_there(refused, here, monkeypatch, line):
+    monkeypatch.setattr("keras.src.backend.torch.core.DEFAULT_DEVICE", "cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "KERAS_TORCH_DEVICE=cuda: torch" in refused(line)
+
+
 def test_a_model_of_no_run_asks_for_its_data(refused, here):
     for verb in ("export", "quantise", "prune", "adjust", "score", "benchmark"):
         error = refused(f"{verb} mine/best.keras")

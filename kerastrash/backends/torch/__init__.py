@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -26,17 +27,10 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STA
 """Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
 
 
-def _device() -> torch.device:
-    """The device that Keras computes on."""
-    from keras.src.backend.torch.core import get_device
-
-    return torch.device(get_device())
-
-
 def inference_function(model: "keras.Model"):
     from kerastrash.backends.torch.program import lower
 
-    device, program = _device(), lower(model)
+    device, program = current_device(), lower(model)
 
     @torch.no_grad()
     def run(images: np.ndarray) -> np.ndarray:
@@ -71,7 +65,7 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    if _device().type == "cuda":
+    if current_device().type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -81,8 +75,11 @@ def set_tf32(allowed: bool) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    said = isinstance(error, RuntimeError) and any(sign in str(error) for sign in OUT_OF_MEMORY)
-    return said or isinstance(error, torch.OutOfMemoryError)
+    if not isinstance(error, RuntimeError):
+        return False
+    # what ends the recording of a CUDA graph is hidden behind CUDA's complaint that the recording ended
+    earlier = isinstance(error.__context__, RuntimeError) and is_out_of_memory(error.__context__)
+    return earlier or isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def set_threads(threads: int) -> bool:
@@ -95,10 +92,10 @@ def thread_count() -> int | None:
 
 
 def device_description() -> str:
-    device = _device()
+    device = current_device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
-    device = _device()
+    device = current_device()
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
