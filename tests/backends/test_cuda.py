@@ -9,7 +9,8 @@ if keras.backend.backend() != "torch":
 
 import torch
 
-from kerastrash.backends import is_out_of_memory, training_model
+from kerastrash.backends import inference_function, is_out_of_memory, training_model
+from kerastrash.backends.torch.program import lower
 from kerastrash.data import Dataset
 from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.models import build_model
@@ -72,6 +73,16 @@ def test_a_step_never_waits_for_the_device(crops, policy):
             model.train_step(batch)
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("policy", ("float32", "mixed_float16", "mixed_bfloat16"))
+def test_inference_replays_for_each_shape_what_single_kernels_compute(crops, policy):
+    model = in_policy(build_model("mobilenetv3_79", 32), policy)
+    run, program = inference_function(model), lower(model)
+    for images in (crops.images[:4], crops.images[:1], crops.images[4:8]):
+        with torch.no_grad():
+            expected = program(torch.from_numpy(images).cuda()).cpu().numpy()
+        np.testing.assert_allclose(run(images), expected, rtol=0, atol=2e-2 * np.abs(expected).max())
 
 
 def test_memory_that_runs_out_is_recognised():

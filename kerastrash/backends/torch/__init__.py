@@ -14,9 +14,9 @@ needs no Keras, so whatever does is imported on use.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from kerastrash.backends import Inference
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -30,16 +30,10 @@ def _device() -> torch.device:
     return torch.device(get_device())
 
 
-def inference_function(model: "keras.Model"):
-    from kerastrash.backends.torch.program import lower
+def inference_function(model: "keras.Model") -> Inference:
+    from kerastrash.backends.torch.inference import inference_on
 
-    device, program = _device(), lower(model)
-
-    @torch.no_grad()
-    def run(images: np.ndarray) -> np.ndarray:
-        return program(torch.from_numpy(np.require(images, requirements="CW")).to(device)).cpu().numpy()
-
-    return run
+    return inference_on(_device(), model)
 
 
 def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
