@@ -14,9 +14,9 @@ program comes by here and needs no Keras, so whatever does is imported on use.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from kerastrash.backends import Inference
 from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
 from kerastrash.runs import processor_name
 
@@ -27,16 +27,10 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STA
 """Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
 
 
-def inference_function(model: "keras.Model"):
-    from kerastrash.backends.torch.program import lower
+def inference_function(model: "keras.Model") -> Inference:
+    from kerastrash.backends.torch.inference import inference_on
 
-    device, program = current_device(), lower(model)
-
-    @torch.no_grad()
-    def run(images: np.ndarray) -> np.ndarray:
-        return program(torch.from_numpy(np.require(images, requirements="CW")).to(device)).cpu().numpy()
-
-    return run
+    return inference_on(current_device(), model)
 
 
 def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
