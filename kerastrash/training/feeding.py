@@ -1,13 +1,14 @@
 """The way of crops to the net: from disk through threads, or from the device on which the whole set lies."""
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from kerastrash.augment.device import augment_batch, mix_batch
-from kerastrash.backends import free_accelerator_memory
+from kerastrash.augment.device import mix_batch, plan_batch
+from kerastrash.backends import batch_augmenter, free_accelerator_memory
 from kerastrash.console import say
 from kerastrash.data.records import Dataset, SplitData
 from kerastrash.errors import ConfigError
@@ -23,11 +24,13 @@ CHUNK = 2**28
 
 
 class DeviceBatches(CropBatches):
-    """`CropBatches` whose images are tensors, float32 where they are augmented or mixed and uint8 otherwise.
+    """`CropBatches` whose images and labels are tensors on the device, float32 where they are mixed.
 
     Takes the same arguments, of which `workers` is not needed; order, draws and labels are the same. The crops of
-    `indices` are sent to the device once, when it is made. Augmentation is `device.augment_batch`, which agrees with
-    Pillow's within the tolerances stated there.
+    `indices` are sent to the device once, when it is made, an epoch's order and labels when the epoch is set, and the
+    draws of several batches together as they are needed; a thread has prepared them while the device was busy with
+    those before. Augmentation agrees with Pillow's within the tolerances of docs/augmentation.md; augmented images are
+    whole values in uint8 (Triton), or in float32.
     """
 
     _mix_images = staticmethod(mix_batch)
@@ -41,21 +44,44 @@ class DeviceBatches(CropBatches):
         self._resident = ops.concatenate(parts) if len(parts) > 1 else parts[0]
         self._together = max(1, AT_ONCE // (self.batch_size * image_bytes))
         self._made: tuple[tuple[int, int], Any] = ((-1, -1), None)
+        self._plan_batch = batch_augmenter() or plan_batch
+        self._planner = ThreadPoolExecutor(1)  # its thread ends with the batches
+
+    def set_epoch(self, epoch: int) -> None:
+        super().set_epoch(epoch)
+        self._order = ops.convert_to_tensor(self.epoch.order.astype(np.int32))
+        if self.mixing is None:  # otherwise each batch has labels of its own
+            self._answers = ops.convert_to_tensor(self._labels(self.epoch.order, self.epoch))
+
+    def _batch(self, number: int, epoch: Epoch) -> tuple[Any, Any]:
+        if self.mixing is not None:
+            return super()._batch(number, epoch)
+        return self._augmented(number, epoch), self._in_batches(self._answers, number)
 
     def _augmented(self, number: int, epoch: Epoch) -> Any:
         if epoch.draws is None:
-            return self._drawn(self._chosen(number, epoch))
+            return ops.take(self._resident, self._in_batches(self._order, number), axis=0)
         first = number - number % self._together
         if self._made[0] != (epoch.number, first):
-            chosen = self._chosen(first, epoch, self._together)
-            draws = epoch.draws[self.indices[chosen]]
-            augmented = augment_batch(self._drawn(chosen), draws, self.augmentation.cutout)
-            self._made = ((epoch.number, first), augmented)
-        start = (number - first) * self.batch_size
-        return self._made[1][start : start + self.batch_size]
+            plan = self._planned(first).result()
+            del self._pending[first]
+            if first + self._together < len(self):
+                self._planned(first + self._together)
+            rows = self._in_batches(self._order, first, self._together)
+            self._made = ((epoch.number, first), plan(self._resident, rows))
+        return self._in_batches(self._made[1], number - first)
 
-    def _drawn(self, chosen: np.ndarray) -> Any:
-        return ops.take(self._resident, ops.convert_to_tensor(chosen, dtype="int32"), axis=0)
+    def _planned(self, first: int) -> Future:
+        """What the host prepares for the batches that are augmented together from `first` on."""
+        if first not in self._pending:
+            draws = self.epoch.draws[self.indices[self._chosen(first, self.epoch, self._together)]]
+            settings = (*self.images.shape[1:3], self.augmentation.cutout)
+            self._pending[first] = self._planner.submit(self._plan_batch, draws, *settings)
+        return self._pending[first]
+
+    def _in_batches(self, rows: Any, number: int, count: int = 1) -> Any:
+        """Those of the rows that stand in `count` batches from batch `number` on."""
+        return rows[number * self.batch_size : (number + count) * self.batch_size]
 
 
 MOST_WORKERS = 8

@@ -11,12 +11,14 @@ It all runs eagerly: `torch.compile` would need minutes for each net. What opens
 needs no Keras, so whatever does is imported on use.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from kerastrash.console import say
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -94,4 +96,22 @@ def device_description() -> str:
 
 def free_accelerator_memory() -> int:
     device = _device()
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    if device.type != "cuda":
+        return 0
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for its next tensors
+    return torch.cuda.mem_get_info(device)[0] + kept
+
+
+def batch_augmenter():
+    return _triton_form() if _device().type == "cuda" else None
+
+
+@functools.cache
+def _triton_form():
+    """Where Triton is absent, None; said once."""
+    try:
+        from kerastrash.backends.torch.augmentation import plan_batch
+    except ImportError as error:
+        say(f"Triton is not installed: augmentation on the GPU takes the slower way; pip install triton ({error})")
+        return None
+    return plan_batch
