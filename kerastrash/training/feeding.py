@@ -16,9 +16,9 @@ from kerastrash.training.batches import CropBatches, Epoch
 from kerastrash.training.losses import Supervision
 from kerastrash.training.recipe import Recipe
 
-AT_ONCE = 2**26
+AT_ONCE = 2**25
 """Bytes of pixels augmented in one go, several batches where they are small: telling the device what to do takes the
-host several milliseconds, however many images there are."""
+host some time, up to several milliseconds, however many images there are."""
 CHUNK = 2**28
 """Bytes sent to the device at a time, which bounds the memory of the host."""
 
@@ -87,7 +87,12 @@ class DeviceBatches(CropBatches):
 MOST_WORKERS = 8
 """Without a number in the recipe: one a core, but no more than these."""
 HEADROOM = 4
-"""A set is laid on the device where so many times its size is free: twice while it is sent, the rest to train."""
+"""The sets are laid on the device where so many times their size is free: twice while they are sent, as parts and
+joined, the rest to train; and beside that what augmentation takes."""
+AUGMENTED = 53
+"""Bytes that augmentation by Keras's operations takes at its peak for each byte of pixels: 16 for the four neighbours
+of each value in float32, 8 before that in uint8, 25 for what lies between them, 4 for the batches made before. The
+Triton form takes 4 and the histograms."""
 
 
 def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision | None = None) -> CropBatches:
@@ -99,7 +104,7 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
         ConfigError: the recipe wants the set on a device, and it does not fit there or there is none.
     """
     part = dataset.split("train")
-    kind = DeviceBatches if on_device(part, recipe.feeding) else CropBatches
+    kind = DeviceBatches if on_device(recipe.feeding, part, dataset.split("val")) else CropBatches
     workers = min(MOST_WORKERS, os.cpu_count() or 1) if recipe.workers is None else recipe.workers
     origin = "the device" if kind is DeviceBatches else f"disk, {workers} workers"
     say(f"feeding: {len(part)} crops of {dataset.input_size} px from {origin}")
@@ -123,22 +128,32 @@ def training_batches(dataset: Dataset, recipe: Recipe, supervision: Supervision 
 
 
 def evaluation_batches(dataset: Dataset, name: str, recipe: Recipe) -> CropBatches:
-    """All images of a split in order, as they are; labels of the kind that the recipe's loss takes."""
+    """All images of a split in order, as they are; labels of the kind that the recipe's loss takes.
+
+    From the device where they fit: beside the training split, if that has been laid there.
+
+    Raises:
+        ConfigError: the recipe wants them on a device, and they do not fit there.
+    """
     part = dataset.split(name)
+    kind = DeviceBatches if on_device(recipe.feeding, part) else CropBatches
     classes = len(dataset.classes) if recipe.mixing() else None
-    return CropBatches(part.images, part.indices, part.labels, recipe.batch_size, classes=classes, workers=1)
+    return kind(part.images, part.indices, part.labels, recipe.batch_size, classes=classes, workers=1)
 
 
-def on_device(part: SplitData, feeding: str) -> bool:
-    """Whether the crops of the part are to lie on the device: `disk`, `device`, or `auto` where they fit."""
+def on_device(feeding: str, *parts: SplitData) -> bool:
+    """Whether the crops of these parts are to lie on the device: `disk`, `device`, or `auto` where all fit.
+
+    Raises:
+        ConfigError: `device`, and they do not fit.
+    """
     if feeding == "disk":
         return False
-    free = free_accelerator_memory()
-    if feeding == "auto":
-        return HEADROOM * part.nbytes <= free
-    if free and HEADROOM * part.nbytes > free:
+    size, free = sum(part.nbytes for part in parts), free_accelerator_memory()
+    needed = HEADROOM * size + AUGMENTED * min(AT_ONCE, size)
+    if feeding == "device" and free and needed > free:
         raise ConfigError(
-            f"feeding=device: {len(part)} crops take {part.nbytes / 1e9:.1f} GB and {HEADROOM} times that to train, "
-            f"{free / 1e9:.1f} GB are free on the device; use feeding=disk or a smaller input size"
+            f"feeding=device: {sum(map(len, parts))} crops take {size / 1e9:.1f} GB, {needed / 1e9:.1f} GB with the "
+            f"room to train, {free / 1e9:.1f} GB are free on the device; use feeding=disk or a smaller input size"
         )
-    return True
+    return feeding == "device" or needed <= free
