@@ -7,7 +7,7 @@ machine. Started by `test_meta.py`, as Keras reads the device when it is importe
 import json
 import os
 import sys
-from collections import ChainMap
+from collections import ChainMap, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from kerastrash.compress.config import DistillSettings
 from kerastrash.compress.distill import Lessons, Teacher
 from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.models import build_model, preset_names
+from kerastrash.training import feeding
+from kerastrash.training.batches import FollowEpochs
 from kerastrash.training.callbacks import WeightAverage
 from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe
@@ -215,7 +217,63 @@ def traffic() -> dict:
     return {"kernels": device.kernels, "gigabytes": round(device.bytes / 1e9, 1)}
 
 
+class Sent(keras.callbacks.Callback):
+    """Keeps how often an epoch sent and waited: as it began, in each step, for the metrics of each pass."""
+
+    def __init__(self, device: Device):
+        super().__init__()
+        self.device, self.before, self.kept = device, (0, 0), {}
+
+    def _keep(self, part: str) -> None:
+        now = self.device.sent, self.device.waited
+        self.kept[part] = [*self.kept.get(part, []), [now[0] - self.before[0], now[1] - self.before[1]]]
+        self.before = now
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.kept = {}
+        self._keep("begin")
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._keep("steps")
+
+    def on_test_begin(self, logs=None):
+        self._keep("metrics")
+
+    def on_test_batch_end(self, batch, logs=None):
+        self._keep("validation")
+
+    def on_test_end(self, logs=None):
+        self._keep("metrics")
+
+
+def feed(form: str) -> dict:
+    """The second epoch of a `fit` from the device, four steps whose batches are augmented two at a time.
+
+    `triton` is that form with kernels that do nothing, as Triton has none for meta tensors.
+    """
+    feeding.AT_ONCE = 2 * BATCH * SIZE * SIZE * 3
+    if form == "triton":
+        from kerastrash.backends.torch import augmentation
+
+        for kernel in ("resample", "tabulate", "change"):
+            setattr(augmentation, kernel, defaultdict(lambda: lambda *given, **settings: None))
+        feeding.batch_augmenter = lambda: augmentation.plan_batch
+    recipe = Recipe(batch_size=BATCH, feeding="device", cutout=0.3)
+    dataset = synthetic_dataset(4 * BATCH, 2 * BATCH, SIZE)
+    model = training_model(build_model("mobilenetv3_79", SIZE, width=0.25))
+    compile_by_recipe(model, dataset, recipe, steps=10)
+    with Device() as device:
+        batches = feeding.training_batches(dataset, recipe)
+        validation = feeding.evaluation_batches(dataset, "val", recipe)
+        told = [FollowEpochs(batches), sent := Sent(device)]
+        model.fit(batches, validation_data=validation, epochs=2, callbacks=told, shuffle=False, verbose=0)
+    return sent.kept | {"mixed": sorted(device.mixed)}
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "feeding":
+        print(json.dumps(feed(sys.argv[2])))
+        sys.exit()
     keras.config.set_dtype_policy(sys.argv[1])
     nets = {name: build_model(name, SIZE, width=0.25, depth=0.3) for name in preset_names()}
     found = {name: dict(ChainMap(*(account(path, net) for path in PATHS))) for name, net in nets.items()}

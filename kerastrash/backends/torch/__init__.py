@@ -11,6 +11,7 @@ It runs eagerly unless `torch.compile` is asked for, which needs a minute or mor
 program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import torch
 
 from kerastrash.backends import Inference
 from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
+from kerastrash.console import say
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    if current_device().type == "cuda":
+    if currentcurrent_device().type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -92,4 +94,22 @@ def device_description() -> str:
 
 def free_accelerator_memory() -> int:
     device = current_device()
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    if device.type != "cuda":
+        return 0
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for its next tensors
+    return torch.cuda.mem_get_info(device)[0] + kept
+
+
+def batch_augmenter():
+    return _triton_form() if current_device().type == "cuda" else None
+
+
+@functools.cache
+def _triton_form():
+    """Where Triton is absent, None; said once."""
+    try:
+        from kerastrash.backends.torch.augmentation import plan_batch
+    except ImportError as error:
+        say(f"Triton is not installed: augmentation on the GPU takes the slower way; pip install triton ({error})")
+        return None
+    return plan_batch
