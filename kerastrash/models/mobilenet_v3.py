@@ -136,8 +136,7 @@ MOBILENETV3_179: Rows = (
     InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
     InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
     InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    *2 * (InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),),  # 14
     InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
     InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
     Conv(960),  # 7
@@ -152,17 +151,13 @@ MOBILENETV3_FULL: Rows = (
     InvertedResidual(3, 4, 24, stride=2),  # 56
     InvertedResidual(3, 3, 24),  # 56
     InvertedResidual(5, 3, 40, squeeze_excite=True, stride=2),  # 28
-    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
-    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
+    *2 * (InvertedResidual(5, 3, 40, squeeze_excite=True),),  # 28
     InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
     InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    *2 * (InvertedResidual(3, 2.3, 80, hard_swish=True),),  # 14
+    *2 * (InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),),  # 14
     InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
-    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
+    *2 * (InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),),  # 7
     Conv(960),  # 7
     Pool(keep_map=True),  # 1
     Conv(1280),  # 1
@@ -176,13 +171,11 @@ MOBILENET_V3_SMALL: Rows = (
     Bneck(3, 72, 24, stride=2),  # 28
     Bneck(3, 88, 24),  # 28
     Bneck(5, 96, 40, squeeze_excite=True, hard_swish=True, stride=2),  # 14
-    Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),  # 14
-    Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),  # 14
+    *2 * (Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),),  # 14
     Bneck(5, 120, 48, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(5, 144, 48, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(5, 288, 96, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),  # 7
-    Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),  # 7
+    *2 * (Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),),  # 7
     Conv(576, activation="hard_swish", epsilon=1e-3),  # 7
     Pool(),  # 1
     Dense(1024, activation="hard_swish"),  # 1
@@ -195,17 +188,14 @@ MOBILENET_V3_LARGE: Rows = (
     Bneck(3, 64, 24, stride=2),  # 56
     Bneck(3, 72, 24),  # 56
     Bneck(5, 72, 40, squeeze_excite=True, stride=2),  # 28
-    Bneck(5, 120, 40, squeeze_excite=True),  # 28
-    Bneck(5, 120, 40, squeeze_excite=True),  # 28
+    *2 * (Bneck(5, 120, 40, squeeze_excite=True),),  # 28
     Bneck(3, 240, 80, hard_swish=True, stride=2),  # 14
     Bneck(3, 200, 80, hard_swish=True),  # 14
-    Bneck(3, 184, 80, hard_swish=True),  # 14
-    Bneck(3, 184, 80, hard_swish=True),  # 14
+    *2 * (Bneck(3, 184, 80, hard_swish=True),),  # 14
     Bneck(3, 480, 112, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(3, 672, 112, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(5, 672, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),  # 7
-    Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),  # 7
+    *2 * (Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),),  # 7
     Conv(960, activation="hard_swish", epsilon=1e-3),  # 7
     Pool(),  # 1
     Dense(1280, activation="hard_swish"),  # 1

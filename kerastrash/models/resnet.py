@@ -91,8 +91,7 @@ class Bottleneck(Residual):
 RESNET18: Rows = (
     Conv(64, kernel=7, stride=2),  # 112
     MaxPool(),  # 56
-    BasicBlock(64),  # 56
-    BasicBlock(64),  # 56
+    *2 * (BasicBlock(64),),  # 56
     BasicBlock(128, stride=2),  # 28
     BasicBlock(128),  # 28
     BasicBlock(256, stride=2),  # 14
@@ -106,22 +105,13 @@ RESNET18: Rows = (
 RESNET50: Rows = (
     Conv(64, kernel=7, stride=2),  # 112
     MaxPool(),  # 56
-    Bottleneck(64, 256),  # 56
-    Bottleneck(64, 256),  # 56
-    Bottleneck(64, 256),  # 56
+    *3 * (Bottleneck(64, 256),),  # 56
     Bottleneck(128, 512, stride=2),  # 28
-    Bottleneck(128, 512),  # 28
-    Bottleneck(128, 512),  # 28
-    Bottleneck(128, 512),  # 28
+    *3 * (Bottleneck(128, 512),),  # 28
     Bottleneck(256, 1024, stride=2),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
+    *5 * (Bottleneck(256, 1024),),  # 14
     Bottleneck(512, 2048, stride=2),  # 7
-    Bottleneck(512, 2048),  # 7
-    Bottleneck(512, 2048),  # 7
+    *2 * (Bottleneck(512, 2048),),  # 7
     Pool(),  # 1
 )
 
@@ -131,8 +121,7 @@ RESNET18D: Rows = (
     Conv(32, kernel=3),  # 112
     Conv(64, kernel=3),  # 112
     MaxPool(),  # 56
-    BasicBlock(64, pooled_shortcut=True),  # 56
-    BasicBlock(64, pooled_shortcut=True),  # 56
+    *2 * (BasicBlock(64, pooled_shortcut=True),),  # 56
     BasicBlock(128, stride=2, pooled_shortcut=True),  # 28
     BasicBlock(128, pooled_shortcut=True),  # 28
     BasicBlock(256, stride=2, pooled_shortcut=True),  # 14

@@ -78,21 +78,11 @@ SHUFFLENET_V2_X0_5: Rows = (
     Conv(24, kernel=3, stride=2),  # 112
     MaxPool(),  # 56
     ShuffleUnit(48, stride=2),  # 28
-    ShuffleUnit(48),  # 28
-    ShuffleUnit(48),  # 28
-    ShuffleUnit(48),  # 28
+    *3 * (ShuffleUnit(48),),  # 28
     ShuffleUnit(96, stride=2),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
+    *7 * (ShuffleUnit(96),),  # 14
     ShuffleUnit(192, stride=2),  # 7
-    ShuffleUnit(192),  # 7
-    ShuffleUnit(192),  # 7
-    ShuffleUnit(192),  # 7
+    *3 * (ShuffleUnit(192),),  # 7
     Conv(1024),  # 7
     Pool(),  # 1
 )
@@ -102,21 +92,11 @@ SHUFFLENET_V2_X1_0: Rows = (
     Conv(24, kernel=3, stride=2),  # 112
     MaxPool(),  # 56
     ShuffleUnit(116, stride=2),  # 28
-    ShuffleUnit(116),  # 28
-    ShuffleUnit(116),  # 28
-    ShuffleUnit(116),  # 28
+    *3 * (ShuffleUnit(116),),  # 28
     ShuffleUnit(232, stride=2),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
+    *7 * (ShuffleUnit(232),),  # 14
     ShuffleUnit(464, stride=2),  # 7
-    ShuffleUnit(464),  # 7
-    ShuffleUnit(464),  # 7
-    ShuffleUnit(464),  # 7
+    *3 * (ShuffleUnit(464),),  # 7
     Conv(1024),  # 7
     Pool(),  # 1
 )
@@ -126,21 +106,11 @@ SHUFFLENET_V2_X1_5: Rows = (
     Conv(24, kernel=3, stride=2),  # 112
     MaxPool(),  # 56
     ShuffleUnit(176, stride=2),  # 28
-    ShuffleUnit(176),  # 28
-    ShuffleUnit(176),  # 28
-    ShuffleUnit(176),  # 28
+    *3 * (ShuffleUnit(176),),  # 28
     ShuffleUnit(352, stride=2),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
+    *7 * (ShuffleUnit(352),),  # 14
     ShuffleUnit(704, stride=2),  # 7
-    ShuffleUnit(704),  # 7
-    ShuffleUnit(704),  # 7
-    ShuffleUnit(704),  # 7
+    *3 * (ShuffleUnit(704),),  # 7
     Conv(1024),  # 7
     Pool(),  # 1
 )
@@ -150,21 +120,11 @@ SHUFFLENET_V2_X2_0: Rows = (
     Conv(24, kernel=3, stride=2),  # 112
     MaxPool(),  # 56
     ShuffleUnit(244, stride=2),  # 28
-    ShuffleUnit(244),  # 28
-    ShuffleUnit(244),  # 28
-    ShuffleUnit(244),  # 28
+    *3 * (ShuffleUnit(244),),  # 28
     ShuffleUnit(488, stride=2),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
+    *7 * (ShuffleUnit(488),),  # 14
     ShuffleUnit(976, stride=2),  # 7
-    ShuffleUnit(976),  # 7
-    ShuffleUnit(976),  # 7
-    ShuffleUnit(976),  # 7
+    *3 * (ShuffleUnit(976),),  # 7
     Conv(2048),  # 7
     Pool(),  # 1
 )
