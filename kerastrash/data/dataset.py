@@ -82,10 +82,8 @@ def _identify(photograph: Sequence[Crop]) -> list[Crop | LeftOut]:
     return [replace(crop, photograph=identity) for crop in photograph]
 
 
-PATCHES = 4
-"""Coloured patches along a side."""
 NOISES = 64
-"""Different noises laid over the patches."""
+"""Different noises, which the synthetic crops take in turn."""
 
 
 def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, seed: int = 0) -> Dataset:
@@ -99,12 +97,15 @@ def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, s
     count = train + val
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count)
+    images = rng.integers(0, 56, (NOISES, input_size, input_size, 3), "uint8")[np.arange(count) % NOISES]
+    colours = rng.integers(0, 160, (classes, 1, 1, 3), "uint8")
+    images += colours[labels] + rng.integers(0, 40, (count, 1, 1, 3), "uint8")
     crops = tuple(Crop(Path(f"synthetic-{i}.png"), None, int(label), str(i)) for i, label in enumerate(labels))
     return Dataset(
         name=f"{count} synthetic crops",
         classes=tuple(f"class {number}" for number in range(classes)),
         crops=crops,
-        images=_images(labels, input_size, classes, rng),
+        images=images,
         labels=labels.astype("int64"),
         groups=np.arange(count).astype(str),
         sizes=np.full((count, 2), input_size),
@@ -113,17 +114,6 @@ def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, s
         fingerprint=f"synthetic-{train}-{val}-{input_size}-{classes}-{seed}",
         input_size=input_size,
     )
-
-
-def _images(labels: np.ndarray, size: int, classes: int, rng: np.random.Generator) -> np.ndarray:
-    colours = rng.integers(0, 100, (classes, 3))
-    patches = rng.integers(0, 120, (len(labels), PATCHES, PATCHES, 3)) + colours[labels][:, None, None]
-    noises = rng.integers(0, 36, (NOISES, size, size, 3), "uint8")
-    patch_of = np.arange(size) * PATCHES // size  # the patch of each row and column of pixels
-    images = np.empty((len(labels), size, size, 3), "uint8")
-    for index, patch in enumerate(patches.astype("uint8")):
-        np.add(patch[patch_of][:, patch_of], noises[index % NOISES], out=images[index])
-    return images
 
 
 TINY = 16
