@@ -133,7 +133,7 @@ def test_turned_photographs_are_named_with_the_size_that_agrees(coco, checked, f
     folder, exif, notes = coco(annotated), Image.Exif(), {}
     for number, (orientation, _, agreement) in enumerate(TURNED):
         exif[0x0112] = orientation
-        scene(number).save(folder / "images" / f"{number}.jpg", exif=exif)
+        scene(number, (96, 72)).save(folder / "images" / f"{number}.jpg", exif=exif)
         notes[f"{number}.jpg",] = f"orientation {orientation}: annotated size is {agreement} picture"
     assert {item.names: item.note for item in found(checked(folder))["orientation"].items} == notes
 
@@ -145,7 +145,7 @@ def test_clean_data_has_no_finding_and_is_counted_by_class_and_split_and_size(sp
     assert report.counts[0]["splits"] == {"train": 3, "val": 3, "test": 3}
     assert report.counts[-1]["crops"] == report.counts[-1]["photographs"] == 18
     long_sides, aspects = report.histograms.values()
-    assert long_sides["64 to 127"] == aspects["5:4 to 2:1"] == 18
+    assert long_sides["32 to 63"] == aspects["5:4 to 2:1"] == 18
     assert sum(long_sides.values()) == sum(aspects.values()) == 18
 
 
