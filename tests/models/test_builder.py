@@ -37,7 +37,8 @@ def test_another_normalisation_takes_the_place_of_imagenet_s():
     np.testing.assert_allclose(found, (images - [127, 100, 90]) / [128, 64, 32], atol=1e-5)
 
 
-def test_layers_are_named_after_their_rows():
+def test_layers_are_named_after_their_rows_and_a_model_after_its_preset():
+    assert build_model("mobilenetv3_79", 32, width=0.25).name == "mobilenetv3_79"
     names = {layer.name for layer in build_model(TINY, 16).layers}
     assert {"image", "normalise", "row01_conv", "row02_depthwise", "row02_gate", "row03_pool", "logits"} <= names
 
@@ -93,10 +94,6 @@ def test_batch_norm_keeps_the_epsilon_of_its_row():
     model = build_model((Conv(8, epsilon=1e-3), InvertedResidual(3, 1, 8), Pool()), 8)
     assert model.get_layer("row01_bn").epsilon == 1e-3
     assert model.get_layer("row02_depthwise_bn").epsilon == 1e-5
-
-
-def test_a_model_of_a_preset_bears_its_name():
-    assert build_model("mobilenetv3_79", 32, width=0.25).name == "mobilenetv3_79"
 
 
 def test_channels_first_is_refused_where_it_would_scale_wrongly():

@@ -124,12 +124,6 @@ def test_published_costs_are_found():
     assert models.parameters(models.preset("mobilenet_v3_large"), classes=1000) == 5_483_032
 
 
-@pytest.mark.parametrize("name", models.preset_names())
-def test_scaling_by_one_changes_nothing(name):
-    assert models.scale_rows(models.preset(name), 1.0, 1.0) == models.preset(name)
-    assert models.scale_rows(models.preset(name), 1, 1) == models.preset(name)
-
-
 def test_width_scales_stem_blocks_and_head_but_not_the_order():
     wide = models.scale_rows(NET, width=1.5)
     assert [row.channels for row in wide[:-1]] == [24, 24, 40, 40, 64, 720]
