@@ -90,10 +90,6 @@ class Scheme:
     """Opens no image."""
 
 
-def _read_sample(config: DataConfig) -> Source:
-    return replace(read_coco(SAMPLE_FOLDER / ANNOTATIONS), name=SAMPLE)
-
-
 def _read_tfds(config: DataConfig) -> Source:
     from kerastrash.data.tfds_read import read_tfds  # loads tensorflow_datasets, a second of imports
 
@@ -101,19 +97,15 @@ def _read_tfds(config: DataConfig) -> Source:
 
 
 def _read_coco(config: DataConfig) -> Source:
-    return read_coco(annotation_file(config.data), config.images, config.categories)
+    source = read_coco(annotation_file(config.data), config.images, config.categories)
+    return replace(source, name=SAMPLE) if config.data == SAMPLE else source
 
 
-def _read_folder(config: DataConfig) -> Source:
-    return read_folder(Path(config.data))
-
-
-COCO = Scheme("a COCO .json file", lambda data: annotation_file(data) is not None, _read_coco)
+COCO = Scheme(f"the word {SAMPLE!r}, a COCO .json file", lambda data: annotation_file(data) is not None, _read_coco)
 SCHEMES = (
-    Scheme(f"the word {SAMPLE!r}", lambda data: data == SAMPLE, _read_sample),
-    Scheme(f"{TFDS}NAME", lambda data: data.startswith(TFDS), _read_tfds),
     COCO,
-    Scheme("a folder", lambda data: Path(data).is_dir(), _read_folder),
+    Scheme(f"{TFDS}NAME", lambda data: data.startswith(TFDS), _read_tfds),
+    Scheme("a folder", lambda data: Path(data).is_dir(), lambda config: read_folder(Path(config.data))),
 )
 """The first that names the data reads it."""
 
