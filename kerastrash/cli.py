@@ -1,6 +1,7 @@
 """The command `kerastrash VERB`: what it takes, what it prints of a user's mistake, and its exit status."""
 
 import inspect
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -53,20 +54,21 @@ def finish(app: cyclopts.App, words: Sequence[str]) -> NoReturn:
 
 
 def verbs(words: Sequence[str]) -> cyclopts.App:
-    """All verbs; those that the words begin with have their options, so that no other one's settings are imported."""
+    """All verbs; one has help where the words may mean it, options where they do: no other settings are imported."""
     root = new_app("kerastrash", help=HELP, version=lambda: kerastrash.__version__)
+    named = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
     for rank, (name, verb) in enumerate(VERBS.items()):
-        *above, last = name.split()
-        app = new_app(last, help=verb.help, version_flags=(), sort_key=rank)
+        *above, last = place = name.split()
+        app = new_app(last, version_flags=(), sort_key=rank)
         (root[above[0]] if above else root).command(app)
-        if list(words[: len(above) + 1]) != name.split():
-            continue
-        if verb.settings is None:
-            app.default(partial(execute, verb))
-        else:
-            cls = imported(verb.settings)
-            app.help = inspect.getdoc(cls)
-            give_options(app, f"kerastrash {name}", cls, partial(execute, verb))
+        if named[: len(place)] == place[: len(named)]:
+            app.help = verb.help
+            if len(named) < len(place):
+                continue
+            if verb.settings:
+                give_options(app, f"kerastrash {name}", imported(verb.settings), partial(execute, verb))
+            else:
+                app.default(partial(execute, verb))
     return root
 
 

@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,14 +36,24 @@ PACKAGES = (
 )
 
 
-def run_folder(runs: Path, name: str | None, usual: str, config: Any, free: tuple[str, ...] = ()) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class InRun:
+    """The settings of a command that works in a run."""
+
+    name: str | None = None
+    """Name of the run's folder; left out, it follows from the data, the net or the file that is given."""
+    runs: Path = Path("runs")
+    """Folder of all runs."""
+
+
+def run_folder(config: InRun, usual: str, free: tuple[str, ...] = ()) -> Path:
     """The folder of a run: runs/NAME, or without a name the first that is free of `usual`, `usual-2`, `usual-3`, ...
 
     A run that was made with the same settings is free for them: the same command goes on with it.
     """
-    if name:
-        return runs / name
-    folders = (runs / (usual if number == 1 else f"{usual}-{number}") for number in itertools.count(1))
+    if config.name:
+        return config.runs / config.name
+    folders = (config.runs / (usual if number == 1 else f"{usual}-{number}") for number in itertools.count(1))
     return next(folder for folder in folders if not _differs(folder, config, {*FREE_SETTINGS, *free}))
 
 

@@ -8,12 +8,12 @@ import yaml
 
 from kerastrash.errors import ConfigError, DataError
 from kerastrash.files import TEMPORARY, read_json
-from kerastrash.runs import model_in, open_run, run_folder, run_of
+from kerastrash.runs import InRun, model_in, open_run, run_folder, run_of
 from kerastrash.scoring.config import ClockConfig
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(InRun):
     epochs: int = 3
     sizes: tuple[int, ...] = (48, 64)
     folder: Path = Path("x")
@@ -127,12 +127,12 @@ def test_a_mistake_after_something_was_made_keeps_the_run(run):
 def test_without_a_name_the_same_command_goes_on_and_another_gets_the_next_free_one(tmp_path):
     names = []
     for epochs in (3, 4, 3, 5, 4):
-        config = Settings(epochs=epochs)
-        with open_run(run_folder(tmp_path, None, "train", config), config) as folder:
+        config = Settings(epochs=epochs, runs=tmp_path)
+        with open_run(run_folder(config, "train"), config) as folder:
             (folder / "made").touch()
             names.append(folder.name)
     assert names == ["train", "train-2", "train", "train-3", "train-2"]
-    assert run_folder(tmp_path, "train", "other", Settings(epochs=9)) == tmp_path / "train"
+    assert run_folder(Settings(epochs=9, name="train", runs=tmp_path), "other") == tmp_path / "train"
 
 
 def test_a_run_is_found_from_any_file_in_it_and_its_model_by_its_folder(tmp_path):

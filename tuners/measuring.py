@@ -2,7 +2,7 @@
 the rows of their scores against the baseline, with means and deviations by system."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -159,14 +159,21 @@ def seed_row(job: SystemJob, came: JobResult, measured: Measured) -> SeedRow:
         ms=timing.median_ms if timing else None,
         p90_ms=timing.p90_ms if timing else None,
         score=measured.reference.score(f1, timing.seconds(measured.images)) if scored else None,
-        **{name: made.get(name) for name in ("parameters", "macs", "epochs", "seconds")},
+        **{name: made.get(name) for name in ("input_size", "parameters", "macs", "epochs", "seconds")},
         device=made.get("device", ""),
         model=str(job.model),
         reason=failure or came.reason,
     )
 
 
-def system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseline_ms: float | None) -> SystemRow:
+def system_rows(systems: Sequence[System], seed_rows: Sequence[SeedRow], measured: Measured) -> Iterator[SystemRow]:
+    """The row of each system over those of its seeds."""
+    baseline_ms = 1000 * measured.reference.baseline_time / measured.images if measured.reference else None
+    for system in systems:
+        yield _system_row(system, [row for row in seed_rows if row.system == system.name], baseline_ms)
+
+
+def _system_row(system: System, rows: Sequence[SeedRow], baseline_ms: float | None) -> SystemRow:
     """The row of a system over the rows of its seeds; `baseline_ms` is the baseline's time an image."""
     good = [row for row in rows if row.status == "finished"]
     bad = [row for row in rows if row.status != "finished"]
@@ -181,7 +188,7 @@ def system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseli
         kind=system.settings.kind,
         team=system.team,
         net=system.net,
-        input_size=size,
+        input_size=next((row.input_size for row in good), system.settings.input_size),
         epochs=system.settings.recipe.epochs,
         seeds=len(good),
         **means | whole,

@@ -47,8 +47,7 @@ def tune(config: TuneConfig) -> Tuned:
     fix_threads(config.clock.threads)
     config = dataclasses.replace(config, clock=resolve_runtime(config.clock))
     free = ("retrain_epochs",)
-    place = run_folder(config.runs, config.name, config.usual_name, config, free)
-    with open_run(place, config, free) as folder:
+    with open_run(run_folder(config, config.usual_name, free), config, free) as folder:
         datasets = {size: prepare(config.data, size, track) for size in config.input_sizes}
         dataset = datasets[config.input_sizes[0]]
         print_summary(dataset)

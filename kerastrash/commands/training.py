@@ -46,7 +46,7 @@ def train_net(config: TrainConfig) -> None:
     """Trains or fine-tunes a net in its run and prints its F1 on the validation and test splits."""
     config = dataclasses.replace(config, clock=timed_later(config.clock))
     usual, size, build = beginning(config)
-    with open_run(run_folder(config.runs, config.name, f"train-{usual}", config), config) as folder:
+    with open_run(run_folder(config, f"train-{usual}"), config) as folder:
         dataset = prepare(config.data, size, track)
         print_summary(dataset)
         training = train(lambda: build(dataset), dataset, config.recipe, folder)
@@ -112,8 +112,7 @@ def distill_net(config: DistillConfig) -> None:
     data = data_of_run(teachers[0] if teachers else Path(config.teacher_weights[0]), config.data)
     distilling = dataclasses.replace(config.distill, teachers=teachers)
     config = dataclasses.replace(config, distill=distilling, data=data, clock=timed_later(config.clock))
-    usual = f"distill-{Path(config.net).stem}"
-    with open_run(run_folder(config.runs, config.name, usual, config), config) as folder:
+    with open_run(run_folder(config, f"distill-{Path(config.net).stem}"), config) as folder:
         dataset = prepare(config.data, config.input_size, track)
         print_summary(dataset)
         teachers += tuple(tuned.model for tuned in tune_teachers(config, folder))

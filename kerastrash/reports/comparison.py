@@ -30,6 +30,7 @@ class SeedRow:
     """Median milliseconds an image at batch 1, of the architecture."""
     p90_ms: float | None
     score: float | None
+    input_size: int | None
     parameters: int | None
     macs: int | None
     epochs: int | None

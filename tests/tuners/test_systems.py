@@ -1,12 +1,11 @@
 """Systems files: what they may say; and their systems as jobs: order, seeds and origins, how a model is made."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from kerastrash.compress.config import DistillSettings, PruneSettings
-from kerastrash.data import prepare
+from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_json
 from kerastrash.jobs import RESULT, ChildProcesses, begin, refuse_changes
@@ -62,8 +61,8 @@ def test_every_kind_of_system_is_read(write_systems, tmp_path):
 def test_options_replace_the_data_of_the_file(write_systems, tmp_path, photographs):
     path = write_systems(tmp_path, tiny("base"))
     assert systems_of(CompareConfig(path)).data.data == str(photographs)
-    data = systems_of(CompareConfig(path, data="other", cache=Path("here"))).data
-    assert (data.data, data.cache) == ("other", Path("here"))
+    data = systems_of(CompareConfig(path, data=DataConfig("other", split_seed=3))).data
+    assert (data.data, data.split_seed, data.cache) == ("other", 3, tmp_path / "cache")
 
 
 def test_options_that_contradict_the_file_are_refused(write_systems, tmp_path):
