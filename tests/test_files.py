@@ -102,7 +102,7 @@ def test_unreadable_json_is_named_in_the_callers_own_error(tmp_path, content, wo
 
 def test_csv_rows_come_back_and_missing_cells_are_empty(tmp_path):
     path = tmp_path / "a.csv"
-    write_csv(path, [{"a": 1}, {"a": 2, "b": "x,y"}], ["a", "b"])
+    write_csv(path, [{"a": 1}, {"a": 2, "b": "x,y"}])
     assert read_csv(path) == [{"a": "1", "b": ""}, {"a": "2", "b": "x,y"}]
     assert read_csv(tmp_path / "absent.csv") == []
 

@@ -60,9 +60,9 @@ class Space:
             require(len(getattr(self, each.name)) > 0, f"space.{each.name}", (), "must have at least one value")
         most = len(STAGE_CHANNELS)
         require(all(1 <= n <= most for n in self.stages), "space.stages", self.stages, f"must lie in 1 to {most}")
-        require(all(n >= 1 for n in self.repeats), "space.repeats", self.repeats, "must be 1 or more")
-        require(all(n > 0 for n in self.widths), "space.widths", self.widths, "must be above 0")
-        require(all(n > 0 for n in self.depths), "space.depths", self.depths, "must be above 0")
+        for name in ("repeats", "widths", "depths"):
+            values = getattr(self, name)
+            require(all(value > 0 for value in values), f"space.{name}", values, "must be above 0")
         require(all(k % 2 for k in self.kernels), "space.kernels", self.kernels, "must be odd")
         low, high = self.learning_rates
         require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")

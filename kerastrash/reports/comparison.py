@@ -1,8 +1,8 @@
 """A comparison: a row for each model and one for each system over its seeds, for the terminal, as markdown, as CSV
 files and as a picture."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,63 +14,21 @@ from kerastrash.reports.pictures import Dot, draw_dots
 from kerastrash.reports.tables import PlainTable, markdown_page, number
 from kerastrash.scoring import Reference
 
+SeedRow = Mapping[str, Any]
+"""One model by the columns of runs.csv; figures that there are not are None, and `reason` says why.
 
-@dataclass(frozen=True)
-class SeedRow:
-    """One model; figures that there are not are None, and `reason` says why."""
+system, seed; status: `finished`, `failed`, `skipped` or `not run`; val_f1, test_f1: macro F1 on the two splits; ms,
+p90_ms: median and 90th percentile of the milliseconds an image at batch 1, of the architecture; score; input_size in
+pixels, parameters, macs, epochs; seconds that its last process took; the device that it was trained on; model, a path.
+"""
+SystemRow = Mapping[str, Any]
+"""One system by the columns of comparison.csv: means over the seeds that finished.
 
-    system: str
-    seed: int
-    status: str
-    """`finished`, `failed`, `skipped` or `not run`."""
-    val_f1: float | None
-    """Macro F1 on the validation split."""
-    test_f1: float | None
-    ms: float | None
-    """Median milliseconds an image at batch 1, of the architecture."""
-    p90_ms: float | None
-    score: float | None
-    input_size: int | None
-    parameters: int | None
-    macs: int | None
-    epochs: int | None
-    seconds: float | None
-    """How long its last process took."""
-    device: str
-    """What it was trained on."""
-    model: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class SystemRow:
-    """One system: means over the seeds that finished, and `_sd`, the sample's standard deviation of two or more."""
-
-    name: str
-    kind: str
-    """`trained`, `fine-tuned`, `distilled` or `pruned`."""
-    team: int | None
-    """Which of the contest's teams used it; None for ours."""
-    net: str
-    input_size: int | None
-    epochs: int
-    seeds: int
-    """How many finished."""
-    parameters: int | None
-    macs: int | None
-    val_f1: float | None
-    test_f1: float | None
-    test_f1_sd: float | None
-    ms: float | None
-    relative_time: float | None
-    """Share of the baseline's."""
-    score: float | None
-    """Lower is better."""
-    score_sd: float | None
-    status: str
-    """`finished`, or what became of its seeds, such as `finished, failed`."""
-    reason: str
-    note: str
+name; kind: `trained`, `fine-tuned`, `distilled` or `pruned`; team: which of the contest's used it, None for ours; net,
+input_size, epochs; seeds: how many finished; parameters, macs, val_f1, test_f1, ms, score, where lower is better;
+test_f1_sd and score_sd: the sample's standard deviation of two or more; relative_time: share of the baseline's; status:
+`finished`, or what became of its seeds, such as `finished, failed`; reason, note.
+"""
 
 
 @dataclass(frozen=True)
@@ -100,12 +58,16 @@ class Comparison:
     @property
     def failed(self) -> bool:
         """Whether a system, or a seed of one, has failed or was skipped."""
-        return any(row.status in ("failed", "skipped") for row in self.seed_rows)
+        return any(row["status"] in ("failed", "skipped") for row in self.seed_rows)
 
 
 def ranked(rows: Sequence[SystemRow]) -> list[SystemRow]:
     """The rows from the lowest score up, then by F1; those without either at the end."""
-    return sorted(rows, key=lambda row: (row.score is None, row.score or 0, -(row.test_f1 or row.val_f1 or 0)))
+
+    def place(row: SystemRow) -> tuple[bool, float, float]:
+        return row["score"] is None, row["score"] or 0, -(row["test_f1"] or row["val_f1"] or 0)
+
+    return sorted(rows, key=place)
 
 
 TABLE, MODELS, REPORT = "comparison.csv", "runs.csv", "comparison.json"
@@ -120,8 +82,8 @@ EXPLAINED = (
 def write_comparison(found: Comparison) -> list[str]:
     """Writes the tables and the picture into the run's folder and returns their names; no picture without a dot."""
     values = asdict(found)
-    write_csv(found.folder / TABLE, values["rows"], [column.name for column in fields(SystemRow)])
-    write_csv(found.folder / MODELS, values["seed_rows"], [column.name for column in fields(SeedRow)])
+    write_csv(found.folder / TABLE, found.rows)
+    write_csv(found.folder / MODELS, found.seed_rows)
     kept = ("settings", "data", "environment", "reference", "conditions", "splits", "timed_images", "rows")
     report = {name: values[name] for name in kept} | {"runs": values["seed_rows"]}
     write_json(found.folder / REPORT, report)
@@ -135,32 +97,33 @@ def comparison_tables(found: Comparison) -> Iterator[RenderableType]:
     yield systems_table(found)
     yield from map(Text, sentences(found))
     for row in found.rows:
-        if row.reason:
-            yield Text.assemble((f"{row.name}:", "red"), f" {row.reason}")
+        if row["reason"]:
+            yield Text.assemble((f"{row['name']}:", "red"), f" {row['reason']}")
 
 
 def systems_table(found: Comparison) -> PlainTable:
     """A row for each system, the best one first."""
-    marked = {index: row for index, row in enumerate(found.rows) if row.reason or row.team}
-    styles = {index: "red" if row.reason else "cyan" for index, row in marked.items()}
+    marked = {index: row for index, row in enumerate(found.rows) if row["reason"] or row["team"]}
+    styles = {index: "red" if row["reason"] else "cyan" for index, row in marked.items()}
     return PlainTable(COLUMNS, [cells(row) for row in found.rows], ("net",), str(found.folder), EXPLAINED, styles)
 
 
 def cells(row: SystemRow) -> list[str]:
     """The cells of one system under COLUMNS."""
+    val_f1 = number(row["val_f1"], ".4f")
     return [
-        row.name,
-        row.net if row.kind == "trained" else f"{row.net}, {row.kind}",
-        number(row.team, "d"),
-        number(row.input_size, "d"),
-        str(row.epochs),
-        str(row.seeds),
-        number(row.parameters, ",.0f"),
-        "" if row.macs is None else f"{row.macs / 1e6:,.1f}",
-        _with_deviation(row.test_f1, row.test_f1_sd) or (f"({row.val_f1:.4f} val)" if row.val_f1 is not None else ""),
-        number(row.ms, ".2f"),
-        number(row.relative_time, ".2f"),
-        _with_deviation(row.score, row.score_sd),
+        row["name"],
+        row["net"] if row["kind"] == "trained" else f"{row['net']}, {row['kind']}",
+        number(row["team"], "d"),
+        number(row["input_size"], "d"),
+        str(row["epochs"]),
+        str(row["seeds"]),
+        number(row["parameters"], ",.0f"),
+        "" if row["macs"] is None else f"{row['macs'] / 1e6:,.1f}",
+        _with_deviation(row["test_f1"], row["test_f1_sd"]) or (val_f1 and f"({val_f1} val)"),
+        number(row["ms"], ".2f"),
+        number(row["relative_time"], ".2f"),
+        _with_deviation(row["score"], row["score_sd"]),
     ]
 
 
@@ -176,13 +139,14 @@ def sentences(found: Comparison) -> list[str]:
         lines = [f"No scores: no model of the baseline {found.baseline} could be measured."]
     else:
         lines = ["Trained only: F1 on the validation split; the same command without --train-only measures."]
-    scored = [row for row in found.rows if row.score is not None]
-    ours, teams = ([row for row in scored if (row.team is None) is mine] for mine in (True, False))
+    scored = [row for row in found.rows if row["score"] is not None]
+    ours, teams = ([row for row in scored if (row["team"] is None) is mine] for mine in (True, False))
     if ours and teams:
+        our, their = ours[0], teams[0]
         lines.append(
-            f"Best of ours: {ours[0].name}, score {ours[0].score:.4f}; best of the contest's teams: {teams[0].name}, "
-            f"score {teams[0].score:.4f}; ours is {'lower' if ours[0].score < teams[0].score else 'higher'} by "
-            f"{abs(teams[0].score - ours[0].score):.4f}."
+            f"Best of ours: {our['name']}, score {our['score']:.4f}; best of the contest's teams: {their['name']}, "
+            f"score {their['score']:.4f}; ours is {'lower' if our['score'] < their['score'] else 'higher'} by "
+            f"{abs(their['score'] - our['score']):.4f}."
         )
     return lines
 
@@ -193,21 +157,21 @@ def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
     Bars are the standard deviation of F1 over the seeds; the line joins the systems that no other one beats in both.
     """
     dots = [
-        Dot(row.ms, row.test_f1, row.name, int(row.team is not None), row.test_f1_sd)
+        Dot(row["ms"], row["test_f1"], row["name"], int(row["team"] is not None), row["test_f1_sd"])
         for row in rows
-        if row.test_f1 is not None and row.ms is not None
+        if row["test_f1"] is not None and row["ms"] is not None
     ]
     return draw_dots(path, dots, "F1 against time", ("ours", "the contest's teams"))
 
 
 def comparison_markdown(found: Comparison, drawn: bool) -> str:
     """The page: table, picture, conditions, what failed, and the systems file."""
-    bad = [f"- {row.name}: {row.reason}" for row in found.rows if row.reason]
+    bad = [f"- {row['name']}: {row['reason']}" for row in found.rows if row["reason"]]
     environment = found.environment
     versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
     splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
-    devices = " and ".join(dict.fromkeys(row.device for row in found.seed_rows if row.device))
-    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
+    devices = " and ".join(dict.fromkeys(row["device"] for row in found.seed_rows if row["device"]))
+    minutes = sum(row["seconds"] or 0 for row in found.seed_rows) / 60
     return markdown_page(
         f"# {found.folder.name}",
         systems_table(found).markdown(),

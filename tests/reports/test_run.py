@@ -75,7 +75,7 @@ def test_a_failed_trial_is_shown_with_its_reason_however_short_the_table(trials,
 
 
 def test_the_report_of_one_net_has_its_figures_predictions_and_training(score, tmp_path):
-    write_csv(tmp_path / "mine" / "metrics.csv", METRICS, list(METRICS[0]))
+    write_csv(tmp_path / "mine" / "metrics.csv", METRICS)
     run.write_report(tmp_path / "mine", score, "Trained for 3 epochs.")
     made = {path.name for path in (tmp_path / "mine").iterdir()}
     assert made == {"metrics.csv", "report.md", "predictions.png", "training.png"}

@@ -1,7 +1,6 @@
 """What a user's mistake looks like from each script: a sentence, exit status 2, nothing half-written."""
 
 import json
-import math
 from pathlib import Path
 
 import pytest
@@ -89,25 +88,3 @@ def test_a_model_of_no_run_asks_for_its_data(refused, here):
     for verb in ("export", "quantise", "prune", "adjust", "score", "benchmark"):
         error = refused(f"{verb} mine/best.keras")
         assert "best.keras: no run that knows its data holds this model; name the data with --data" in error
-
-
-def test_a_set_of_which_no_image_can_be_used_stops(refused, here):
-    for path in here.glob("images/*/*"):
-        path.write_bytes(b"no image")
-    error = refused(f"prepare {COCO}")
-    assert "not one of 24 crops" in error and "image" in error
-    assert not [path for path in here.glob("data/cache/*") if path.is_dir()]
-
-
-def test_single_bad_images_and_boxes_are_counted_and_named(done, here):
-    (here / "images" / "dark" / "0.png").unlink()
-    (here / "images" / "dark" / "1.png").write_bytes((here / "images" / "dark" / "1.png").read_bytes()[:200])
-    document = json.loads((here / "annotations.json").read_text())
-    document["images"][2]["file_name"] = "../outside.png"
-    for number, box in ((3, [1, 1, 0, 5]), (4, [100, 100, 5, 5]), (5, [math.nan, 0, 5, 5])):
-        document["annotations"][number]["bbox"] = box
-    (here / "annotations.json").write_text(json.dumps(document))
-    out, error = done(f"prepare {COCO}")
-    assert "18" in out
-    for word in ("dark/0.png", "dark/1.png", "outside.png"):
-        assert word in out.replace("\n", "") or word in error

@@ -8,10 +8,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from kerastrash import classifier
-from kerastrash.commands import device
-from kerastrash.commands.settings import PredictConfig
-
 onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
@@ -118,15 +114,6 @@ def test_each_image_is_answered_before_the_next_one_is_named():
             assert process.stdout.readline().split()[:2] == [name, label]
         process.stdin.close()
         assert process.wait(timeout=60) == 0
-
-
-def test_the_images_of_a_folder_are_answered_one_by_one(monkeypatch):
-    events = []
-    monkeypatch.setattr(device, "show", lambda prediction, *_: events.append(f"said {Path(prediction.image).name}"))
-    read = classifier.decode
-    monkeypatch.setattr(classifier, "decode", lambda path, data: events.append(f"read {path.name}") or read(path, data))
-    assert device.predict(PredictConfig(Path("net.onnx"), ["images/a"])) == 0
-    assert events == ["read green.PNG", "said green.PNG", "read red.jpg", "said red.jpg"]
 
 
 def test_brackets_in_a_name_are_no_markup_and_a_line_break_stays_in_its_line(script):
