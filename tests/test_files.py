@@ -67,12 +67,6 @@ def test_what_a_killed_process_was_writing_is_removed_and_what_a_living_one_expo
     assert read_json(weights) == "whole"
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(FileError, match="cannot be written"):
-        write_json(tmp_path / "file" / "a.json", {})
-
-
 def test_a_disk_that_is_full_is_named_and_leaves_the_earlier_file(tmp_path):
     resource = pytest.importorskip("resource")
     path = tmp_path / "a.json"

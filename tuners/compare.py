@@ -16,8 +16,9 @@ from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
 from kerastrash.jobs import ChildProcesses, Engine, JobResult, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.reports.comparison import Comparison, ranked
+from kerastrash.reports.comparison import Comparison
 from kerastrash.reports.data import print_summary
+from kerastrash.reports.tables import ranked
 from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig

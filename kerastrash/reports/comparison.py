@@ -10,8 +10,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kerastrash.files import write_csv, write_json, write_text
+from kerastrash.reports.pages import page
 from kerastrash.reports.pictures import Dot, draw_dots
-from kerastrash.reports.tables import PlainTable, markdown_page, number
+from kerastrash.reports.tables import PlainTable, number
 from kerastrash.scoring import Reference
 
 SeedRow = Mapping[str, Any]
@@ -61,15 +62,6 @@ class Comparison:
         return any(row["status"] in ("failed", "skipped") for row in self.seed_rows)
 
 
-def ranked(rows: Sequence[SystemRow]) -> list[SystemRow]:
-    """The rows from the lowest score up, then by F1; those without either at the end."""
-
-    def place(row: SystemRow) -> tuple[bool, float, float]:
-        return row["score"] is None, row["score"] or 0, -(row["test_f1"] or row["val_f1"] or 0)
-
-    return sorted(rows, key=place)
-
-
 TABLE, MODELS, REPORT = "comparison.csv", "runs.csv", "comparison.json"
 PAGE, PICTURE = "comparison.md", "comparison.png"
 COLUMNS = ("system", "net", "team", "px", "epochs", "seeds", "parameters", "MMACs", "F1", "ms", "time", "score")
@@ -88,7 +80,7 @@ def write_comparison(found: Comparison) -> list[str]:
     report = {name: values[name] for name in kept} | {"runs": values["seed_rows"]}
     write_json(found.folder / REPORT, report)
     drawn = draw_tradeoff(found.rows, found.folder / PICTURE)
-    write_text(found.folder / PAGE, comparison_markdown(found, drawn))
+    write_text(found.folder / PAGE, comparison_page(found, drawn))
     return [TABLE, MODELS, REPORT, PAGE, *([PICTURE] if drawn else [])]
 
 
@@ -164,30 +156,14 @@ def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
     return draw_dots(path, dots, "F1 against time", ("ours", "the contest's teams"))
 
 
-def comparison_markdown(found: Comparison, drawn: bool) -> str:
+def comparison_page(found: Comparison, drawn: bool) -> str:
     """The page: table, picture, conditions, what failed, and the systems file."""
-    bad = [f"- {row['name']}: {row['reason']}" for row in found.rows if row["reason"]]
-    environment = found.environment
-    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
-    devices = " and ".join(dict.fromkeys(row["device"] for row in found.seed_rows if row["device"]))
-    minutes = sum(row["seconds"] or 0 for row in found.seed_rows) / 60
-    return markdown_page(
-        f"# {found.folder.name}",
-        systems_table(found).markdown(),
-        EXPLAINED,
-        *sentences(found),
-        f"![F1 against time]({PICTURE})" if drawn else "",
-        "## Conditions",
-        f"Made by `{environment['command']}`.",
-        f"Data: {found.data['data']}: {splits} images of {len(found.classes)} classes.",
-        f"Left out of the data: {found.left_out}." if found.left_out else "",
-        f"Trained on {devices or 'nothing'} in {minutes:.0f} min altogether.",
-        f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
-        f"{found.settings['clock']['blocks']} blocks, all nets in one run.",
-        f"Python {environment['python']}, {versions}.",
-        "## Not finished" if bad else "",
-        "\n".join(bad),
-        "## Systems file",
-        f"```yaml\n{found.systems_file.read_text(encoding='utf-8').strip()}\n```",
+    return page(
+        "comparison.md.j2",
+        found=found,
+        drawn=drawn,
+        table=systems_table(found).markdown(),
+        explained=EXPLAINED,
+        sentences=sentences(found),
+        seconds=sum(row["seconds"] or 0 for row in found.seed_rows),
     )

@@ -1,6 +1,6 @@
 """A comparison as it is read: cells and sentences."""
 
-from kerastrash.reports.comparison import COLUMNS, cells, draw_tradeoff, ranked
+from kerastrash.reports.comparison import COLUMNS, cells, draw_tradeoff
 
 COSTS = ("parameters", "macs", "val_f1", "test_f1", "test_f1_sd", "ms", "relative_time", "score", "score_sd")
 EMPTY = {
@@ -23,13 +23,6 @@ def test_a_row_has_its_figures_with_their_deviations():
 def test_what_is_not_known_is_empty_and_a_validation_f1_says_so():
     assert cells(EMPTY)[3:] == ["", "20", "3", *[""] * 6]
     assert cells(EMPTY | {"val_f1": 0.5})[8] == "(0.5000 val)"
-
-
-def test_rows_are_ranked_by_score_and_then_by_f1():
-    scored = {"worse": (0.9, 0.9), "equal": (0.5, 0.6), "best": (0.5, 0.7)}
-    figures = {"none": (None, None), **scored, "poor": (None, 0.2), "unscored": (None, 0.8)}
-    rows = [EMPTY | {"name": name, "score": score, "test_f1": f1} for name, (score, f1) in figures.items()]
-    assert [row["name"] for row in ranked(rows)] == ["best", "equal", "worse", "unscored", "poor", "none"]
 
 
 def test_a_picture_is_drawn_where_there_is_a_dot(tmp_path):

@@ -42,19 +42,13 @@ def draw(path: str, colour: str = "red") -> None:
     Image.new("RGB", (12, 9), colour).save(path)
 
 
-def test_an_image_is_a_line_with_file_class_and_probability(done):
-    out, error = done("predict net.onnx images/b.png")
-    name, label, probability = out.split()
-    assert (name, label) == ("images/b.png", "blue")
-    assert 0.5 < float(probability) < 1
-    assert error == ""
-
-
 def test_a_folder_is_answered_in_order_and_aligned(done):
-    lines = done("predict net.onnx images")[0].splitlines()
+    out, error = done("predict net.onnx images")
+    lines = out.splitlines()
     expected = ["images/a/deep/green.PNG green", "images/a/red.jpg red", "images/b.png blue"]
     assert [" ".join(line.split()[:2]) for line in lines] == expected
     assert len({line.index("0.") for line in lines}) == 1
+    assert all(0.5 < float(line.split()[2]) < 1 for line in lines) and error == ""
 
 
 def test_several_images_and_the_most_probable_classes(done):
@@ -143,7 +137,6 @@ def test_what_cannot_be_read_is_named_and_counted_and_the_others_are_answered(sc
         ("net.onnx text.jpg", "not one of 1 images could be read"),
         ("bad.onnx empty", "empty: holds no image"),  # which is named before the model is opened
         ("bad.onnx absent", "absent: no such file or folder"),
-        ("bad.onnx images", "bad.onnx: ONNX Runtime cannot open it"),
         ("net.onnx images --top 0", "top=0"),
         ("net.onnx images --threads 0", "threads=0"),
         ("net.onnx", "images"),
