@@ -57,8 +57,12 @@ def data_of_run(model: Path, given: DataConfig) -> DataConfig:
     known = {name: values[name] for name in field_types(DataConfig) if name in values}
     if known.get("data") is None:
         raise ConfigError(f"{model}: no run that knows its data holds this model; name the data with --data")
-    chosen = {name: value for name, value in vars(given).items() if value != getattr(unnamed(), name)}
-    return replace(from_dict(DataConfig, known, folder / CONFIG), **chosen)
+    return laid_over(from_dict(DataConfig, known, folder / CONFIG), given)
+
+
+def laid_over(below: DataConfig, given: DataConfig) -> DataConfig:
+    """The settings of data with what is given of others, which are `unnamed` but for that."""
+    return replace(below, **{name: value for name, value in vars(given).items() if value != getattr(unnamed(), name)})
 
 
 def check_config(config: DataConfig, input_size: int) -> None:

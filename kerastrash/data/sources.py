@@ -40,7 +40,7 @@ def read_folder(folder: Path) -> Source:
     left_out: list[LeftOut] = []
     for top, split in tops.items():
         left_out += _stray_images(folder, top)
-        for path in itertools.chain.from_iterable(map(_visible, _folders(top))):
+        for path in itertools.chain.from_iterable(map(visible, _folders(top))):
             key = path.relative_to(folder).as_posix()
             if path.is_dir():
                 left_out.append(LeftOut(key, "folder inside a class folder"))
@@ -57,15 +57,16 @@ def read_folder(folder: Path) -> Source:
 
 
 def _stray_images(folder: Path, top: Path) -> list[LeftOut]:
-    files = [path for path in _visible(top) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+    files = [path for path in visible(top) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
     return [LeftOut(path.relative_to(folder).as_posix(), "image outside a class folder") for path in files]
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_dir()]
+    return [path for path in visible(folder) if path.is_dir()]
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
+    """What lies in the folder, in order, hidden entries left out; raises DataError where it cannot be read."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as cause:
