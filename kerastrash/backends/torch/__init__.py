@@ -61,7 +61,7 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    if currentcurrent_device().type == "cuda":
+    if current_device().type == "cuda":
         torch.cuda.synchronize()
 
 
