@@ -67,7 +67,8 @@ def laid_over(below: DataConfig, given: DataConfig) -> DataConfig:
 
 def check_config(config: DataConfig, input_size: int) -> None:
     """Raises ConfigError naming the first setting that is out of range, or that no data is named."""
-    require(config.data is not None, "data", config.data, "names nothing; name it with --data")
+    if config.data is None:
+        raise ConfigError("no data is named; name it with --data, such as --data DIR")
     shares, seed = {"validation": config.validation, "test": config.test}, config.split_seed
     for name, share in shares.items():
         require(0.05 <= share <= 0.5, name, share, "must be a share from 0.05 to 0.5")
@@ -77,15 +78,12 @@ def check_config(config: DataConfig, input_size: int) -> None:
     require(SMALLEST_INPUT <= input_size <= LARGEST_INPUT, "input_size", input_size, sides)
 
 
-LARGEST_NEAR = 16
-
-
 @dataclass(frozen=True, kw_only=True)
 class CheckConfig:
     """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
 
     Raises:
-        ConfigError: no data is named, or `near` is out of its range.
+        ConfigError: `near` is out of its range.
     """
 
     data: DataConfig = field(default_factory=unnamed)
@@ -102,9 +100,7 @@ class CheckConfig:
     """Also write everything found, nothing shortened, as JSON to this file."""
 
     def __post_init__(self) -> None:
-        if self.data.data is None:
-            raise ConfigError("no data is named; name what is to be checked with --data, such as --data DIR")
-        require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
+        require(0 <= self.near <= 16, "near", self.near, "must be a number of bits from 0 to 16")
 
 
 @dataclass(frozen=True)

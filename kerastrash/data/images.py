@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Crop, EncodedImage, Frame, grouped
+from kerastrash.data.records import OUTSIDE, Crop, EncodedImage, Frame, grouped
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -120,7 +120,7 @@ def cut(image: Image.Image, crop: Crop) -> Image.Image:
     left, right = max(0, math.floor(x)), min(image.width, math.ceil(x + width))
     top, bottom = max(0, math.floor(y)), min(image.height, math.ceil(y + height))
     if left >= right or top >= bottom:
-        raise ImageError(crop.image, "box lies outside the image", f"correct the box {crop.box} of {crop.key}")
+        raise ImageError(crop.image, OUTSIDE, f"correct the box {crop.box} of {crop.key}")
     return image.crop((left, top, right, bottom))
 
 
