@@ -21,18 +21,14 @@ REFUSED = [
     ("tune --data images --runs file", "file", "cannot be written"),
     (f"{TUNE} --max-epochs 0", "--max-epochs"),
     (f"{TUNE} --threads 0", "threads"),
-    (f"{TUNE} --objective val_loss", "objective"),
     (f"{TUNE} --max-params 5", "max_params"),  # before any training
     (f"{TUNE} --baseline-net mobilenetv3_97", "did you mean mobilenetv3_79"),
     (f"{TUNE} --baseline-net absent.keras", "absent.keras"),
-    ("compare", "systems"),
     ("compare systems.yaml --data images --only b", "only='b' is no system; the systems are a"),
     ("compare systems.yaml --data absent", "absent: no such file or folder"),
     ("adjust none.keras --data images", "none.keras: no such file"),
     ("benchmark --data images", "models"),
     ("export bad.keras --data images --formats keras", "bad.keras: not a .keras archive"),
-    ("export mine/best.keras --formats tflite", "formats"),
-    ("score --data sample", "model"),
 ]
 
 
