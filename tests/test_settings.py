@@ -230,5 +230,5 @@ def test_help_shows_the_attribute_docstrings_under_their_headings(app, capsys):
     places = [shown.index(word) for word in (" Arguments ", "One word.", " Options ", "--epochs", " Recipe ", "--loss")]
     assert places == sorted(places)
     assert "How long. [default: 8]" in shown
-    assert "--split-seed INTEGER" in shown and "--teachers PATH..." in shown and "--rates NUMBER NUMBER" in shown
+    assert "--split-seed INT" in shown and "--teachers PATH..." in shown and "--rates FLOAT FLOAT" in shown
     assert "--teacher.epochs" in shown and "_" not in shown.replace("split_seed", "")

@@ -182,7 +182,7 @@ def system_rows(systems: Sequence[System], seed_rows: Sequence[SeedRow], measure
             "kind": system.settings.kind,
             "team": system.team,
             "net": system.net,
-            "input_size": next((row["input_size"] for row in good), system.settings.input_size),
+            "input_size": next(filter(None, (row["input_size"] for row in mine)), system.settings.input_size),
             "epochs": system.settings.recipe.epochs,
             "seeds": len(good),
             **means,

@@ -163,8 +163,3 @@ def test_an_onnx_file_is_answered_without_keras_torch_or_tensorflow():
     command = [sys.executable, "-c", IN_THIS_PROCESS, SCRIPT, "net.onnx", "images"]
     answered = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert answered.stdout.splitlines()[-1] == "0 []", answered.stderr
-
-
-def test_images_may_stand_in_a_settings_file(done):
-    Path("settings.yaml").write_text("model: net.onnx\nimages: [images/b.png]\njson: true\n")
-    assert json.loads(done("predict --config settings.yaml")[0])["label"] == "blue"
