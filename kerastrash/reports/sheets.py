@@ -8,8 +8,9 @@ from keras import ops
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from kerastrash.augment.augmentation import Augmentation, Draws
-from kerastrash.augment.device import augment_batch
+from kerastrash.augment.device import plan_batch
 from kerastrash.augment.operations import NAMES, OPERATIONS
+from kerastrash.backends import batch_augmenter
 from kerastrash.data import SplitData, read_crop
 from kerastrash.data.images import ImageError
 from kerastrash.files import atomic_path
@@ -107,8 +108,9 @@ def both_forms(crop: np.ndarray, name: str, level: float, sign: int) -> tuple[np
         turns=np.int8([0]),
         centres=np.float32([[0, 0]]),
     )
-    augmented = ops.convert_to_numpy(augment_batch(crop[None], draws))[0]
-    return Augmentation().apply(crop, draws[0]), augmented.astype(np.uint8)
+    plan = (batch_augmenter() or plan_batch)(draws, *crop.shape[:2])
+    augmented = plan(ops.convert_to_tensor(crop[None]), ops.zeros(1, "int32"))
+    return Augmentation().apply(crop, draws[0]), ops.convert_to_numpy(augmented)[0].astype(np.uint8)
 
 
 def _save(sheet: Image.Image, path: Path) -> None:

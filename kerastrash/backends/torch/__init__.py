@@ -12,6 +12,7 @@ program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
 import functools
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -101,7 +102,8 @@ def free_accelerator_memory() -> int:
 
 
 def batch_augmenter():
-    return _triton_form() if current_device().type == "cuda" else None
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # by which Triton runs on a processor
+    return _triton_form() if interpreted or current_device().type == "cuda" else None
 
 
 @functools.cache

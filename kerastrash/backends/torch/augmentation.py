@@ -86,7 +86,7 @@ def _augment(
     on_device = {"device": resident.device}
     packed = packed.to(resident.device, non_blocking=True)
     words = packed.view(torch.int32)
-    counts = torch.zeros((steps + 1, count, 4, 256), dtype=torch.int32, **on_device)
+    counts = torch.zeros((max(1, steps), count, 4, 256), dtype=torch.int32, **on_device)
     tiles = (count, triton.cdiv(height * width, BLOCK))
 
     def launch(kernel: triton.KernelInterface, done: int, *given: torch.Tensor) -> torch.Tensor:
@@ -95,7 +95,8 @@ def _augment(
         settings = {"BLOCK": BLOCK, "LAST": last, "WHOLE": not (last and dtype.is_floating_point)}
         # multiplication and addition stay two roundings, as in Pillow
         settings |= {"num_warps": WARPS, "enable_fp_fusion": False}
-        kernel[tiles](*given, words, out, counts[done], height, width, done, steps, **settings)
+        counted = counts[done % len(counts)]  # the last launch counts nothing
+        kernel[tiles](*given, words, out, counted, height, width, done, steps, **settings)
         return out
 
     images = launch(resample, 0, resident, rows)
