@@ -155,17 +155,17 @@ def second(step: Callable[[], None]) -> Device:
     return device
 
 
-def distil_logits(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
+def distill_logits(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
     """A training step by what a teacher says."""
-    return {"distil_logits": distil(net, images, features=0.0)}
+    return {"distill_logits": distill(net, images, features=0.0)}
 
 
-def distil_features(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
+def distill_features(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
     """A training step by what a teacher says and by its features."""
-    return {"distil_features": distil(net, images, features=0.5)}
+    return {"distill_features": distill(net, images, features=0.5)}
 
 
-def distil(net: keras.Model, images: np.ndarray, features: float) -> Device:
+def distill(net: keras.Model, images: np.ndarray, features: float) -> Device:
     """A training step by what a teacher like the net itself says."""
     taught = keras.layers.Concatenate()([net.output, net.layers[-1].input]) if features else net.output
     teacher = Teacher(Path(), keras.Model(net.input, taught), DATASET, Path(), ())
@@ -177,7 +177,7 @@ def distil(net: keras.Model, images: np.ndarray, features: float) -> Device:
     return second(lambda: model.train_step(batch))
 
 
-PATHS = (infer, train, distil_logits, distil_features)
+PATHS = (infer, train, distill_logits, distill_features)
 
 
 def account(path: Callable[[keras.Model, np.ndarray], dict[str, Device]], net: keras.Model) -> dict[str, dict]:

@@ -17,7 +17,7 @@ NOTHING = {"mixed": [], "sent": 0, "waited": 0}
 """Of a batch that lies on the device already."""
 INFERENCE = {"mixed": [], "sent": 1, "waited": 1}
 """Images go there and logits come back."""
-STEPS = ("train", "average", "evaluate", "swap", "distil_logits", "distil_features")
+STEPS = ("train", "average", "evaluate", "swap", "distill_logits", "distill_features")
 
 
 @pytest.mark.parametrize("policy", ("float32", "mixed_float16", "mixed_bfloat16"))
