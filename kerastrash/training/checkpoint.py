@@ -4,9 +4,9 @@
     best.keras           the net of the best epoch by validation macro F1, or of the last one, without optimizer
     last.weights.h5      weights, optimizer and moving averages after the last finished epoch
 
-They are copied when an epoch ends, and written by a thread while the next one trains. An epoch is finished when
-`last.weights.h5` has been renamed into place with its number inside; whatever a killed process wrote for a later epoch
-is written again.
+The state is copied when an epoch ends, and all is written by a thread while the next one trains. An epoch is finished
+when `last.weights.h5` has been renamed into place with its number inside; whatever a killed process wrote for a later
+epoch is written again.
 """
 
 import math
