@@ -25,7 +25,7 @@ from kerastrash.files import remove_temporaries
 from kerastrash.models.builder import CLASSIFIER
 from kerastrash.training.batches import CropBatches, FollowEpochs
 from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
-from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
+from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state, state_of
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.losses import MacroF1, Supervision, recipe_loss
 from kerastrash.training.optimizer import recipe_optimizer
@@ -66,14 +66,15 @@ def train(
         until: stop after this many epochs in total; None trains all of the recipe's.
         description: stands before the progress bar.
         supervision: further targets for each crop; the net alone is kept in best.keras.
-        callbacks: told of each epoch after it is saved, such as an experiment's logger. An epoch's logs hold `loss`,
-            `macro_f1`, `val_loss`, `val_macro_f1`, `learning_rate`, `images_per_second`, `seconds`, and `averaged_f1`
-            where weights are averaged; those of a step may hold no figures. A training that goes on begins with the
-            number of its first unfinished epoch; a finished one calls none. Setting `model.stop_training` ends this
-            call.
+        callbacks: told of each epoch while it is being saved, such as an experiment's logger, and of the training's end
+            when all is saved. An epoch's logs hold `loss`, `macro_f1`, `val_loss`, `val_macro_f1`, `learning_rate`,
+            `images_per_second`, `seconds`, and `averaged_f1` where weights are averaged; those of a step may hold no
+            figures. A training that goes on begins with the number of its first unfinished epoch, which they may have
+            been told of before the kill; a finished one calls none. Setting `model.stop_training` ends this call.
 
     Raises:
         TrainingDiverged: the loss is not finite.
+        FileError: an epoch cannot be written; raised when the next one ends, or the training.
         ModelError: the earlier state in the folder cannot be read.
         ConfigError: the device cannot train in the dtype policy, or its memory does not suffice; the recipe does not
             fit the net (`freeze`, `backbone_rate`), or mixes images, which have no targets.
@@ -95,7 +96,7 @@ def train(
         steps = len(batches) * recipe.epochs
         compile_by_recipe(model, dataset, recipe, steps, backbone_rates(net, recipe), supervision)
         average = WeightAverage(net, recipe.average, validation) if recipe.average else None
-        finished = restore_state(model, folder / LAST, average.averages if average else ())
+        finished = restore_state(state_of(model, average), folder / LAST)
         folder.mkdir(parents=True, exist_ok=True)
         remove_temporaries(folder)
         recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
@@ -106,7 +107,10 @@ def train(
                 timer = EpochTimer(len(batches) * batches.batch_size)
                 progress = ProgressBar(bar, description, batches, finished, until)
                 told = [FollowEpochs(batches), average, timer, recorder, progress, *callbacks]
-                _fit(model, batches, validation, range(finished, until), [callback for callback in told if callback])
+                try:
+                    _fit(model, batches, validation, range(finished, until), [each for each in told if each])
+                finally:
+                    recorder.wait()
     return _training(recorder)
 
 

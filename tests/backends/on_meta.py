@@ -30,6 +30,7 @@ from kerastrash.models import build_model, preset_names
 from kerastrash.training import feeding
 from kerastrash.training.batches import FollowEpochs
 from kerastrash.training.callbacks import WeightAverage
+from kerastrash.training.checkpoint import EpochRecorder
 from kerastrash.training.fit import compile_by_recipe
 from kerastrash.training.recipe import Recipe
 
@@ -143,7 +144,7 @@ def infer(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
 
 
 def train(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
-    """A training step, one of the averages that follow it, a validation step; at its end the averages are swapped."""
+    """A training step, one of the averages that follow it, a validation step, and what the end of an epoch takes."""
     model = training_model(net)
     compile_by_recipe(model, DATASET, Recipe(), steps=10)
     batch = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(np.arange(BATCH))
@@ -157,6 +158,13 @@ def train(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
         model.test_step(batch)
     with Device() as paths["swap"], average.swapped_in():
         pass
+    with Device() as paths["figures"]:
+        model.get_metrics_result()
+    recorder = EpochRecorder(Path(), 0, DATASET.classes, net, average, "last")
+    recorder.set_model(model)
+    recorder._write = lambda *arguments: None  # what it copied is read by a thread, while the next epoch trains
+    with Device() as paths["copy"]:
+        recorder.on_epoch_end(0, {"loss": 0.0, "val_loss": 0.0, "val_macro_f1": 0.0, "averaged_f1": 0.0})
     return paths
 
 
@@ -170,17 +178,17 @@ def second(step: Callable[[], None]) -> Device:
     return device
 
 
-def distil_logits(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
+def distill_logits(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
     """A training step by what a teacher says."""
-    return {"distil_logits": distil(net, images, features=0.0)}
+    return {"distill_logits": distill(net, images, features=0.0)}
 
 
-def distil_features(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
+def distill_features(net: keras.Model, images: np.ndarray) -> dict[str, Device]:
     """A training step by what a teacher says and by its features."""
-    return {"distil_features": distil(net, images, features=0.5)}
+    return {"distill_features": distill(net, images, features=0.5)}
 
 
-def distil(net: keras.Model, images: np.ndarray, features: float) -> Device:
+def distill(net: keras.Model, images: np.ndarray, features: float) -> Device:
     """A training step by what a teacher like the net itself says."""
     taught = keras.layers.Concatenate()([net.output, net.layers[-1].input]) if features else net.output
     teacher = Teacher(Path(), keras.Model(net.input, taught), DATASET, Path(), ())
@@ -192,7 +200,7 @@ def distil(net: keras.Model, images: np.ndarray, features: float) -> Device:
     return second(lambda: model.train_step(batch))
 
 
-PATHS = (infer, train, distil_logits, distil_features)
+PATHS = (infer, train, distill_logits, distill_features)
 
 
 def account(path: Callable[[keras.Model, np.ndarray], dict[str, Device]], net: keras.Model) -> dict[str, dict]:
