@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kerastrash.backends.torch import inference
-from kerastrash.backends.torch.inference import GRAPHS, WARMUP, Graph, can_be_captured, replayed
+from kerastrash.backends.torch.inference import GRAPHS, WARMUP, Graph, inference_on, replayed
 from kerastrash.backends.torch.program import lower
 
 SIZE = 32
@@ -129,9 +129,12 @@ def test_the_last_shapes_keep_their_graphs(monkeypatch):
     assert made == [*((count, "torch.uint8") for count in counts), (1, "torch.float32")]
 
 
-def test_a_net_with_a_layer_that_keras_runs_is_not_captured():
+def test_only_cuda_has_graphs_and_not_of_a_net_with_a_layer_that_keras_runs(monkeypatch):
+    monkeypatch.setattr(inference, "replayed", lambda device, program: "graphs")
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.LeakyReLU()(keras.layers.Conv2D(4, 3)(inputs))
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
-    assert not can_be_captured(lower(keras.Model(inputs, outputs)))
-    assert can_be_captured(lower(net()))
+    with_keras = keras.Model(inputs, outputs)
+    assert inference_on(torch.device("cuda"), net()) == "graphs"
+    assert inference_on(torch.device("cuda"), with_keras) != "graphs"
+    assert inference_on(CPU, net()) != "graphs"

@@ -18,7 +18,8 @@ from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.reports.scoring import benchmark_tables
-from kerastrash.scoring import score
+from kerastrash.runs import processor_name
+from kerastrash.scoring import opening, score
 from kerastrash.scoring.baseline import baseline_of, dtype_policy_of, open_baselines
 from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark
 from kerastrash.scoring.candidates import Candidate
@@ -217,6 +218,17 @@ def test_a_keras_file_runs_on_the_backend_that_is_named(opened, nets, images):
     net = opened("net.keras", backend="jax").net
     assert net.name == "keras-jax"
     np.testing.assert_allclose(net(images), open_runtime(nets / "net.keras")(images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_file_that_no_runtime_takes_to_the_gpu_is_timed_on_the_processor_and_that_is_said(nets, capsys):
+    opening._say_once.cache_clear()
+    with ExitStack() as stack:
+        for name in ("net.onnx", "net.keras", "net.onnx"):
+            candidate = Candidate(nets / name, name.split(".")[1], nets / name)
+            candidate.open(stack, "NVIDIA Test")
+            assert (candidate.net.device, candidate.failure) == (processor_name(), "")
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert said.count("ONNX Runtime runs on the processor and not on NVIDIA Test") == said.count("runs on") == 1
 
 
 def test_a_process_that_dies_while_it_is_timed_leaves_the_others_their_times(nets):
