@@ -34,9 +34,13 @@ def inference_function(model: "keras.Model"):
     return run
 
 
-def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
     """The model itself: Keras compiles its training step here."""
     return model
+
+
+def release(model: "keras.Model") -> None:
+    """Nothing: what Keras compiled goes with the model."""
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
@@ -50,6 +54,10 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 def synchronise() -> None:
     tf.test.experimental.sync_devices()
+
+
+def check_device(dtype_policy: str) -> None:
+    """Nothing: Keras and the backend name what they lack."""
 
 
 def set_tf32(allowed: bool) -> None:
@@ -84,6 +92,10 @@ def device_description() -> str:
 def free_accelerator_memory() -> int:
     """0: Keras feeds tensorflow through a tf.data generator, which brings every batch to the host."""
     return 0
+
+
+def batch_augmenter() -> None:
+    """None: there are no kernels for it here."""
 
 
 def write_saved_model(model: "keras.Model", path: Path) -> None:

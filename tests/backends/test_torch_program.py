@@ -15,8 +15,9 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from kerastrash.backends.torch.layers import Interleave, Join, Part
-from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, update_statistics
+from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer
 from kerastrash.backends.torch.program import lower, training_program
+from kerastrash.backends.torch.update import joined_statistics, update_statistics
 
 layers = keras.layers
 
@@ -116,6 +117,9 @@ def test_maps_stay_in_channels_last_memory(name):
 
 def step(model: keras.Model, program: nn.Module | None, images: torch.Tensor) -> None:
     """A step of plain gradient descent, by the program or by stock Keras; in both the statistics move too."""
+    if program is not None:
+        norms = [module for module in program.modules() if isinstance(module, BatchNorm)]
+        statistics = joined_statistics(norms)
     logits = model(images, training=True) if program is None else program.train()(images)
     torch.nn.functional.cross_entropy(logits, torch.arange(len(images)) % 6).backward()
     trained = [variable.value for variable in model.trainable_variables] if program is None else program.parameters()
@@ -123,7 +127,7 @@ def step(model: keras.Model, program: nn.Module | None, images: torch.Tensor) ->
         for tensor in trained:
             tensor -= 0.1 * tensor.grad
     if program is not None:
-        update_statistics([module for module in program.modules() if isinstance(module, BatchNorm)])
+        update_statistics(norms, statistics, None)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -7,41 +7,44 @@ Promised is that the program computes with the model's own variables, in their o
 other, and files, averages and optimizer state are Keras's. In float32 its outputs are within 1e-5 of the largest of
 what Keras computes, and the losses of the first 50 training steps within 1e-3 of stock Keras's.
 
-It all runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and
-needs no Keras, so whatever does is imported on use.
+It runs eagerly unless `torch.compile` is asked for, which needs a minute or more for each net. What opens an exported
+program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 
 from kerastrash.backends import Inference
+from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
+from kerastrash.console import say
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
 
-
-def _device() -> torch.device:
-    """The device that Keras computes on."""
-    from keras.src.backend.torch.core import get_device
-
-    return torch.device(get_device())
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of")
+"""Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
 
 
 def inference_function(model: "keras.Model") -> Inference:
     from kerastrash.backends.torch.inference import inference_on
 
-    return inference_on(_device(), model)
+    return inference_on(current_device(), model)
 
 
-def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
     from kerastrash.backends.torch.training import ProgramModel
 
     program = ProgramModel(model.input, model.output, name=model.name)
-    program.graphs = graphs
+    program.graphs, program.compiled_program = graphs, compiled
     return program
+
+
+def release(model: "keras.Model") -> None:
+    model.release()
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
@@ -58,7 +61,7 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    if _device().type == "cuda":
+    if current_device().type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -68,8 +71,11 @@ def set_tf32(allowed: bool) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    on_processor = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return on_processor or isinstance(error, torch.OutOfMemoryError)
+    if not isinstance(error, RuntimeError):
+        return False
+    # what ends the recording of a CUDA graph is hidden behind CUDA's complaint that the recording ended
+    earlier = isinstance(error.__context__, RuntimeError) and is_out_of_memory(error.__context__)
+    return earlier or isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def set_threads(threads: int) -> bool:
@@ -82,10 +88,28 @@ def thread_count() -> int | None:
 
 
 def device_description() -> str:
-    device = _device()
+    device = current_device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
-    device = _device()
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    device = current_device()
+    if device.type != "cuda":
+        return 0
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for its next tensors
+    return torch.cuda.mem_get_info(device)[0] + kept
+
+
+def batch_augmenter():
+    return _triton_form() if current_device().type == "cuda" else None
+
+
+@functools.cache
+def _triton_form():
+    """Where Triton is absent, None; said once."""
+    try:
+        from kerastrash.backends.torch.augmentation import plan_batch
+    except ImportError as error:
+        say(f"Triton is not installed: augmentation on the GPU takes the slower way; pip install triton ({error})")
+        return None
+    return plan_batch
