@@ -64,7 +64,8 @@ def test_a_run_made_with_other_settings(refused, here):
 
 
 @pytest.mark.parametrize(
-    "line", ["train --net net.yaml --data annotations.json", f"{TUNE} --name mine", "score mine/best.keras --data images"]
+    "line",
+    ["train --net net.yaml --data annotations.json", f"{TUNE} --name mine", "score mine/best.keras --data images"],
 )
 def test_a_gpu_that_is_not_there(refused, here, monkeypatch, line):
     monkeypatch.setattr("keras.src.backend.torch.core.DEFAULT_DEVICE", "cuda")
