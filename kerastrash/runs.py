@@ -34,7 +34,7 @@ RENAMED = {"turns": "blocks"}
 """Settings that had another name when runs were written flat."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
-    *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),
+    *("onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "nncf", "ai-edge-litert"),
 )
 
 

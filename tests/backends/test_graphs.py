@@ -10,9 +10,8 @@ if keras.backend.backend() != "torch":
 
 import torch
 
-from kerastrash.backends.torch.graphs import WARM_UP, Recorded
+from kerastrash.backends.torch.graphs import WARM_UP, Recorded, can_be_recorded
 from kerastrash.backends.torch.program import training_program
-from kerastrash.backends.torch.training import can_be_recorded
 
 
 class Stream:
@@ -81,4 +80,4 @@ def test_a_net_with_a_layer_that_keras_runs_is_not_recorded_and_says_so(layer, h
     x = layer(keras.layers.Conv2D(4, 3)(images))
     net = keras.Model(images, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x)), name="net")
     assert can_be_recorded(training_program(net), net.name) == held
-    assert ("are run by Keras, so steps are not replayed" in capsys.readouterr().err) == (not held)
+    assert ("are run by Keras, so it is not replayed" in capsys.readouterr().err) == (not held)

@@ -18,7 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from kerastrash.backends.torch import inference
-from kerastrash.backends.torch.inference import GRAPHS, WARMUP, Graph, can_be_captured, replayed
+from kerastrash.backends.torch.graphs import WARM_UP
+from kerastrash.backends.torch.inference import GRAPHS, Replay, inference_on, replayed
 from kerastrash.backends.torch.program import lower
 
 SIZE = 32
@@ -62,7 +63,7 @@ def waits(monkeypatch) -> list[Stream]:
     """What stands in for CUDA; each wait of the host is added to the list."""
 
     @contextmanager
-    def capture(graph: Recording):
+    def capture(graph: Recording, capture_error_mode: str):
         with graph:
             yield
 
@@ -72,7 +73,7 @@ def waits(monkeypatch) -> list[Stream]:
     usual = Stream()
     monkeypatch.setattr(Stream, "waits", [])
     monkeypatch.setattr(torch.Tensor, "pin_memory", pinned)
-    values = {"CUDAGraph": Recording, "graph": capture, "Stream": Stream, "current_stream": lambda: usual}
+    values = {"CUDAGraph": Recording, "graph": capture, "Stream": Stream, "current_stream": lambda device=None: usual}
     for name, value in {**values, "device": nullcontext, "stream": nullcontext}.items():
         monkeypatch.setattr(torch.cuda, name, value)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
@@ -108,9 +109,10 @@ def test_a_replay_answers_as_single_kernels_do_and_waits_once(waits, name, polic
 def test_a_program_runs_some_times_before_its_capture_and_never_again(waits):
     program, calls = lower(net()), []
     program.register_forward_hook(lambda *_: calls.append(torch.backends.cudnn.benchmark))
-    graph = Graph(CPU, program, torch.from_numpy(pictures(1)))
-    graph(pictures(1))
-    assert calls == [True] * (WARMUP + 1)
+    replay = Replay(CPU, program, pictures(1))
+    assert calls == [True] * (WARM_UP + 1)
+    replay(pictures(1))
+    assert len(calls) == WARM_UP + 1
 
 
 def test_the_last_shapes_keep_their_graphs(monkeypatch):
@@ -120,18 +122,21 @@ def test_the_last_shapes_keep_their_graphs(monkeypatch):
         made.append((len(images), str(images.dtype)))
         return lambda given: given
 
-    monkeypatch.setattr(inference, "Graph", captured)
+    monkeypatch.setattr(inference, "Replay", captured)
     run = replayed(CPU, torch.nn.Identity())
     for count in (*range(1, GRAPHS + 1), 1, GRAPHS + 1, 1, 2):  # 2 was not used for longest when a further one came
         assert len(run(pictures(count))) == count
     run(pictures(1).astype("float32"))
     counts = [*range(1, GRAPHS + 2), 2]
-    assert made == [*((count, "torch.uint8") for count in counts), (1, "torch.float32")]
+    assert made == [*((count, "uint8") for count in counts), (1, "float32")]
 
 
-def test_a_net_with_a_layer_that_keras_runs_is_not_captured():
+def test_only_cuda_has_graphs_and_not_of_a_net_with_a_layer_that_keras_runs(monkeypatch):
+    monkeypatch.setattr(inference, "replayed", lambda device, program: "graphs")
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.LeakyReLU()(keras.layers.Conv2D(4, 3)(inputs))
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
-    assert not can_be_captured(lower(keras.Model(inputs, outputs)))
-    assert can_be_captured(lower(net()))
+    with_keras = keras.Model(inputs, outputs)
+    assert inference_on(torch.device("cuda"), net()) == "graphs"
+    assert inference_on(torch.device("cuda"), with_keras) != "graphs"
+    assert inference_on(CPU, net()) != "graphs"

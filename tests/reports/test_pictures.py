@@ -19,7 +19,7 @@ from kerastrash.scoring.clocks import Timing
 def row(name: str, milliseconds: float | None, f1: float | None) -> BenchmarkRow:
     timings = {1: Timing(milliseconds, milliseconds, milliseconds, 10)} if milliseconds else {}
     return BenchmarkRow(
-        *("net_$a$.keras", name, 1, name, "a device", "float32", 32),
+        *("net_$a$.keras", name, 1, name, "a device", "float32", "float32", 32),
         timings=timings,
         **dict.fromkeys(("file_mb", "start_mb", "peak_mb", "baseline_ms", "score"), 1.0),
         macro_f1=f1,

@@ -3,11 +3,23 @@
 from collections.abc import Callable
 
 import torch
+from torch import nn
+
+from kerastrash.backends.torch.modules import KerasLayer
+from kerastrash.console import say
 
 WARM_UP = 3
 """Calls before the recording: libraries choose their kernels, and allocate, in the first ones."""
 
 Work = Callable[..., tuple[torch.Tensor, ...]]
+
+
+def can_be_recorded(program: nn.Module, name: str) -> bool:
+    """Whether a CUDA graph may hold the program; says why not. Layers that Keras runs bring numbers from the host."""
+    foreign = sorted({module.layer.name for module in program.modules() if isinstance(module, KerasLayer)})
+    if foreign:
+        say(f"{name}: {', '.join(foreign)} are run by Keras, so it is not replayed as CUDA graphs")
+    return not foreign
 
 
 class Recorded:

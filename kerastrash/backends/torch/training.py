@@ -8,11 +8,10 @@ import platform
 import keras
 import torch
 
-from kerastrash.backends.torch.graphs import Recorded
-from kerastrash.backends.torch.modules import BatchNorm, KerasLayer
+from kerastrash.backends.torch.graphs import Recorded, can_be_recorded
+from kerastrash.backends.torch.modules import BatchNorm
 from kerastrash.backends.torch.program import training_program
 from kerastrash.backends.torch.update import FusedSGD, joined_statistics, update_statistics
-from kerastrash.console import say
 
 REDUCTIONS = {"sum_over_batch_size": torch.mean, "mean": torch.mean, "sum": torch.sum}
 """Keras's own reduction sends the batch's size to the device, which waits for it."""
@@ -138,14 +137,6 @@ class Trainer:
         output = self.run(images)
         dtype = getattr(torch, self.loss.dtype)
         return self.reduce(self.loss.call(labels.to(dtype), output.to(dtype))), output
-
-
-def can_be_recorded(program: torch.nn.Module, name: str) -> bool:
-    """Whether a CUDA graph may hold the program; says why not. Layers that Keras runs bring numbers from the host."""
-    foreign = sorted({module.layer.name for module in program.modules() if isinstance(module, KerasLayer)})
-    if foreign:
-        say(f"{name}: {', '.join(foreign)} are run by Keras, so steps are not replayed as CUDA graphs")
-    return not foreign
 
 
 def largest_map(model: keras.Model) -> int:
