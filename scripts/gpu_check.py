@@ -1,0 +1,189 @@
+"""Checks and times a GPU in one go, and writes a report: `make gpu`, or
+
+python scripts/gpu_check.py --peer FOLDER                # beside a plain PyTorch program
+python scripts/gpu_check.py --parts steps speed          # some parts alone
+python scripts/gpu_check.py --device cpu --quick         # a rehearsal on a processor: whether all of it runs
+
+Each part runs in a process of its own, with a limit of time; where one fails or hangs, the next one runs all the same.
+The report is OUTPUT/report.md and report.json; what a part printed lies beside them.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+sys.path += [str(Path(__file__).parent), str(Path(__file__).with_name("benchmarks"))]
+
+from gpu.plan import Found, GpuCheck
+
+from kerastrash.cli import script
+from kerastrash.console import progress_bar, results, say, written
+from kerastrash.errors import KerastrashError
+from kerastrash.files import write_json, write_text
+from kerastrash.processes import Child, ChildError
+from kerastrash.reports.tables import PlainTable, markdown_page
+from kerastrash.runs import environment
+
+
+@dataclass(frozen=True)
+class Part:
+    """A function of `scripts/gpu` and its share of the time."""
+
+    function: str
+    seconds: int
+
+
+PARTS = {
+    "environment": Part("gpu.environment:environment", 20),
+    "nets": Part("gpu.correctness:nets", 60),
+    "steps": Part("gpu.correctness:steps", 60),
+    "trainings": Part("gpu.correctness:trainings", 50),
+    "speed": Part("gpu.speed:speed", 110),
+    "end-to-end": Part("gpu.speed:end_to_end_speed", 45),
+    "augmentation": Part("gpu.speed:augmentation", 25),
+    "recipe": Part("gpu.speed:recipe", 50),
+    "kernels": Part("gpu.speed:kernels", 25),
+    "latency": Part("gpu.speed:latency", 35),
+}
+"""In the order in which they run, with seconds of 480."""
+REHEARSAL = (
+    "A rehearsal on a processor: CUDA graphs, waiting for the device and a limit of its memory are not on this device, "
+    "and no time here means anything."
+)
+AT_ONCE = 2
+"""Parts at a time in a rehearsal."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a part."""
+
+    name: str
+    seconds: float
+    found: Found
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.found.failures)
+
+
+def main(config: GpuCheck) -> int:
+    """Check a GPU and time it; the exit status is 1 where a part failed."""
+    names = [name for name in PARTS if config.parts is None or name in config.parts]
+    config.output.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+    first = run_part("environment", config, begun + 60 * config.minutes)
+    outcomes = [first, *run_all([name for name in names if name != "environment"], config, begun)]
+    for outcome in outcomes:
+        show(outcome)
+    seconds = time.monotonic() - begun
+    write_report(config, outcomes, seconds)
+    failed = [outcome.name for outcome in outcomes if outcome.failed]
+    verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
+    written(config.output / "report.md", f" holds it all: {len(outcomes)} parts in {seconds:.0f} s, {verdict}")
+    return int(bool(failed))
+
+
+def run_all(names: list[str], config: GpuCheck, begun: float) -> Iterator[Outcome]:
+    """Runs the parts, each until the end of its share of the time at the latest."""
+    share = 60 * config.minutes / sum(PARTS[name].seconds for name in ("environment", *names))
+    ends, end = {}, begun + share * PARTS["environment"].seconds
+    for name in names:
+        end += share * PARTS[name].seconds
+        ends[name] = end
+    at_once = AT_ONCE if config.quick and not config.on_gpu else 1
+    with ThreadPoolExecutor(at_once) as pool, progress_bar() as bar:
+        task = bar.add_task("parts", total=len(names), unit="parts", note="")
+        for outcome in pool.map(lambda name: run_part(name, config, ends[name]), names):
+            bar.advance(task)
+            say(f"{outcome.name}: {'failed' if outcome.failed else 'passed'} in {outcome.seconds:.0f} s")
+            yield outcome
+
+
+def run_part(name: str, config: GpuCheck, end: float) -> Outcome:
+    """Runs a part in a process of its own until `end` of the monotonic clock; whatever happens there is its outcome.
+
+    But for a KerastrashError of the first part, which is raised: there is no such device, or it is of no use.
+    """
+    log, begun = config.output / f"{name}.log", time.monotonic()
+    log.unlink(missing_ok=True)
+    variables = {"KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": config.device, "PYTHONUNBUFFERED": "1"}
+    variables |= {} if config.on_gpu else {"OMP_NUM_THREADS": "1"}  # AT_ONCE of them share the processor
+    with Child(variables, log=log) as child:
+        child.send(PARTS[name].function, config)
+        if wait([child], max(1.0, end - begun)):
+            try:
+                found = child.receive()
+            except ChildError as error:
+                found = Found(failures=(f"{error}; see {log}",))
+                with log.open("a") as lines:
+                    lines.write(error.traceback)
+            except KerastrashError as error:
+                if name == "environment":
+                    raise
+                found = Found(failures=(str(error),))
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)  # with what it has started itself
+            found = Found(failures=(f"not done after {time.monotonic() - begun:.0f} s; last: {last_line(log)}",))
+    return Outcome(name, time.monotonic() - begun, found)
+
+
+def last_line(log: Path) -> str:
+    """What was printed last, in a file that a killed process has left."""
+    return log.read_text(errors="replace").strip().rpartition("\n")[2][-200:] or "nothing was printed"
+
+
+def show(outcome: Outcome) -> None:
+    """Prints what a part found."""
+    console = results()
+    for table in outcome.found.tables:
+        console.print(table)
+    for line in (*outcome.found.notes, *outcome.found.failures):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def summary(outcomes: list[Outcome]) -> PlainTable:
+    """A row for each part."""
+    rows = [
+        (each.name, "failed" if each.failed else "passed", f"{each.seconds:.0f}", "; ".join(each.found.failures))
+        for each in outcomes
+    ]
+    return PlainTable(("part", "outcome", "seconds", "reason"), rows, text=("outcome", "reason"), title="parts")
+
+
+def write_report(config: GpuCheck, outcomes: list[Outcome], seconds: float) -> None:
+    """Writes the report as markdown and as JSON."""
+    known = environment()
+    about = f"{known['started']}, `{known['command']}`, {seconds:.0f} s."
+    pages = [f"## Check of {config.device}", about, "" if config.on_gpu else REHEARSAL, summary(outcomes).markdown()]
+    for outcome in outcomes:
+        for table in outcome.found.tables:
+            pages += [f"### {table.title}", table.markdown(), table.caption]
+        pages += outcome.found.notes
+    write_text(config.output / "report.md", markdown_page(*pages))
+    settings = {"device": config.device, "quick": config.quick, "seconds": round(seconds, 1)}
+    parts = [in_json(outcome) for outcome in outcomes]
+    write_json(config.output / "report.json", settings | {"environment": known, "parts": parts})
+
+
+def in_json(outcome: Outcome) -> dict[str, Any]:
+    """A part's outcome as plain values."""
+    tables = [
+        {"title": table.title, "columns": table.columns, "rows": table.rows, "caption": table.caption}
+        for table in outcome.found.tables
+    ]
+    known = {"name": outcome.name, "passed": not outcome.failed, "seconds": round(outcome.seconds, 1)}
+    return known | {"failures": outcome.found.failures, "notes": outcome.found.notes, "tables": tables}
+
+
+if __name__ == "__main__":
+    script(main)
