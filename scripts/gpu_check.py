@@ -43,13 +43,13 @@ class Part:
 
 PARTS = {
     "environment": Part("gpu.environment:environment", 20),
-    "nets": Part("gpu.correctness:nets", 60),
+    "nets": Part("gpu.correctness:nets", 80),
     "steps": Part("gpu.correctness:steps", 60),
     "trainings": Part("gpu.correctness:trainings", 50),
-    "speed": Part("gpu.speed:speed", 110),
-    "end-to-end": Part("gpu.speed:end_to_end_speed", 45),
+    "speed": Part("gpu.speed:speed", 100),
+    "end-to-end": Part("gpu.speed:end_to_end_speed", 40),
     "augmentation": Part("gpu.speed:augmentation", 25),
-    "recipe": Part("gpu.speed:recipe", 50),
+    "recipe": Part("gpu.speed:recipe", 45),
     "kernels": Part("gpu.speed:kernels", 25),
     "latency": Part("gpu.speed:latency", 35),
 }

@@ -19,6 +19,7 @@ POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
 
 def environment(config: GpuCheck) -> Found:
     """Names the machine; raises ConfigError where the device cannot even compute in float32."""
+    others = {"GPUs (nvidia-smi)": _nvidia_smi(GPUS), "processes on them": _nvidia_smi(PROCESSES)}  # ours not yet
     check_device("float32")
     rows = {
         "device": device_description(),
@@ -35,7 +36,7 @@ def environment(config: GpuCheck) -> Found:
             "cuDNN": str(torch.backends.cudnn.version()),
             "memory free": f"{free / 1e9:.1f} of {total / 1e9:.1f} GB",
         }
-    rows |= {"GPUs (nvidia-smi)": _nvidia_smi(GPUS), "processes on them": _nvidia_smi(PROCESSES)}
+    rows |= others
     notes = [note for policy in POLICIES if (note := _refusal(policy))]
     return Found((PlainTable(("", "here"), list(rows.items()), text=("here",), title="environment"),), tuple(notes))
 

@@ -22,8 +22,8 @@ class GpuCheck:
     Exit status 1 where a part failed; the report names it, with the reason, and the other parts run all the same.
     """
 
-    device: str = "cuda"
-    """Device of torch, such as cuda or cuda:1; cpu rehearses on a processor."""
+    device: Literal["cuda", "cpu"] = "cuda"
+    """The GPU that CUDA sees first (CUDA_VISIBLE_DEVICES chooses); cpu rehearses on a processor."""
     quick: bool = False
     """Small nets and counts: whether all of it runs, not how fast."""
     minutes: float = 8.0

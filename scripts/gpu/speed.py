@@ -6,15 +6,15 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 from feeding import FeedingBenchmark, augmentation_rates
 from gpu.plan import Found, GpuCheck
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from training import TrainingBenchmark, batch, end_to_end, full_recipe, images_a_second, made, peer
 from turns import in_turns, rates_table
 
 from kerastrash.backends import device_description, set_tf32, synchronise
-from kerastrash.errors import KerastrashError
+from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.export.formats import FORMATS, open_runtime
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
@@ -106,8 +106,10 @@ def _longest(profiler: profile, steps: int, title: str, on_gpu: bool) -> PlainTa
     taken = {
         event.key: (event.self_device_time_total if on_gpu else event.self_cpu_time_total, event.count)
         for event in profiler.key_averages()
-        if not on_gpu or event.device_type != torch.autograd.DeviceType.CPU
+        if (event.device_type != DeviceType.CPU) == on_gpu
     }
+    if not taken:
+        raise ConfigError("the profiler saw no kernel: CUPTI cannot be used here; allow it, or leave out this part")
     whole = sum(time for time, _ in taken.values())
     longest = sorted(taken.items(), key=lambda item: -item[1][0])[:10]
     rows = [
@@ -159,4 +161,6 @@ def _files(net, folder: Path, config: GpuCheck, lacking: list[str]) -> Iterator[
 
 
 def _said(config: GpuCheck) -> tuple[str, ...]:
-    return () if config.peer else ("No peer was given (--peer FOLDER): ours alone.",)
+    if config.peer:
+        return ("Both send their images in every step: ours uint8, the peer float32. The peer takes part with --amp.",)
+    return ("No peer was given (--peer FOLDER): ours alone.",)
