@@ -9,12 +9,12 @@ The report is OUTPUT/report.md and report.json; what a part printed lies beside 
 """
 
 import contextlib
+import itertools
 import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -75,71 +75,87 @@ class Outcome:
         return bool(self.found.failures)
 
 
+class Running:
+    """A part that runs in a process of its own, until `end` of the monotonic clock at the latest."""
+
+    def __init__(self, name: str, config: GpuCheck, end: float):
+        self.name, self.end, self.begun = name, end, time.monotonic()
+        self.log = config.output / f"{name}.log"
+        self.log.unlink(missing_ok=True)
+        variables = {"KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": config.device, "PYTHONUNBUFFERED": "1"}
+        variables |= {} if config.on_gpu else {"OMP_NUM_THREADS": "1"}  # AT_ONCE of them share the processor
+        self.child = Child(variables, log=self.log)
+        self.child.send(PARTS[name].function, config)
+
+    def fileno(self) -> int:
+        return self.child.fileno()
+
+    def outcome(self, answered: bool) -> Outcome:
+        """What became of it; a KerastrashError of the first part, which says that the device is no use, is raised."""
+        try:
+            found = self.child.receive() if answered else self._hung()
+        except ChildError as error:
+            found = Found(failures=(f"{error}; see {self.log}",))
+            with self.log.open("a") as lines:
+                lines.write(error.traceback)
+        except KerastrashError as error:
+            if self.name == "environment":
+                raise
+            found = Found(failures=(str(error),))
+        finally:
+            self.close()
+        return Outcome(self.name, time.monotonic() - self.begun, found)
+
+    def _hung(self) -> Found:
+        printed = self.log.read_text(errors="replace").strip().rpartition("\n")[2][-200:] or "nothing was printed"
+        return Found(failures=(f"not done after {time.monotonic() - self.begun:.0f} s; last: {printed}",))
+
+    def close(self) -> None:
+        """Ends the process with all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.close()
+
+
 def main(config: GpuCheck) -> int:
     """Check a GPU and time it; the exit status is 1 where a part failed."""
-    names = [name for name in PARTS if config.parts is None or name in config.parts]
+    names = [name for name in PARTS if name == "environment" or config.parts is None or name in config.parts]
     config.output.mkdir(parents=True, exist_ok=True)
-    begun = time.monotonic()
-    first = run_part("environment", config, begun + 60 * config.minutes)
-    outcomes = [first, *run_all([name for name in names if name != "environment"], config, begun)]
+    begun, outcomes = time.monotonic(), []
+    for outcome in run_all(names, config, begun):
+        outcomes.append(outcome)
+        write_report(config, outcomes, time.monotonic() - begun)
     for outcome in outcomes:
         show(outcome)
-    seconds = time.monotonic() - begun
-    write_report(config, outcomes, seconds)
     failed = [outcome.name for outcome in outcomes if outcome.failed]
     verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
+    seconds = time.monotonic() - begun
     written(config.output / "report.md", f" holds it all: {len(outcomes)} parts in {seconds:.0f} s, {verdict}")
     return int(bool(failed))
 
 
 def run_all(names: list[str], config: GpuCheck, begun: float) -> Iterator[Outcome]:
-    """Runs the parts, each until the end of its share of the time at the latest."""
-    share = 60 * config.minutes / sum(PARTS[name].seconds for name in ("environment", *names))
-    ends, end = {}, begun + share * PARTS["environment"].seconds
-    for name in names:
-        end += share * PARTS[name].seconds
-        ends[name] = end
-    at_once = AT_ONCE if config.quick and not config.on_gpu else 1
-    with ThreadPoolExecutor(at_once) as pool, progress_bar() as bar:
-        task = bar.add_task("parts", total=len(names), unit="parts", note="")
-        for outcome in pool.map(lambda name: run_part(name, config, ends[name]), names):
-            bar.advance(task)
-            say(f"{outcome.name}: {'failed' if outcome.failed else 'passed'} in {outcome.seconds:.0f} s")
-            yield outcome
-
-
-def run_part(name: str, config: GpuCheck, end: float) -> Outcome:
-    """Runs a part in a process of its own until `end` of the monotonic clock; whatever happens there is its outcome.
-
-    But for a KerastrashError of the first part, which is raised: there is no such device, or it is of no use.
-    """
-    log, begun = config.output / f"{name}.log", time.monotonic()
-    log.unlink(missing_ok=True)
-    variables = {"KERAS_BACKEND": "torch", "KERAS_TORCH_DEVICE": config.device, "PYTHONUNBUFFERED": "1"}
-    variables |= {} if config.on_gpu else {"OMP_NUM_THREADS": "1"}  # AT_ONCE of them share the processor
-    with Child(variables, log=log) as child:
-        child.send(PARTS[name].function, config)
-        if wait([child], max(1.0, end - begun)):
-            try:
-                found = child.receive()
-            except ChildError as error:
-                found = Found(failures=(f"{error}; see {log}",))
-                with log.open("a") as lines:
-                    lines.write(error.traceback)
-            except KerastrashError as error:
-                if name == "environment":
-                    raise
-                found = Found(failures=(str(error),))
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)  # with what it has started itself
-            found = Found(failures=(f"not done after {time.monotonic() - begun:.0f} s; last: {last_line(log)}",))
-    return Outcome(name, time.monotonic() - begun, found)
-
-
-def last_line(log: Path) -> str:
-    """What was printed last, in a file that a killed process has left."""
-    return log.read_text(errors="replace").strip().rpartition("\n")[2][-200:] or "nothing was printed"
+    """Runs the parts, each until the end of its share of the time at the latest; the first one alone."""
+    share = 60 * config.minutes / sum(PARTS[name].seconds for name in names)
+    ends = itertools.accumulate((share * PARTS[name].seconds for name in names), initial=begun)
+    waiting, running = list(zip(names, list(ends)[1:], strict=True)), []
+    with progress_bar() as bar, contextlib.ExitStack() as left:
+        left.callback(lambda: [part.close() for part in running])
+        task, at_once = bar.add_task("parts", total=len(names), unit="parts", note=""), 1
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                name, end = waiting.pop(0)
+                running.append(Running(name, config, end))
+                bar.update(task, note=name)
+            soonest = min(part.end for part in running)
+            answered = wait(running, max(0.0, soonest - time.monotonic()))
+            for part in answered or [part for part in running if part.end == soonest]:
+                running.remove(part)
+                outcome = part.outcome(part in answered)
+                say(f"{outcome.name}: {'failed' if outcome.failed else 'passed'} in {outcome.seconds:.0f} s")
+                bar.advance(task)
+                yield outcome
+            at_once = 1 if config.on_gpu else AT_ONCE
 
 
 def show(outcome: Outcome) -> None:

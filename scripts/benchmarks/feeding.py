@@ -10,7 +10,7 @@ photograph in every epoch. The peer is a folder with a `train_peer.py` that has 
 torchvision's transforms. DIR is a folder of classes, divided as the peer does it. The first epoch is timed with its
 validation pass and, here, with the decoding of every photograph; the later ones are the training pass alone.
 `augmentation`: from the indices of crops that lie on the device to the augmented tensor, the host's draws included.
-`memory`: the peak of a large set, made of random boxes on the photographs below DIR. Needs Linux, and 7.5 GB of disk.
+`memory`: the peak of a large set, random boxes on the photographs below DIR; Linux, 7.5 GB of disk.
 """
 
 import itertools
@@ -231,8 +231,7 @@ def _write_annotations(config: FeedingBenchmark, path: Path) -> Path:
     paths = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise ConfigError(f"{photographs}: holds no photograph; give a folder of images")
-    rng = np.random.default_rng(0)
-    images, boxes = [], []
+    rng, images, boxes = np.random.default_rng(0), [], []
     for number, photograph in enumerate(paths):
         with Image.open(photograph) as image:
             size = image.size

@@ -33,6 +33,7 @@ from kerastrash.cli import script
 from kerastrash.console import console, results, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.data.dataset import synthetic_dataset
+from kerastrash.data.sources import SAMPLE_FOLDER
 from kerastrash.errors import ConfigError
 from kerastrash.files import atomic_path, read_csv
 from kerastrash.models import build_model
@@ -69,7 +70,7 @@ class TrainingBenchmark:
     picture: Path | None = None
     """Where the curves are drawn, a .png file."""
     until: int | None = None
-    """In place of all that: train by the recipe on synthetic crops for so many epochs and project the rest."""
+    """In place of all that: train by the recipe on synthetic crops for so many epochs and project all from them."""
     training_crops: int = 18766
     """Those crops: nine tenths of the contest's 20,851."""
     validation_crops: int = 2085
@@ -198,7 +199,7 @@ def peer(config: TrainingBenchmark, *options: str) -> float:
     """Images a second as the peer's program prints them last."""
     if config.peer_python is None:
         raise ConfigError("peer_python is missing: give the Python of the peer's environment")
-    data = Path(config.data.data).resolve() if Path(config.data.data).is_dir() else config.peer
+    data = Path(config.data.data).resolve() if Path(config.data.data).is_dir() else SAMPLE_FOLDER / "images"
     settings = {"data": data, "size": config.input_size, "batch": config.recipe.batch_size}
     settings["model"] = config.peer_net or config.net
     words = [f"--{name}={value}" for name, value in settings.items()]

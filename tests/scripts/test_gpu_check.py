@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kerastrash.data import DataConfig
 from kerastrash.files import read_json
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
@@ -39,6 +40,13 @@ def hangs(config):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     print("child", child.pid, flush=True)
     time.sleep(60)
+"""
+
+PEER = """
+import pathlib, sys
+(data,) = (pathlib.Path(word[7:]) for word in sys.argv if word.startswith("--data="))
+assert len([path for path in data.iterdir() if path.is_dir()]) == 2
+print("5.0 images/s, then 40.0 images/s")
 """
 
 
@@ -91,3 +99,16 @@ def test_parts_are_chosen_and_a_device_that_is_not_there_ends_it_with_a_sentence
     assert [part["name"] for part in read_json("out/report.json")["parts"]] == ["environment", "recipe"]
     status, printed = checked({"environment": "not_there", "recipe": "passes"})
     assert status == 2 and "error: no GPU is there; get one" in printed
+
+
+@pytest.mark.parametrize("part", ["speed", "end_to_end_speed"])
+def test_training_is_timed_beside_a_peer(checked, here, part):
+    (here / "train_peer.py").write_text(PEER)
+    plan, speed = importlib.import_module("gpu.plan"), importlib.import_module("gpu.speed")
+    data = DataConfig(data=str(here / "images"), cache=here / "cache")
+    found = getattr(speed, part)(plan.GpuCheck(device="cpu", quick=True, peer=here, data=data))
+    (table,) = found.tables
+    assert [row[0] for row in table.rows] == ["kerastrash", "peer"] and table.columns[-1] == "of peer"
+    (_, ours, *_, ratio), (_, theirs, *_) = table.rows
+    assert theirs == "40.0" and float(ours) == pytest.approx(40 * float(ratio), abs=0.3)
+    assert not found.failures and "mobilenetv3_79, 32 px, batch 8, float32" in table.title
