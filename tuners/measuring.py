@@ -2,7 +2,7 @@
 the rows of their scores against the baseline, with means and deviations by system."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -150,45 +150,47 @@ def seed_row(job: SystemJob, came: JobResult, measured: Measured) -> SeedRow:
     made, failure, f1 = came.value or {}, measured.failures.get(job.folder), measured.f1.get(job.folder)
     timing = None if f1 is None else measured.timings[architecture(job)]
     scored = timing and measured.reference
-    return SeedRow(
-        system=job.system,
-        seed=job.seed,
-        status="failed" if failure else came.status,
-        val_f1=made.get("f1"),
-        test_f1=f1,
-        ms=timing.median_ms if timing else None,
-        p90_ms=timing.p90_ms if timing else None,
-        score=measured.reference.score(f1, timing.seconds(measured.images)) if scored else None,
-        **{name: made.get(name) for name in ("parameters", "macs", "epochs", "seconds")},
-        device=made.get("device", ""),
-        model=str(job.model),
-        reason=failure or came.reason,
-    )
+    return {
+        "system": job.system,
+        "seed": job.seed,
+        "status": "failed" if failure else came.status,
+        "val_f1": made.get("f1"),
+        "test_f1": f1,
+        "ms": timing.median_ms if timing else None,
+        "p90_ms": timing.p90_ms if timing else None,
+        "score": measured.reference.score(f1, timing.seconds(measured.images)) if scored else None,
+        **{name: made.get(name) for name in ("input_size", "parameters", "macs", "epochs", "seconds", "device")},
+        "model": str(job.model),
+        "reason": failure or came.reason,
+    }
 
 
-def system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseline_ms: float | None) -> SystemRow:
-    """The row of a system over the rows of its seeds; `baseline_ms` is the baseline's time an image."""
-    good = [row for row in rows if row.status == "finished"]
-    bad = [row for row in rows if row.status != "finished"]
-    means, deviations = {}, {}
-    for name in ("parameters", "macs", "val_f1", "test_f1", "ms", "score"):
-        numbers = [value for row in good if (value := getattr(row, name)) is not None]
-        means[name] = fmean(numbers) if numbers else None
-        deviations[name] = stdev(numbers) if len(numbers) > 1 else None
-    whole = {name: None if means[name] is None else round(means[name]) for name in ("parameters", "macs")}
-    return SystemRow(
-        name=system.name,
-        kind=system.settings.kind,
-        team=system.team,
-        net=system.net,
-        input_size=size,
-        epochs=system.settings.recipe.epochs,
-        seeds=len(good),
-        **means | whole,
-        test_f1_sd=deviations["test_f1"],
-        relative_time=means["ms"] / baseline_ms if means["ms"] and baseline_ms else None,
-        score_sd=deviations["score"],
-        status=", ".join(dict.fromkeys(row.status for row in rows)),
-        reason="; ".join(f"seed {row.seed} {row.status}: {row.reason}" for row in bad),
-        note=system.note,
-    )
+def system_rows(systems: Sequence[System], seed_rows: Sequence[SeedRow], measured: Measured) -> Iterator[SystemRow]:
+    """The row of each system over those of its seeds."""
+    baseline_ms = 1000 * measured.reference.baseline_time / measured.images if measured.reference else None
+    for system in systems:
+        mine = [row for row in seed_rows if row["system"] == system.name]
+        good = [row for row in mine if row["status"] == "finished"]
+        bad = [row for row in mine if row["status"] != "finished"]
+        means, deviations = {}, {}
+        for name in ("parameters", "macs", "val_f1", "test_f1", "ms", "score"):
+            numbers = [row[name] for row in good if row[name] is not None]
+            means[name] = fmean(numbers) if numbers else None
+            deviations[name] = stdev(numbers) if len(numbers) > 1 else None
+        yield {
+            "name": system.name,
+            "kind": system.settings.kind,
+            "team": system.team,
+            "net": system.net,
+            "input_size": next((row["input_size"] for row in good), system.settings.input_size),
+            "epochs": system.settings.recipe.epochs,
+            "seeds": len(good),
+            **means,
+            **{name: means[name] and round(means[name]) for name in ("parameters", "macs")},
+            "test_f1_sd": deviations["test_f1"],
+            "relative_time": means["ms"] / baseline_ms if means["ms"] and baseline_ms else None,
+            "score_sd": deviations["score"],
+            "status": ", ".join(dict.fromkeys(row["status"] for row in mine)),
+            "reason": "; ".join(f"seed {row['seed']} {row['status']}: {row['reason']}" for row in bad),
+            "note": system.note,
+        }

@@ -4,7 +4,7 @@ What depends on the draws alone is computed on the host and sent before anything
 device: a number handed to an operation of Keras would be one more transfer, for which the host waits.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from keras import ops
 
 from kerastrash.augment.augmentation import Draws
 from kerastrash.augment.mix import MixDraw
-from kerastrash.augment.operations import OPERATIONS, Operation
+from kerastrash.augment.moves import drawn, moves
 
 GREY = 128.0
 Part = tuple[str, slice, Any]
@@ -40,20 +40,25 @@ def augment_batch(images: Any, draws: Draws, cutout: float = 0.0) -> Any:
     """
     images = ops.convert_to_tensor(images)
     _, height, width, _ = images.shape
-    moves = _moves(draws, height, width)
+    places = moves(draws, height, width)
     changes = [_changes(draws, step) for step in range(draws.operations.shape[1])]
     if cutout:
         top, left, bottom, right = draws.squares(height, width, cutout).T[..., None]
         down = (np.arange(height) >= top) & (np.arange(height) < bottom)
         across = (np.arange(width) >= left) & (np.arange(width) < right)
         covered = ops.convert_to_tensor(down[:, :, None, None]) & ops.convert_to_tensor(across[:, None, :, None])
-    images = ops.cast(images, "float32") if moves is None else _resample(images, moves)
+    images = ops.cast(images, "float32") if places is None else _resample(images, places)
     for rows, parts in changes:
         if parts:
             chosen = ops.take(images, rows, axis=0)
             changed = [ARITHMETIC[name](chosen[part], given) for name, part, given in parts]
             images = ops.scatter_update(images, rows[:, None], ops.concatenate(changed))
     return ops.where(covered, _constant(GREY), images) if cutout else images
+
+
+def plan_batch(draws: Draws, height: int, width: int, cutout: float = 0.0) -> Callable[[Any, Any], Any]:
+    """A function of a set on the device, (n, height, width, 3), and of the indices of a batch: `augment_batch`."""
+    return lambda resident, rows: augment_batch(ops.take(resident, rows, axis=0), draws, cutout)
 
 
 def mix_batch(images: Any, draw: MixDraw) -> Any:
@@ -63,44 +68,13 @@ def mix_batch(images: Any, draw: MixDraw) -> Any:
     return own * images + (1 - own) * ops.take(images, draw.permutation, axis=0)
 
 
-def _drawn(draws: Draws, step: int) -> Iterator[tuple[np.ndarray, Operation, np.ndarray]]:
-    """The images (n,) that draw each operation as their number `step`, and its strengths, float64 (n,)."""
-    for number, operation in enumerate(OPERATIONS.values()):
-        rows = np.flatnonzero(draws.operations[:, step] == number)
-        if len(rows):
-            yield rows, operation, operation.strength(draws.levels[rows].astype(np.float64), draws.signs[rows, step])
-
-
-def _moves(draws: Draws, height: int, width: int) -> np.ndarray | None:
-    """float64 (n, 2, 3): from a point (x, y, 1) of the augmented image to the point of the original that it shows.
-
-    The flip, the quarter turns and all geometric operations of an image in their order; None where no image has any.
-    The middle of the first pixel is (0.5, 0.5), as in Pillow.
-    """
-    whole = np.tile(np.eye(3), (len(draws), 1, 1))
-    whole[draws.flips, 0] = -1, 0, width
-    if draws.turns.any():
-        if height != width:
-            raise ValueError(f"quarter turns are for square images, not for {width} x {height}")
-        once = np.array([[0, -1, width], [1, 0, 0], [0, 0, 1]])
-        whole = whole @ np.stack([np.linalg.matrix_power(once, turns) for turns in range(4)])[draws.turns]
-    for step in range(draws.operations.shape[1]):
-        moved = np.tile(np.eye(3), (len(draws), 1, 1))
-        for rows, operation, strengths in _drawn(draws, step):
-            if operation.matrix:
-                coefficients = np.broadcast_arrays(*operation.matrix(strengths, height, width))
-                moved[rows, :2] = np.stack(coefficients, axis=-1).reshape(-1, 2, 3)
-        whole = whole @ moved
-    return whole[:, :2] if (whole != np.eye(3)).any() else None
-
-
 def _changes(draws: Draws, step: int) -> tuple[Any, list[Part]]:
     """What a step does to values, sent to the device: the indices of k images, int32, and parts of these.
 
     A part is the name of an arithmetic, a slice of the k, and their strengths or tables.
     """
     found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in ARITHMETIC}
-    for rows, operation, strengths in _drawn(draws, step):
+    for rows, operation, strengths in drawn(draws, step):
         strengths = strengths[:, None, None]
         if operation.table:
             found["table"].append((rows, operation.table(strengths).astype(np.float32)))
@@ -131,14 +105,14 @@ def _clipped(values: Any) -> Any:
     return ops.clip(values, _constant(0.0), _constant(255.0))
 
 
-def _resample(images: Any, moves: np.ndarray) -> Any:
+def _resample(images: Any, places: np.ndarray) -> Any:
     """Reads each pixel at its point of the image: bilinear, the border repeated by half a pixel, grey beyond.
 
     A pixel, the one below it and their neighbours to the right are brought together first, to be fetched at once.
     """
     batch, height, width, channels = images.shape
     last = ops.convert_to_tensor(np.float32([width - 1, height - 1])[:, None, None, None])
-    entries = np.moveaxis(moves - [0, 0, 0.5], 0, -1)[..., None, None].astype(np.float32)
+    entries = np.moveaxis(places, 0, -1)[..., None, None].astype(np.float32)
     entries = ops.convert_to_tensor(entries)  # what gives x and y, 0 the middle of the first pixel
     across = ops.arange(width, dtype="float32")[None, None, None, :] + 0.5
     down = ops.arange(height, dtype="float32")[None, None, :, None] + 0.5

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -164,6 +164,14 @@ def device_description() -> str:
 def free_accelerator_memory() -> int:
     """Bytes free on the device, where it is not the processor and training data can stay on it; else 0."""
     return _active().free_accelerator_memory()
+
+
+def batch_augmenter() -> Callable[..., Callable[[Any, Any], Any]] | None:
+    """What `augment.device.plan_batch` does, by kernels of the active backend for its device; None: it has none.
+
+    Its images are whole values in uint8. Says once on the console what is missing.
+    """
+    return _active().batch_augmenter()
 
 
 def read_torch_state(path: Path | str) -> dict[str, np.ndarray]:

@@ -94,6 +94,10 @@ def free_accelerator_memory() -> int:
     return 0
 
 
+def batch_augmenter() -> None:
+    """None: there are no kernels for it here."""
+
+
 def write_saved_model(model: "keras.Model", path: Path) -> None:
     """Writes a model of Keras on tensorflow as a SavedModel of any batch size: float32 in and out, under `serve`."""
     model(np.zeros((1, *model.input_shape[1:]), "float32"))  # Keras refuses a net never called

@@ -152,15 +152,19 @@ class CropBatches(keras.utils.PyDataset):
         return self._pending.pop(number).result()
 
     def _batch(self, number: int, epoch: Epoch) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self._chosen(number, epoch)
-        images, labels = self._augmented(number, epoch), self.labels[chosen]
+        chosen, images = self._chosen(number, epoch), self._augmented(number, epoch)
         if self.mixing is not None:
             mix = self.mixing.draw(self.seed, epoch.number, number, len(chosen), self.images.shape[1])
-            return self._mix_images(images, mix), mix_labels(labels, mix, self.classes)
+            return self._mix_images(images, mix), mix_labels(self.labels[chosen], mix, self.classes)
+        return images, self._labels(chosen, epoch)
+
+    def _labels(self, chosen: np.ndarray, epoch: Epoch) -> np.ndarray:
+        """The labels of some of `indices`: as they are, one-hot, or joined by their targets."""
+        labels = self.labels[chosen]
         if epoch.targets is not None:
             targets = epoch.targets[self.indices[chosen]]
-            return images, np.concatenate([labels[:, None], targets], axis=1, dtype=np.float32)
-        return images, labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
+            return np.concatenate([labels[:, None], targets], axis=1, dtype=np.float32)
+        return labels if self.classes is None else np.eye(self.classes, dtype=np.float32)[labels]
 
     def _chosen(self, number: int, epoch: Epoch, count: int = 1) -> np.ndarray:
         """Which of `indices` stand in `count` batches, from batch `number` on."""

@@ -94,11 +94,6 @@ def test_litert_holds_its_weights_and_none_of_tensorflows_own_operations(files, 
     assert zipfile.ZipFile(path).namelist() == ["kerastrash.json"]
 
 
-def test_a_keras_file_is_opened_by_stock_keras(files, images, logits):
-    model = keras.saving.load_model(files["keras"], compile=True)
-    np.testing.assert_allclose(model.predict(images, verbose=0), softmax(logits, axis=1), atol=1e-5)
-
-
 @pytest.mark.backends
 def test_the_keras_runtime_gives_a_models_logits_and_a_files_and_its_description(model, images, logits, tmp_path):
     runtime = keras_runtime(model)

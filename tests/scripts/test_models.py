@@ -90,15 +90,6 @@ def test_prune_gives_a_table_a_picture_and_a_model(done, refused, here):
     assert (here / "runs" / "prune-mine-2" / "prune.json").exists()  # another run has the next free name
 
 
-def test_prune_names_a_layer_that_it_does_not_understand(refused, here):
-    image = keras.Input((16, 16, 3))
-    x = keras.layers.SeparableConv2D(16, 3, name="strange")(image)
-    logits = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
-    save_model(keras.Model(image, logits), here / "other" / "best.keras", ("dark", "light"))
-    error = refused("prune other/best.keras --data images --epochs 2 --steps 1")
-    assert "layer strange (SeparableConv2D) is not understood" in error
-
-
 @on_torch
 @pytest.mark.usefixtures("net_onnx")
 def test_quantise_shows_accuracy_and_size_before_and_after(done, here):
@@ -128,13 +119,3 @@ def test_score_writes_its_report(done, here):
     assert "not comparable" in out
     assert report["runtime"] == f"keras-{keras.backend.backend()}"
     assert (report["images"], report["threads"]) == (4, 1)
-
-
-@pytest.mark.usefixtures("net_onnx")
-def test_score_takes_an_exported_file_by_the_runtime_that_runs_it(done, refused, here):
-    line = f"score net.onnx {BASELINE} --timed-images 2 --output score.json"
-    out, _ = done(line)
-    report = json.loads((here / "score.json").read_text())
-    assert (report["runtime"], report["parameters"]) == ("onnxruntime", None)
-    assert "net.onnx: - parameters, 16 px" in out.replace("\n", "")
-    assert "is run by ONNX Runtime, not by runtime='openvino'" in refused(f"{line} --runtime openvino")

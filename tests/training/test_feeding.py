@@ -1,10 +1,15 @@
 """Which way the crops reach the net; from the device the same crops, labels and draws as from disk."""
 
+import gc
+import itertools
+import threading
+
 import keras
 import numpy as np
 import pytest
 
 from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.device import plan_batch
 from kerastrash.augment.mix import Mixing
 from kerastrash.backends import free_accelerator_memory
 from kerastrash.errors import ConfigError
@@ -72,16 +77,47 @@ def test_without_an_accelerator_the_crops_come_from_disk_but_on_request(coloured
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("share", "fits"), [(0.2, True), (0.3, False)])
-def test_a_set_lies_on_the_device_where_four_times_its_size_is_free(coloured_squares, monkeypatch, share, fits):
-    part = coloured_squares.split("train")
-    monkeypatch.setattr("kerastrash.training.feeding.free_accelerator_memory", lambda: int(part.nbytes / share))
-    assert on_device(part, "auto") is fits
+def test_the_next_draws_are_prepared_while_the_device_works_and_their_errors_come_with_their_batch(monkeypatch):
+    prepared, calls = threading.Event(), itertools.count()
+
+    def plan(draws, *settings):
+        if next(calls):
+            prepared.set()
+            raise ValueError("the second group")
+        return plan_batch(draws, *settings)
+
+    monkeypatch.setattr("kerastrash.training.feeding.batch_augmenter", lambda: plan)
+    monkeypatch.setattr("kerastrash.training.feeding.AT_ONCE", 1)
+    before = set(threading.enumerate())
+    _, device = pair(augmentation=Augmentation())
+    first, _ = device[0]
+    assert prepared.wait(60) and len(first) == 5
+    with pytest.raises(ValueError, match="the second group"):
+        device[1]
+    (thread,) = set(threading.enumerate()) - before
+    del device
+    gc.collect()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(("short", "fits"), [(0, True), (1, False)])
+def test_sets_lie_on_the_device_where_they_their_augmentation_and_the_training_fit(
+    coloured_squares, monkeypatch, short, fits
+):
+    parts = [coloured_squares.split(name) for name in ("train", "val")]
+    needed = (4 + 53) * (36 + 12) * 16 * 16 * 3  # the sets are smaller than what is augmented together
+    monkeypatch.setattr("kerastrash.training.feeding.free_accelerator_memory", lambda: needed - short)
+    assert on_device("auto", *parts) is fits
+    assert not on_device("disk", *parts)
+    kinds = {True: DeviceBatches, False: CropBatches}
+    assert type(training_batches(coloured_squares, Recipe(batch_size=4))) is kinds[fits]
+    assert type(evaluation_batches(coloured_squares, "val", Recipe())) is DeviceBatches  # alone, they do
     if fits:
-        assert on_device(part, "device")
+        assert on_device("device", *parts)
     else:
-        with pytest.raises(ConfigError, match=r"feeding=device: .* use feeding=disk"):
-            on_device(part, "device")
+        with pytest.raises(ConfigError, match=r"feeding=device: 48 crops .* use feeding=disk"):
+            on_device("device", *parts)
 
 
 @pytest.mark.parametrize("settings", [{}, {"mixup": 0.2}, {"cutmix": 1.0}])

@@ -11,13 +11,15 @@ It runs eagerly unless `torch.compile` is asked for, which needs a minute or mor
 program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from kerastrash.backends import Inference
 from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
+from kerastrash.console import say
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -27,16 +29,10 @@ OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STA
 """Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
 
 
-def inference_function(model: "keras.Model"):
-    from kerastrash.backends.torch.program import lower
+def inference_function(model: "keras.Model") -> Inference:
+    from kerastrash.backends.torch.inference import inference_on
 
-    device, program = current_device(), lower(model)
-
-    @torch.no_grad()
-    def run(images: np.ndarray) -> np.ndarray:
-        return program(torch.from_numpy(np.require(images, requirements="CW")).to(device)).cpu().numpy()
-
-    return run
+    return inference_on(current_device(), model)
 
 
 def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
@@ -98,4 +94,22 @@ def device_description() -> str:
 
 def free_accelerator_memory() -> int:
     device = current_device()
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 0
+    if device.type != "cuda":
+        return 0
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for its next tensors
+    return torch.cuda.mem_get_info(device)[0] + kept
+
+
+def batch_augmenter():
+    return _triton_form() if current_device().type == "cuda" else None
+
+
+@functools.cache
+def _triton_form():
+    """Where Triton is absent, None; said once."""
+    try:
+        from kerastrash.backends.torch.augmentation import plan_batch
+    except ImportError as error:
+        say(f"Triton is not installed: augmentation on the GPU takes the slower way; pip install triton ({error})")
+        return None
+    return plan_batch

@@ -21,6 +21,10 @@ MALLOPT = {-4: 0, -1: -1, -2: 2**28}
 KEPT_ANYWAY = 2**25
 """Bytes: glibc keeps freed blocks up to this size without being told (mallopt(3), M_MMAP_THRESHOLD)."""
 
+FUSED = {"force_layout_optimization": True, "realize_reads_threshold": 16, "realize_opcount_threshold": 200}
+"""Inductor's settings: all maps in channels_last, also around depthwise convolutions, and gradients of norm, activation
+and gate computed anew where they are read, which moves less than keeping them in float32."""
+
 
 class ProgramModel(keras.Model):
     """A functional model whose training and validation steps, on (images, labels), run as a `training_program`.
@@ -87,7 +91,7 @@ class Trainer:
         self.update = FusedSGD(model.optimizer, trained, shared)
         self.device = shared[0].device
         self.seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        self.run = torch.compile(self.program) if model.compiled_program else self.program
+        self.run = torch.compile(self.program, options=FUSED) if model.compiled_program else self.program
         self.work = {True: self._train, False: self._test}
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # shapes do not change: the fastest kernel is worth finding
