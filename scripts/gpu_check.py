@@ -29,7 +29,7 @@ from kerastrash.console import progress_bar, results, say, written
 from kerastrash.errors import KerastrashError
 from kerastrash.files import write_json, write_text
 from kerastrash.processes import Child, ChildError
-from kerastrash.reports.tables import PlainTable, markdown_page
+from kerastrash.reports.tables import PlainTable
 from kerastrash.runs import environment
 
 
@@ -185,7 +185,7 @@ def write_report(config: GpuCheck, outcomes: list[Outcome], seconds: float) -> N
         for table in outcome.found.tables:
             pages += [f"### {table.title}", table.markdown(), table.caption]
         pages += outcome.found.notes
-    write_text(config.output / "report.md", markdown_page(*pages))
+    write_text(config.output / "report.md", "\n\n".join(page.strip("\n") for page in pages if page) + "\n")
     settings = {"device": config.device, "quick": config.quick, "seconds": round(seconds, 1)}
     parts = [in_json(outcome) for outcome in outcomes]
     write_json(config.output / "report.json", settings | {"environment": known, "parts": parts})

@@ -63,9 +63,7 @@ def test_a_run_made_with_other_settings(refused, here):
         assert "mine" in error and "data='other'" in error and "--name" in error
 
 
-@pytest.mark.parametrize(
-    "line", ["train --net net.yaml --data annotations.json", f"{TUNE} --name mine", "score mine/best.keras --data images"]
-)
+@pytest.mark.parametrize("line", ["train --data annotations.json", TUNE, "score mine/best.keras --data images"])
 def test_a_gpu_that_is_not_there(refused, here, monkeypatch, line):
     monkeypatch.setattr("keras.src.backend.torch.core.DEFAULT_DEVICE", "cuda")
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
