@@ -1,4 +1,4 @@
-"""`train` on the device: it goes on from its folder, and memory that runs out, wherever it does, ends in a sentence."""
+"""`train` on the device: crops are augmented, a training goes on, and memory that runs out ends in a sentence."""
 
 import contextlib
 import gc
@@ -7,12 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
+import keras
 import numpy as np
 import pytest
 import torch
+from keras import ops
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from kerastrash.augment.augmentation import Augmentation
+from kerastrash.augment.device import augment_batch, plan_batch
+from kerastrash.backends import batch_augmenter
 from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_csv
@@ -42,6 +47,15 @@ def test_a_training_goes_on_as_if_it_had_run_through(policy, tolerance, build, c
         found[name] = np.array([[float(row[column]) for column in ("loss", "val_loss")] for row in rows])
     assert found["parted"].shape == (3, 2)
     measure("losses", np.max(np.abs(found["parted"] / found["through"] - 1)), tolerance)
+
+
+def test_augmentation_is_what_the_processor_computes(crops, measure):
+    draws = Augmentation(n_select=2, turn=True).draw(3, 0, len(crops.images))
+    with keras.device("cpu"):
+        expected = ops.convert_to_numpy(augment_batch(crops.images, draws, 0.3))
+    augmented = (batch_augmenter() or plan_batch)(draws, *crops.images.shape[1:3], 0.3)
+    found = augmented(ops.convert_to_tensor(crops.images), ops.arange(len(crops.images), dtype="int32"))
+    measure("share of values apart", (ops.convert_to_numpy(found) != expected).mean(), 1e-3)
 
 
 class Allocations(TorchDispatchMode):
