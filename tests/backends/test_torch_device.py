@@ -52,7 +52,7 @@ REFUSED = [
     ({"capability": (12, 0)}, "float32", "12.0"),
     ({"capability": (7, 5)}, "mixed_bfloat16", "mixed_bfloat16 needs 8.0, and", "7.5; use float32 or mixed_float16"),
     ({"capability": (5, 2), "built_for": ["sm_50"]}, "mixed_float16", "needs 5.3, and NVIDIA T0", "5.2; use float32"),
-    ({"free": 0.3 * GB}, "float32", "NVIDIA T0 has 0.3 GB free of 80.0 GB", "nvidia-smi", "KERAS_TORCH_DEVICE=cuda:1"),
+    ({"free": 0.3 * GB}, "float32", "NVIDIA T0 has 0.3 GB free of 80.0 GB", "nvidia-smi", "CUDA_VISIBLE_DEVICES=1"),
 ]
 
 

@@ -56,7 +56,7 @@ def check_device(dtype_policy: str) -> None:
     if free + torch.cuda.memory_reserved(device) < LEAST_FREE:
         raise ConfigError(
             f"{torch.cuda.get_device_name(device)} has {free / 1e9:.1f} GB free of {total / 1e9:.1f} GB: other "
-            "processes fill it (nvidia-smi lists them); end them, choose another GPU by KERAS_TORCH_DEVICE=cuda:1, or "
+            "processes fill it (nvidia-smi lists them); end them, choose another GPU by CUDA_VISIBLE_DEVICES=1, or "
             "set KERAS_TORCH_DEVICE=cpu"
         )
 

@@ -49,8 +49,8 @@ def measure(record_property) -> Callable[[str, float, float], None]:
     """`measure("losses", 2e-6, 1e-3)`: keeps a figure for the report; it is to be within the tolerance."""
 
     def keep(what: str, figure: float, tolerance: float) -> None:
-        record_property(what, f"{figure:.1e} (at most {tolerance:.0e})")
-        assert figure <= tolerance, f"{what}: {figure:.2e} is above {tolerance:.0e}"
+        record_property(what, f"{figure:.1e} (at most {tolerance:.2g})")
+        assert figure <= tolerance, f"{what}: {figure:.2e} is above {tolerance:.2g}"
 
     return keep
 
