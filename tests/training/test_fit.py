@@ -161,7 +161,9 @@ def test_a_state_that_is_damaged_or_of_another_net_or_without_averages_is_named(
     assert_named(RECIPE)
 
 
-def test_memory_that_runs_out_says_what_to_lower(trained, build, tmp_path):
+def test_memory_that_runs_out_in_a_step_or_while_the_set_is_sent_says_what_to_lower(
+    trained, build, tmp_path, monkeypatch
+):
     if keras.backend.backend() != "torch":
         pytest.skip("asks torch's allocator")
     import torch
@@ -174,5 +176,13 @@ def test_memory_that_runs_out_says_what_to_lower(trained, build, tmp_path):
         net = build()
         return keras.Model(net.input, Hungry()(net.output))
 
-    with pytest.raises(ConfigError, match=r"no memory left for batch_size=6 at 16 px.*lower the batch size"):
+    explained = pytest.raises(ConfigError, match=r"no memory left for batch_size=6 at 16 px.*lower the batch size")
+    with explained:
         trained(RECIPE, tmp_path, net=hungry)
+
+    def send(*given):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("kerastrash.training.fit.training_batches", send)
+    with explained:
+        trained(RECIPE, tmp_path / "sent")
