@@ -9,7 +9,9 @@ if keras.backend.backend() != "torch":
 
 import torch
 
-from kerastrash.backends import is_out_of_memory, training_model
+from kerastrash.augment import Augmentation
+from kerastrash.augment.device import augment_batch
+from kerastrash.backends import batch_augmenter, is_out_of_memory, training_model
 from kerastrash.data import Dataset
 from kerastrash.data.dataset import synthetic_dataset
 from kerastrash.models import build_model
@@ -78,3 +80,21 @@ def test_memory_that_runs_out_is_recognised():
     with pytest.raises(RuntimeError) as caught:
         torch.empty(2**50, device="cuda")
     assert is_out_of_memory(caught.value)
+
+
+@pytest.mark.parametrize("n_select", (0, 2, 6))
+def test_kernels_augment_as_keras_does_and_wait_for_nothing(crops, n_select):
+    plan_batch = batch_augmenter()
+    if plan_batch is None:
+        pytest.skip("Triton is not installed: its kernels are not run")
+    count, size = len(crops.images), crops.input_size
+    draws = Augmentation(n_select, turn=True).draw(1, 2, count)
+    resident, rows = torch.from_numpy(crops.images).cuda(), torch.arange(count, dtype=torch.int32, device="cuda")
+    plan_batch(draws, size, size, 0.3)(resident, rows)  # compiles
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = plan_batch(draws, size, size, 0.3)(resident, rows)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    difference = abs(found.float() - augment_batch(resident, draws, 0.3))
+    assert found.dtype == torch.uint8 and (difference <= 1).float().mean() >= 0.999
