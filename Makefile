@@ -15,7 +15,7 @@ QUICK := tests/test_*.py tests/models/test_presets.py tests/models/test_rows.py 
 	tests/tuners/test_space.py tests/reports
 EXPORTED := $(CURDIR)/.venv-device/exported
 
-.PHONY: help tune train score data check check-data test test-device test-wheel test-slow lint format clean
+.PHONY: help tune train score data check check-data test test-device test-wheel test-slow gpu gpu-rehearsal lint format clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -65,7 +65,14 @@ test: lint ## what CI runs: everything on torch, what every backend must do on j
 	for backend in $(BACKENDS); do \
 		KERAS_BACKEND=$$backend OMP_NUM_THREADS=1 XLA_FLAGS=$(QUICK_XLA) $(BIN)/python -m pytest -n 2 --dist loadfile -m "backends and not slow" || exit 1; \
 	done
+	$(MAKE) gpu-rehearsal
 	$(MAKE) test-device
+
+gpu: .venv/.test ## check and time a GPU, with a report: ARGS="--peer FOLDER"
+	$(BIN)/python scripts/gpu_check.py $(ARGS)
+
+gpu-rehearsal: .venv/.test ## the same on a processor, small: whether all of it runs
+	$(BIN)/python scripts/gpu_check.py --device cpu --quick $(ARGS)
 
 # What a robot has: runtimes alone, neither Keras nor a backend.
 .venv-device/.done: pyproject.toml constraints.txt

@@ -4,30 +4,28 @@ The names below are the public ones; each is imported when it is first used, so 
 """
 
 import importlib
+import sys
+from collections.abc import Callable
 from typing import Any
 
-_HOMES = {
-    "build_model": "kerastrash.models",
-    "preset_names": "kerastrash.models",
-    "preset": "kerastrash.models",
-    "parameters": "kerastrash.models",
-    "macs": "kerastrash.models",
-    "layers": "kerastrash.models",
-    "load_torch_state": "kerastrash.models",
-    "score": "kerastrash.scoring",
-    "Classifier": "kerastrash.classifier",
-}
 
-__all__ = [*_HOMES, "__version__"]
+def lazy_names(package: str, homes: dict[str, str]) -> tuple[list[str], Callable[[str], Any], Callable[[], list[str]]]:
+    """`__all__`, `__getattr__` and `__dir__` of a package whose names are imported from `homes`, {module: names}."""
+    home_of = {name: home for home, names in homes.items() for name in names.split()}
+
+    def find(name: str) -> Any:
+        if name not in home_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}; its names are {', '.join(home_of)}")
+        return getattr(importlib.import_module(home_of[name]), name)
+
+    return list(home_of), find, lambda: sorted({*vars(sys.modules[package]), *home_of})
+
+
+_MODELS = "build_model preset_names preset parameters macs layers load_torch_state"
+_HOMES = {"kerastrash.models": _MODELS, "kerastrash.scoring": "score", "kerastrash.classifier": "Classifier"}
+__all__, _find, __dir__ = lazy_names(__name__, _HOMES)
+__all__ += ["__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        return importlib.import_module("importlib.metadata").version(__name__)
-    if name not in _HOMES:
-        raise AttributeError(f"module 'kerastrash' has no attribute {name!r}; its names are {', '.join(_HOMES)}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return importlib.import_module("importlib.metadata").version(__name__) if name == "__version__" else _find(name)

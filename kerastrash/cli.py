@@ -1,6 +1,7 @@
 """The command `kerastrash VERB`: what it takes, what it prints of a user's mistake, and its exit status."""
 
 import inspect
+import itertools
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -16,7 +17,6 @@ from kerastrash.commands import VERBS, Verb, imported
 from kerastrash.console import console
 from kerastrash.errors import KerastrashError
 from kerastrash.options import give_options, new_app
-from kerastrash.settings import did_you_mean, in_words
 
 HELP = "From a COCO annotation file to a trash classifier small and fast enough for a sorting robot."
 
@@ -44,8 +44,8 @@ def finish(app: cyclopts.App, words: Sequence[str]) -> NoReturn:
     try:
         sys.exit(app(words) or 0)
     except (cyclopts.CycloptsError, KerastrashError) as error:
-        message = str(error) if isinstance(error, KerastrashError) else sentence(error)
-        console.print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True, highlight=False)
+        error.verbose = False  # cyclopts would name our function
+        console.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         console.print("[yellow]interrupted:[/] the same command goes on where this one stopped")
@@ -53,20 +53,23 @@ def finish(app: cyclopts.App, words: Sequence[str]) -> NoReturn:
 
 
 def verbs(words: Sequence[str]) -> cyclopts.App:
-    """All verbs; those that the words begin with have their options, so that no other one's settings are imported."""
+    """All verbs; one has help where the words may mean it, options where they do: no other settings are imported."""
     root = new_app("kerastrash", help=HELP, version=lambda: kerastrash.__version__)
+    named = list(itertools.takewhile(lambda word: not word.startswith("-"), words))
     for rank, (name, verb) in enumerate(VERBS.items()):
-        *above, last = name.split()
-        app = new_app(last, help=verb.help, version_flags=(), sort_key=rank)
+        *above, last = place = name.split()
+        app = new_app(last, version_flags=(), sort_key=rank)
         (root[above[0]] if above else root).command(app)
-        if list(words[: len(above) + 1]) != name.split():
-            continue
-        if verb.settings is None:
-            app.default(partial(execute, verb))
-        else:
-            cls = imported(verb.settings)
-            app.help = inspect.getdoc(cls)
-            give_options(app, f"kerastrash {name}", cls, partial(execute, verb))
+        if named[: len(place)] == place[: len(named)]:
+            app.help = verb.help
+            if len(named) < len(place):
+                continue
+            call = partial(execute, verb)
+            if verb.settings:
+                give_options(app, f"kerastrash {name}", imported(verb.settings), call)
+            else:
+                call.__signature__ = inspect.Signature()  # takes no words
+                app.default(call)
     return root
 
 
@@ -74,24 +77,3 @@ def execute(verb: Verb, *settings: Any) -> Any:
     """Calls the verb's function; torch is the Keras backend unless KERAS_BACKEND names another."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     return imported(verb.function)(*settings)
-
-
-def sentence(error: cyclopts.CycloptsError) -> str:
-    """What is wrong with a command line, and what it may be."""
-    kind = in_words(error.argument.hint) if error.argument else ""
-    match error:
-        case cyclopts.CoercionError() if error.token and error.argument:
-            return f"{error.token.keyword or error.argument.name} is {error.token.value!r}; give {kind}"
-        case cyclopts.MissingArgumentError() if error.argument:
-            return f"{error.keyword or error.argument.name} lacks its value; give {kind}"
-        case cyclopts.UnknownOptionError():
-            written = error.token.keyword or error.token.value
-            names = [name for argument in error.argument_collection for name in argument.names]
-            return f"there is no option {written}; {did_you_mean(written, names)}--help lists them"
-        case cyclopts.UnknownCommandError() if error.unused_tokens:
-            written, names = error.unused_tokens[0], [name for name in VERBS if " " not in name]
-            return f"there is no command {written}; {did_you_mean(written, names)}the commands are {', '.join(names)}"
-        case cyclopts.UnusedCliTokensError() if error.unused_tokens:
-            return f"{' '.join(error.unused_tokens)}: what is that? no argument takes it; --help lists what there is"
-    error.verbose = False
-    return str(error)

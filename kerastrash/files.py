@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +159,11 @@ def _read_text(path: Path, error: type[Exception]) -> str:
         raise error(f"{path}: cannot be read ({cause}); give a text file that this user may read") from cause
 
 
-def write_csv(path: Path | str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Writes rows atomically under `columns`; a missing value is an empty cell."""
+def write_csv(path: Path | str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    """Writes rows atomically under `columns`, or all that they have; a missing value is an empty cell."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(columns), restval="", lineterminator="\n")
+    columns = columns or list(dict.fromkeys(column for row in rows for column in row))
+    writer = csv.DictWriter(text, fieldnames=columns, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())

@@ -35,7 +35,7 @@ from kerastrash.settings import leaves, to_dict
 
 Written = TypeVar("Written")
 JOB, LOG, RESULT = "job.json", "job.log", "result.json"
-FREE = frozenset({*FREE_SETTINGS, "origins"})
+FREE = FREE_SETTINGS | {"origins"}
 """Settings, at any depth, that say where files lie or who does the work: no result depends on them."""
 ORIGIN = "origin "
 """The names of the parts that are files begin so."""

@@ -1,4 +1,4 @@
-"""What is counted of labels and predictions: macro F1, the accuracy half of the score, and the classes' frequencies."""
+"""What is counted of labels and predictions: F1, the accuracy half of the score, and the classes' frequencies."""
 
 import numpy as np
 
@@ -18,14 +18,6 @@ def class_f1(matrix: np.ndarray) -> np.ndarray:
     matrix = np.asarray(matrix, "float64")
     support = matrix.sum(0) + matrix.sum(1)
     return np.divide(2 * np.diag(matrix), support, out=np.zeros(len(matrix)), where=support > 0)
-
-
-def macro_f1(labels: np.ndarray, predicted: np.ndarray, classes: int) -> float:
-    """Mean of the classes' F1, in [0, 1]: every class counts the same.
-
-    Agrees with `sklearn.metrics.f1_score(..., labels=range(classes), average="macro", zero_division=0)`.
-    """
-    return float(class_f1(confusion_matrix(labels, predicted, classes)).mean())
 
 
 def class_counts(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -10,23 +10,19 @@ import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, get_args
 
 import cyclopts
 import docstring_parser
 
 from kerastrash.errors import ConfigError
 from kerastrash.files import read_yaml
-from kerastrash.settings import default_of, field_types, from_dict, merged, union_of
+from kerastrash.settings import default_of, field_types, from_dict, merged
 
 COMMON = frozenset({"data", "images", "epochs", "batch-size", "learning-rate"})
 """Options of nested settings that stand among a command's own in its help."""
 ARGUMENTS = cyclopts.Group("Arguments", sort_key=0)
 heading = functools.cache(cyclopts.Group)
-WORDS = {bool: "", int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
-MANY = "..."
-"""Stands behind what may be any number of words."""
 ARGUMENT, OPTION = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 
@@ -43,17 +39,15 @@ def option(path: Sequence[str], name: str, kind: Any, default: Any, help: str, *
         group = ARGUMENTS if positional else heading("Options", sort_key=1)
     else:
         group = heading(path[-2].replace("_", " ").capitalize(), sort_key=2)
-    metavar = in_capitals(kind)
     told = cyclopts.Parameter(
         name=(f"--{name}", *extra.get("alias", ())),
         help=help,
         group=group,
-        metavar=metavar,
         required=False,  # it may stand in the --config file
         show_default=_shown(default),
         negative_iterable=(),
         allow_repeating=True,
-        consume_multiple=1 if MANY in metavar else None,
+        consume_multiple=1,  # or more words of a list
     )
     place = ARGUMENT if positional else OPTION
     return inspect.Parameter("__".join(path), place, default=None, annotation=Annotated[kind, told])
@@ -114,8 +108,8 @@ def give_options(app: cyclopts.App, called: str, cls: type, run: Callable[[Any],
     call.__signature__ = inspect.Signature(known)
     call.__doc__ = inspect.getdoc(cls)
     app.default(call)
-    arguments = [described(each) for each in known if each.kind is ARGUMENT]
-    places = [each.name[0].lstrip("-").upper() + MANY * (MANY in each.metavar) for each in arguments]
+    arguments = {each.name.upper(): each.annotation.__origin__ for each in known if each.kind is ARGUMENT}
+    places = [f"{name}..." if Ellipsis in get_args(kind) else name for name, kind in arguments.items()]
     app.usage = " ".join(["Usage:", called, *places, "[OPTIONS]"])
 
 
@@ -152,18 +146,6 @@ def field_helps(cls: type) -> dict[str, str]:
     classes = [each for each in reversed(cls.__mro__) if dataclasses.is_dataclass(each)]
     found = [param for each in classes for param in docstring_parser.parse_from_object(each).params]
     return {param.arg_name: " ".join((param.description or "").split()) for param in found}
-
-
-def in_capitals(kind: Any) -> str:
-    """What stands for a value in the help, such as INTEGER, or PATH... for a list."""
-    if get_origin(kind) is Literal:
-        return "CHOICE"
-    if len(allowed := union_of(kind)) > 1:
-        return "|".join(dict.fromkeys(in_capitals(part) for part in allowed if part is not NoneType))
-    if get_origin(kind) is tuple:
-        items = [in_capitals(item) for item in get_args(kind) if item is not Ellipsis]
-        return f"{items[0]}{MANY}" if Ellipsis in get_args(kind) else " ".join(items)
-    return WORDS[kind]
 
 
 def _shown(default: Any) -> str | bool:

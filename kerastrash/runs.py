@@ -9,7 +9,8 @@ import platform
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,26 +25,38 @@ CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 LOCK = ".lock"
 MODEL = "best.keras"
-FREE_SETTINGS = ("name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers")
-"""Settings, wherever they are nested, that say where files lie or how many work, not what comes of it: they may differ
-from one call to the next."""
+FREE_SETTINGS = frozenset(
+    {"name", "runs", "cache", "sample_folder", "tfds_folder", "latency_folder", "workers", "retrain_epochs"}
+)
+"""Settings, wherever they are nested, that may differ from one call to the next: they say where files lie or how many
+work, not what comes of it, or what is done once more in a folder of its own."""
 RENAMED = {"turns": "blocks"}
 """Settings that had another name when runs were written flat."""
 PACKAGES = (
     *("keras", "torch", "jax", "tensorflow", "keras-tuner", "numpy", "pillow", "scikit-learn"),
-    *("onnx", "onnxruntime", "openvino", "nncf", "ai-edge-litert"),
+    *("onnx", "onnxruntime", "onnxruntime-gpu", "openvino", "nncf", "ai-edge-litert"),
 )
 
 
-def run_folder(runs: Path, name: str | None, usual: str, config: Any, free: tuple[str, ...] = ()) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class InRun:
+    """The settings of a command that works in a run."""
+
+    name: str | None = None
+    """Name of the run's folder; left out, it follows from the data, the net or the file that is given."""
+    runs: Path = Path("runs")
+    """Folder of all runs."""
+
+
+def run_folder(config: InRun, usual: str) -> Path:
     """The folder of a run: runs/NAME, or without a name the first that is free of `usual`, `usual-2`, `usual-3`, ...
 
     A run that was made with the same settings is free for them: the same command goes on with it.
     """
-    if name:
-        return runs / name
-    folders = (runs / (usual if number == 1 else f"{usual}-{number}") for number in itertools.count(1))
-    return next(folder for folder in folders if not _differs(folder, config, {*FREE_SETTINGS, *free}))
+    if config.name:
+        return config.runs / config.name
+    folders = (config.runs / (usual if number == 1 else f"{usual}-{number}") for number in itertools.count(1))
+    return next(folder for folder in folders if not _differs(folder, config))
 
 
 def run_of(path: Path) -> Path | None:
@@ -58,13 +71,13 @@ def model_in(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[Path]:
+def open_run(folder: Path, config: Any) -> Iterator[Path]:
     """Claims `folder`, runs/NAME, for this process and yields it; a run made with the same settings is continued.
 
-    A setting that the run does not know, as it came with a later version, has its default there; `free` ones may differ
-    besides FREE_SETTINGS. Writes config.yaml (the settings) and environment.json (machine and versions) when the run
-    begins, and removes files that a killed process was writing. Where a KerastrashError ends it before anything else
-    was made, the folder is removed: the mended command may have it.
+    A setting that the run does not know, as it came with a later version, has its default there; FREE_SETTINGS may
+    differ. Writes config.yaml (the settings) and environment.json (machine and versions) when the run begins, and
+    removes files that a killed process was writing. Where a KerastrashError ends it before anything else was made, the
+    folder is removed: the mended command may have it.
 
     Raises:
         ConfigError: the folder was made with other settings, or another process is working in it.
@@ -83,7 +96,7 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
         raise FileError(f"{folder}: cannot be written ({reason}); choose another folder for the runs") from error
     try:
         remove_temporaries(folder)
-        _claim(folder, config, {*FREE_SETTINGS, *free})
+        _claim(folder, config)
         try:
             yield folder
         except KerastrashError:
@@ -94,29 +107,29 @@ def open_run(folder: Path, config: Any, free: tuple[str, ...] = ()) -> Iterator[
         lock.release()
 
 
-def _claim(folder: Path, config: Any, free: Set[str]) -> None:
+def _claim(folder: Path, config: Any) -> None:
     """Writes the settings of a new run; raises ConfigError where the run was made with others."""
     if not (folder / CONFIG).exists():
         write_json(folder / ENVIRONMENT, environment())
-        write_text(folder / CONFIG, yaml.safe_dump(_without(free, to_dict(config)), sort_keys=False))
-    for name, before, now in _differences(folder, config, free):
+        write_text(folder / CONFIG, yaml.safe_dump(_without_free(to_dict(config)), sort_keys=False))
+    for name, before, now in _differences(folder, config):
         raise ConfigError(
             f"{folder} was made with {name}={before!r}, not {now!r}: "
             "give the same settings to go on with it, or choose another --name"
         )
 
 
-def _differs(folder: Path, config: Any, free: Set[str]) -> bool:
+def _differs(folder: Path, config: Any) -> bool:
     """Whether the folder holds a run of other settings, or something that is no run."""
     if not (folder / CONFIG).exists():
         return folder.is_dir() and any(entry.name != LOCK for entry in folder.iterdir())
     try:
-        return any(_differences(folder, config, free))
+        return any(_differences(folder, config))
     except ConfigError:
         return True
 
 
-def _differences(folder: Path, config: Any, free: Set[str]) -> Iterator[tuple[str, Any, Any]]:
+def _differences(folder: Path, config: Any) -> Iterator[tuple[str, Any, Any]]:
     """Name, value before and value now of the settings in which a run differs; what it does not know had its default.
 
     Raises:
@@ -124,11 +137,13 @@ def _differences(folder: Path, config: Any, free: Set[str]) -> Iterator[tuple[st
     """
     values = read_yaml(folder / CONFIG, ConfigError)
     try:
-        values = _nested(type(config), _without(free, values)) if isinstance(values, dict) else values
+        values = _nested(type(config), _without_free(values)) if isinstance(values, dict) else values
         earlier = from_dict(type(config), values, folder / CONFIG)
     except ConfigError as error:
         raise ConfigError(f"{error}: another command or version made this run; choose another --name") from None
-    before, now = ({place: to_dict(value) for place, value, _ in leaves(each, free)} for each in (earlier, config))
+    before, now = (
+        {place: to_dict(value) for place, value, _ in leaves(each, FREE_SETTINGS)} for each in (earlier, config)
+    )
     for place in {**now, **before}:
         if before.get(place) != now.get(place):
             yield place[-1], before.get(place), now.get(place)
@@ -145,9 +160,9 @@ def _nested(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _without(names: Set[str], values: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in values.items() if name not in names}
-    return {name: _without(names, value) if isinstance(value, dict) else value for name, value in kept.items()}
+def _without_free(values: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in values.items() if name not in FREE_SETTINGS}
+    return {name: _without_free(value) if isinstance(value, dict) else value for name, value in kept.items()}
 
 
 def environment() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("KERAS_TORCH_DEVICE", "cpu")  # what is expected is exact there; backends/gpu is for a GPU
 
 import numpy as np
 import pytest

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from kerastrash.data.coco import TACO_MAP
-from kerastrash.reports.data import TEMPLATES
+from kerastrash.reports.pages import TEMPLATES
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = Path(str(files("kerastrash")))

@@ -95,11 +95,6 @@ CLEAR[..., 0] = 200  # red, but wholly transparent
 RED = Image.new("RGB", (9, 9), "red")
 KINDS = {
     "RGBA, a quarter transparent": (encoded(Image.new("RGBA", (9, 9), (40, 20, 12, 192)), "PNG"), (30, 15, 9)),
-    "grey": (encoded(Image.new("L", (9, 9), 20), "PNG"), GREY),
-    "grey with alpha": (encoded(Image.new("LA", (9, 9), (20, 255)), "PNG"), GREY),
-    "palette": (encoded(Image.new("RGB", (9, 9), PLAIN).quantize(4), "PNG"), PLAIN),
-    "16 bit": (encoded(Image.fromarray(np.full((9, 9), 20 * 257, "uint16")), "PNG"), GREY),
-    "CMYK": (encoded(Image.new("CMYK", (16, 16), (215, 235, 245, 0)), "JPEG", quality=100), PLAIN),
     "WebP": (encoded(Image.new("RGB", (9, 9), PLAIN), "WEBP", lossless=True), PLAIN),
     "animated": (encoded(Image.new("RGB", (9, 9), PLAIN), "GIF", save_all=True, append_images=[RED]), PLAIN),
     "an array of grey": (np.full((5, 5), 20, "uint8"), GREY),
@@ -129,21 +124,13 @@ def test_a_photograph_is_turned_as_its_exif_says(classifier, orientation, stored
 
 @pytest.mark.parametrize(("image", "words"), [
     (b"", "image 1: file is empty"), (b"a text", "image 1: is no image"), (7, "is a int"),
+    ("absent.png", r"absent\.png: no such file"),
     (np.zeros((4, 4, 3), "float32"), r"array \(4, 4, 3\) of float32"), (Image.new("F", (4, 4)), "floating-point"),
     (np.zeros((4, 4, 2), "uint8"), r"array \(4, 4, 2\) of uint8"), (np.zeros((0, 4, 3), "uint8"), "without a pixel"),
 ])  # fmt: skip
 def test_what_is_no_image_is_named_with_the_remedy(classifier, image, words):
-    with pytest.raises(ImageError, match=rf"{words}.*; (give|replace)"):
+    with pytest.raises(ImageError, match=rf"{words}.*; (give|replace|check)"):
         classifier.predict([np.zeros((4, 4, 3), "uint8"), image])
-
-
-def test_files_that_are_absent_cut_short_or_a_text_are_named(classifier, tmp_path):
-    (tmp_path / "text.jpg").write_text("not an image")
-    whole = encoded(Image.new("RGB", (64, 64), "red"), "PNG")
-    (tmp_path / "short.png").write_bytes(whole[: len(whole) // 2])
-    for name, words in {"absent.png": "no such file", "text.jpg": "is no image", "short.png": "cut short"}.items():
-        with pytest.raises(ImageError, match=rf"{name}: .*{words}"):
-            classifier.predict(tmp_path / name)
 
 
 def test_a_stream_tells_of_what_cannot_be_read_and_goes_on(classifier):

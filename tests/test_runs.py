@@ -8,12 +8,12 @@ import yaml
 
 from kerastrash.errors import ConfigError, DataError
 from kerastrash.files import TEMPORARY, read_json
-from kerastrash.runs import model_in, open_run, run_folder, run_of
+from kerastrash.runs import InRun, model_in, open_run, run_folder, run_of
 from kerastrash.scoring.config import ClockConfig
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(InRun):
     epochs: int = 3
     sizes: tuple[int, ...] = (48, 64)
     folder: Path = Path("x")
@@ -33,6 +33,9 @@ class Timed:
     cache: Path = Path("cache")
 
 
+CLOCK = ClockConfig(blocks=3, baseline_size=64)
+
+
 @pytest.fixture
 def run(tmp_path) -> Path:
     """A run that was made with the default settings."""
@@ -40,8 +43,8 @@ def run(tmp_path) -> Path:
         return folder
 
 
-def go_on(folder: Path, settings: object, **free) -> None:
-    with open_run(folder, settings, **free):
+def go_on(folder: Path, settings: object) -> None:
+    with open_run(folder, settings):
         pass
 
 
@@ -59,27 +62,26 @@ def test_the_same_settings_go_on_with_the_run_and_others_are_refused_by_name_and
     go_on(run, Settings())
     refuse(run, Settings(epochs=4), r"epochs=3, not 4.*--name")
     assert (run / "config.yaml").exists()
-    go_on(run, Settings(epochs=4), free=("epochs",))
 
 
-def test_a_setting_that_came_later_has_its_default_in_an_earlier_run(tmp_path):
-    (tmp_path / "config.yaml").write_text("inner: {epochs: 9, folder: x}")
-    go_on(tmp_path, Nested())
-    refuse(tmp_path, Nested(turn=True), "turn=False, not True")
-    refuse(tmp_path, Nested(Settings(epochs=9, sizes=(48,))), r"sizes=\[48, 64\], not \[48\]")
+FLAT = "epochs: 9\nsizes: [48]\nturn: true\nworkers: 3\ncache: a\n"
+DONE = Settings(epochs=9, sizes=(48,))
 
 
-def test_a_run_whose_settings_were_written_flat_goes_on(tmp_path):
-    (tmp_path / "config.yaml").write_text("epochs: 9\nsizes: [48]\nturn: true\nworkers: 3\ncache: a\n")
-    go_on(tmp_path, Nested(Settings(epochs=9, sizes=(48,)), turn=True))
-    refuse(tmp_path, Nested(Settings(epochs=8), True), "epochs=9, not 8")
-
-
-def test_a_setting_that_had_another_name_when_runs_were_written_flat_goes_on(tmp_path):
-    (tmp_path / "config.yaml").write_text("turns: 3\nbaseline_size: 64\n")
-    clock = ClockConfig(blocks=3, baseline_size=64)
-    go_on(tmp_path, Timed(clock))
-    refuse(tmp_path, Timed(replace(clock, blocks=5)), "blocks=3, not 5")
+@pytest.mark.parametrize(
+    ("written", "same", "other", "sentence"),
+    [
+        ("inner: {epochs: 9, folder: x}", Nested(), Nested(turn=True), "turn=False, not True"),
+        ("inner: {epochs: 9, folder: x}", Nested(), Nested(DONE), r"sizes=\[48, 64\], not \[48\]"),
+        (FLAT, Nested(DONE, True), Nested(replace(DONE, epochs=8), True), "epochs=9, not 8"),
+        ("turns: 3\nbaseline_size: 64\n", Timed(CLOCK), Timed(replace(CLOCK, blocks=5)), "blocks=3, not 5"),
+    ],
+    ids=["a setting came later", "one of several", "settings were flat", "a setting had another name"],
+)
+def test_a_run_of_an_earlier_version_goes_on_or_is_refused_by_name(tmp_path, written, same, other, sentence):
+    (tmp_path / "config.yaml").write_text(written)
+    go_on(tmp_path, same)
+    refuse(tmp_path, other, sentence)
 
 
 def test_settings_that_do_not_concern_the_result_may_differ_wherever_they_are_nested(tmp_path):
@@ -127,12 +129,12 @@ def test_a_mistake_after_something_was_made_keeps_the_run(run):
 def test_without_a_name_the_same_command_goes_on_and_another_gets_the_next_free_one(tmp_path):
     names = []
     for epochs in (3, 4, 3, 5, 4):
-        config = Settings(epochs=epochs)
-        with open_run(run_folder(tmp_path, None, "train", config), config) as folder:
+        config = Settings(epochs=epochs, runs=tmp_path)
+        with open_run(run_folder(config, "train"), config) as folder:
             (folder / "made").touch()
             names.append(folder.name)
     assert names == ["train", "train-2", "train", "train-3", "train-2"]
-    assert run_folder(tmp_path, "train", "other", Settings(epochs=9)) == tmp_path / "train"
+    assert run_folder(Settings(epochs=9, name="train", runs=tmp_path), "other") == tmp_path / "train"
 
 
 def test_a_run_is_found_from_any_file_in_it_and_its_model_by_its_folder(tmp_path):

@@ -4,26 +4,27 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from rich.text import Text
 
 from kerastrash.backends import fix_threads, limited_threads
 from kerastrash.console import console, say, track
 from kerastrash.data import Dataset, prepare
+from kerastrash.data.config import laid_over
 from kerastrash.data.records import count_reasons
 from kerastrash.errors import ConfigError
 from kerastrash.files import write_json
-from kerastrash.jobs import ORIGIN, ChildProcesses, Engine, JobResult, changes, refuse_changes, run, stored
+from kerastrash.jobs import ChildProcesses, Engine, JobResult, refuse_changes, run, stored
 from kerastrash.models.saved import image_size, open_model
-from kerastrash.reports.comparison import Comparison, ranked
+from kerastrash.reports.comparison import Comparison
 from kerastrash.reports.data import print_summary
+from kerastrash.reports.tables import ranked
 from kerastrash.runs import ENVIRONMENT, environment, open_run
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.settings import to_dict
 from tuners.config import CompareConfig
-from tuners.measuring import Measured, measure, seed_row, system_row
+from tuners.measuring import Measured, measure, seed_row, system_rows
 from tuners.system_jobs import SystemJob, chosen, plan
 from tuners.systems import Systems, read_systems
 from tuners.trial import training_inputs
@@ -44,12 +45,7 @@ def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
     systems = systems_of(config)
     surroundings = environment()
     with open_run(config.folder, systems.data):
-        sizes = {system.settings.input_size for system in systems.systems} - {None}
-        if not sizes:  # all of them are saved nets that are pruned
-            files = [origin for system in systems.systems for origin in system.origins if isinstance(origin, Path)]
-            sizes = {image_size(open_model(files[0]))}
-        # Decoded at all sizes that are known, so that what is wrong with the data is said before any training.
-        dataset, *_ = [prepare(systems.data, size, track) for size in sorted(sizes)]
+        dataset = _prepared(systems)
         print_summary(dataset)
         jobs = plan(systems, config.folder, training_inputs(dataset))
         for job in jobs:
@@ -60,7 +56,33 @@ def compare(config: CompareConfig, engine: Engine | None = None) -> Comparison:
         if finished and not config.train_only:
             with limited_threads(config.clock.threads):
                 measured = measure(finished, outcomes, resolve_runtime(config.clock), systems)
-        return _comparison(config, systems, surroundings, dataset, jobs, outcomes, measured)
+    seed_rows = [seed_row(job, outcomes[job.folder], measured) for job in jobs]
+    return Comparison(
+        folder=config.folder,
+        systems_file=config.systems,
+        data=to_dict(systems.data),
+        baseline=systems.baseline,
+        settings=to_dict(config),
+        environment=surroundings,
+        rows=tuple(ranked(system_rows(systems.systems, seed_rows, measured))),
+        seed_rows=tuple(seed_rows),
+        reference=measured.reference,
+        conditions=measured.conditions,
+        splits={name: len(indices) for name, indices in dataset.splits.items()} if measured.images else {},
+        timed_images=max((timing.images for timing in measured.timings.values()), default=0),
+        classes=dataset.classes,
+        left_out=count_reasons(dataset.left_out) if dataset.left_out else "",
+    )
+
+
+def _prepared(systems: Systems) -> Dataset:
+    """The data at the smallest size; decoded at all that are known, so that a mistake in them is said at once."""
+    sizes = {system.settings.input_size for system in systems.systems} - {None}
+    if not sizes:  # all of them are saved nets that are pruned
+        files = [origin for system in systems.systems for origin in system.origins if isinstance(origin, Path)]
+        sizes = {image_size(open_model(files[0]))}
+    dataset, *_ = [prepare(systems.data, size, track) for size in sorted(sizes)]
+    return dataset
 
 
 def systems_of(config: CompareConfig) -> Systems:
@@ -81,9 +103,7 @@ def systems_of(config: CompareConfig) -> Systems:
             raise ConfigError(
                 f"{name}={value!r} contradicts baseline: {file.baseline} in {config.systems}; leave out one of them"
             )
-    places = {name: getattr(config, name) for name in ("data", "images", "categories", "cache")}
-    given = {name: value for name, value in places.items() if value is not None}
-    return dataclasses.replace(file, data=dataclasses.replace(file.data, **given))
+    return dataclasses.replace(file, data=laid_over(file.data, config.data))
 
 
 def run_jobs(jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], engine: Engine) -> dict[Path, JobResult]:
@@ -102,77 +122,42 @@ def run_jobs(jobs: Sequence[SystemJob], wanted: Sequence[SystemJob], engine: Eng
     """Seconds of a job that has finished in this call, by system."""
     outcomes: dict[Path, JobResult] = {}
     for job in jobs:
-        came = _earlier(job)  # after its origins, which may be new
-        if job in waiting:
-            place = waiting.index(job) + 1
-            say(Text.assemble((str(job), "bold"), f" ({job.settings.kind}), {place} of {len(waiting)}"))
-            origins = [by_model[path] for path in job.origins if path in by_model]
-            came = _made(job, [(origin, outcomes[origin.folder]) for origin in origins], came, engine)
-            if came.finished:
-                seconds[job.system] = came.value["seconds"]
-                left = [seconds.get(each.system, fmean(seconds.values())) for each in waiting[place:]]
-                ahead = f"; {len(left)} left, about {sum(left) / 60:.0f} min" if left else ""
-                say(f"{job}: F1 {came.value['f1']:.4f} on the validation split{ahead}")
-            else:
-                say(Text.assemble((f"{job} {came.status}:", "red"), f" {came.reason}"))
+        if job not in waiting:
+            outcomes[job.folder] = _earlier(job)
+            continue
+        place = waiting.index(job) + 1
+        say(Text.assemble((str(job), "bold"), f" ({job.settings.kind}), {place} of {len(waiting)}"))
+        origins = [by_model[path] for path in job.origins if path in by_model]
+        came = _made(job, [(origin, outcomes[origin.folder]) for origin in origins], engine)
+        if came.finished:
+            seconds[job.system] = came.value["seconds"]
+            left = [seconds.get(each.system, fmean(seconds.values())) for each in waiting[place:]]
+            ahead = f"; {len(left)} left, about {sum(left) / 60:.0f} min" if left else ""
+            say(f"{job}: F1 {came.value['f1']:.4f} on the validation split{ahead}")
+        else:
+            say(Text.assemble((f"{job} {came.status}:", "red"), f" {came.reason}"))
         outcomes[job.folder] = came
     return outcomes
 
 
 def _earlier(job: SystemJob) -> JobResult:
     """What came of the job in an earlier call."""
-    if any(name.startswith(ORIGIN) for name in changes(job)):
-        anew = f"delete {job.folder} to make it afresh"
-        return JobResult("failed", reason=f"it was made from other files than its origins are now; {anew}")
-    return stored(job) or JobResult("not run", reason="not run yet")
+    try:
+        return stored(job) or JobResult("not run", reason="not run yet")
+    except ConfigError as error:  # its settings were compared before: the files that it was made from are others now
+        return JobResult("failed", reason=str(error))
 
 
-def _made(
-    job: SystemJob, origins: Sequence[tuple[SystemJob, JobResult]], earlier: JobResult, engine: Engine
-) -> JobResult:
-    """What comes of the job now, or came of it where what it was made from has changed."""
+def _made(job: SystemJob, origins: Sequence[tuple[SystemJob, JobResult]], engine: Engine) -> JobResult:
+    """What comes of the job now."""
     for origin, came in origins:
         if not came.finished:
             return JobResult("skipped", reason=f"{origin} {came.status}: {came.reason}")
-    if changes(job):
-        return earlier
-    write_json(job.folder / ENVIRONMENT, environment())
     try:
+        refuse_changes(job)
+        write_json(job.folder / ENVIRONMENT, environment())
         return run(job, engine)
+    except ConfigError as error:  # as in `_earlier`
+        return JobResult("failed", reason=str(error))
     finally:
         console.show_cursor()  # which the progress bar of a killed process has hidden
-
-
-def _comparison(
-    config: CompareConfig,
-    systems: Systems,
-    surroundings: dict[str, Any],
-    dataset: Dataset,
-    jobs: Sequence[SystemJob],
-    outcomes: dict[Path, JobResult],
-    measured: Measured,
-) -> Comparison:
-    reference = measured.reference
-    models = [seed_row(job, outcomes[job.folder], measured) for job in jobs]
-    sizes = {job.system: (outcomes[job.folder].value or {}).get("input_size", job.settings.input_size) for job in jobs}
-    baseline_ms = 1000 * reference.baseline_time / measured.images if reference else None
-    rows = []
-    for system in systems.systems:
-        mine = [row for row in models if row.system == system.name]
-        rows.append(system_row(system, mine, sizes[system.name], baseline_ms))
-    return Comparison(
-        folder=config.folder,
-        systems_file=config.systems,
-        data=to_dict(systems.data),
-        baseline=systems.baseline,
-        settings=to_dict(config),
-        environment=surroundings,
-        rows=tuple(ranked(rows)),
-        seed_rows=tuple(models),
-        reference=reference,
-        conditions=measured.conditions,
-        splits={name: len(indices) for name, indices in dataset.splits.items()} if measured.images else {},
-        timed_images=max((timing.images for timing in measured.timings.values()), default=0),
-        classes=dataset.classes,
-        left_out=count_reasons(dataset.left_out) if dataset.left_out else "",
-    )

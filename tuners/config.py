@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerastrash.data.config import DataConfig
+from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import require
+from kerastrash.runs import InRun
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Loss, Recipe
 
@@ -59,9 +60,9 @@ class Space:
             require(len(getattr(self, each.name)) > 0, f"space.{each.name}", (), "must have at least one value")
         most = len(STAGE_CHANNELS)
         require(all(1 <= n <= most for n in self.stages), "space.stages", self.stages, f"must lie in 1 to {most}")
-        require(all(n >= 1 for n in self.repeats), "space.repeats", self.repeats, "must be 1 or more")
-        require(all(n > 0 for n in self.widths), "space.widths", self.widths, "must be above 0")
-        require(all(n > 0 for n in self.depths), "space.depths", self.depths, "must be above 0")
+        for name in ("repeats", "widths", "depths"):
+            values = getattr(self, name)
+            require(all(value > 0 for value in values), f"space.{name}", values, "must be above 0")
         require(all(k % 2 for k in self.kernels), "space.kernels", self.kernels, "must be odd")
         low, high = self.learning_rates
         require(0 < low <= high, "space.learning_rates", self.learning_rates, "must be LOWEST, HIGHEST above 0")
@@ -123,13 +124,9 @@ def recipe_of(values: dict[str, Any], base: Recipe) -> Recipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneConfig:
+class TuneConfig(InRun):
     """Search depth, width and recipe of a net by Hyperband, train and score the best, and write runs/NAME."""
 
-    name: str | None = None
-    """Name of the run's folder; left out, it follows from the data."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
     input_sizes: tuple[int, ...] = (48, 64)
     """Input sizes in pixels that the search may choose from."""
     net: str | None = None
@@ -181,7 +178,7 @@ class TuneConfig:
 
 
 @dataclass(frozen=True)
-class CompareConfig:
+class CompareConfig(InRun):
     """Train every system of a file, score and time all; the same command goes on where it stopped.
 
     Exit status 1 where one of them failed.
@@ -189,23 +186,13 @@ class CompareConfig:
 
     systems: Path
     """YAML file of the systems: see docs/comparison.md."""
-    data: str | None = None
-    """Data in place of what the systems file names: a COCO file, a folder of class folders, tfds:NAME, `sample`."""
-    images: Path | None = None
-    """Image folder in place of the systems file's, of a COCO file."""
-    categories: Path | None = None
-    """Category map in place of the systems file's, of a COCO file."""
-    cache: Path | None = None
-    """Folder of the decoded crops in place of the systems file's."""
     only: tuple[str, ...] | None = None
     """Train only these systems, such as `lite0 student`, and those that they are made from; left out, all."""
     train_only: bool = False
     """Train and stop: times are worthless on a machine that does something else as well. The same command without it
     goes on from there."""
-    name: str | None = None
-    """Name of the run's folder; left out, that of the systems file."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
+    data: DataConfig = field(default_factory=unnamed)
+    """What takes the place of the systems file's data."""
     clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
     """How they are timed, and beside which baseline."""
 

@@ -2,26 +2,23 @@
 the rows of their scores against the baseline, with means and deviations by system."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 
-import numpy as np
-
 from kerastrash.console import say, track
-from kerastrash.data import Dataset, prepare, read_crop
+from kerastrash.data import Dataset, prepare
 from kerastrash.errors import KerastrashError
 from kerastrash.export.export import compared_images, export_model, exported_name, open_original
 from kerastrash.export.format import OpenNet, conditions
-from kerastrash.export.formats import open_runtime
-from kerastrash.export.writing import open_as
 from kerastrash.jobs import JobResult
 from kerastrash.reports.comparison import SeedRow, SystemRow
 from kerastrash.scoring import MEASURED, Reference, reference_for
-from kerastrash.scoring.baseline import measured_as, open_baseline
-from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread, time_block
+from kerastrash.scoring.baseline import BASELINE, measured_as, open_baseline, opened_in_runtime, timed_file
+from kerastrash.scoring.clocks import Timing, pixels_by_size, seconds_in_turns, time_block
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import check_classes, evaluate
 from tuners.system_jobs import SystemJob
@@ -84,7 +81,8 @@ def measure(
             measured.failures[job.folder] = str(error)
     if systems.baseline is None:
         outside = open_baseline(clock, systems.data, SPLIT, len(dataset.classes))
-        nets[OUTSIDE] = open_as(outside.model, clock.runtime, clock.threads)
+        with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
+            nets[OUTSIDE] = opened_in_runtime(outside.model, clock, Path(name) / BASELINE, "float32").net
     if not nets:
         return measured
     measured.timings = _time(nets, datasets, clock)
@@ -104,22 +102,18 @@ def _classify(job: SystemJob, dataset: Dataset, clock: ClockConfig) -> tuple[Ope
         path = job.folder / "exports" / exported_name(job.model.stem, clock.runtime, "float32")
         if not path.exists() or path.stat().st_mtime < job.model.stat().st_mtime:
             export_model(open_original(job.model, compared_images(part, COMPARED)), clock.runtime, path)
-    net = open_runtime(path, clock.threads)
+    net = timed_file(path, clock.threads).net
     check_classes(net.classes, net.description, dataset, path)
     return net, evaluate(net, part).macro_f1
 
 
 def _time(nets: Mapping[Path, OpenNet], datasets: Mapping[int, Dataset], clock: ClockConfig) -> dict[Path, Timing]:
     """Times the nets in turns on the same crops."""
-    pixels = {}
-    for size, dataset in datasets.items():
-        part = dataset.split(SPLIT)
-        chosen = spread(len(part), clock.timed_images)
-        pixels[size] = part.images[part.indices[chosen]]
-    for net in nets.values():
-        if net.input_size not in pixels:  # the baseline's
-            pixels[net.input_size] = np.stack([read_crop(part.crops[index], net.input_size) for index in chosen])
-    say(f"timing {len(nets)} nets on {len(chosen)} images, in {clock.blocks} turns")
+    parts = {size: dataset.split(SPLIT) for size, dataset in datasets.items()}
+    sizes = {key: net.input_size for key, net in nets.items()}
+    pixels = pixels_by_size(parts, sizes.values(), clock.timed_images)
+    images = {key: pixels[size] for key, size in sizes.items()}
+    say(f"timing {len(nets)} nets on {len(next(iter(images.values())))} images, in {clock.blocks} turns")
     blocks = itertools.count(1)
 
     def say_turn() -> None:
@@ -129,7 +123,6 @@ def _time(nets: Mapping[Path, OpenNet], datasets: Mapping[int, Dataset], clock: 
             say(f"turn {turn} timed")
 
     clocks = {key: partial(time_block, net) for key, net in nets.items()}
-    images = {key: pixels[net.input_size] for key, net in nets.items()}
     seconds = seconds_in_turns(clocks, images, clock.blocks, on_block=say_turn)
     return {key: Timing.of(values) for key, values in seconds.items()}
 
@@ -150,45 +143,47 @@ def seed_row(job: SystemJob, came: JobResult, measured: Measured) -> SeedRow:
     made, failure, f1 = came.value or {}, measured.failures.get(job.folder), measured.f1.get(job.folder)
     timing = None if f1 is None else measured.timings[architecture(job)]
     scored = timing and measured.reference
-    return SeedRow(
-        system=job.system,
-        seed=job.seed,
-        status="failed" if failure else came.status,
-        val_f1=made.get("f1"),
-        test_f1=f1,
-        ms=timing.median_ms if timing else None,
-        p90_ms=timing.p90_ms if timing else None,
-        score=measured.reference.score(f1, timing.seconds(measured.images)) if scored else None,
-        **{name: made.get(name) for name in ("parameters", "macs", "epochs", "seconds")},
-        device=made.get("device", ""),
-        model=str(job.model),
-        reason=failure or came.reason,
-    )
+    return {
+        "system": job.system,
+        "seed": job.seed,
+        "status": "failed" if failure else came.status,
+        "val_f1": made.get("f1"),
+        "test_f1": f1,
+        "ms": timing.median_ms if timing else None,
+        "p90_ms": timing.p90_ms if timing else None,
+        "score": measured.reference.score(f1, timing.seconds(measured.images)) if scored else None,
+        **{name: made.get(name) for name in ("input_size", "parameters", "macs", "epochs", "seconds", "device")},
+        "model": str(job.model),
+        "reason": failure or came.reason,
+    }
 
 
-def system_row(system: System, rows: Sequence[SeedRow], size: int | None, baseline_ms: float | None) -> SystemRow:
-    """The row of a system over the rows of its seeds; `baseline_ms` is the baseline's time an image."""
-    good = [row for row in rows if row.status == "finished"]
-    bad = [row for row in rows if row.status != "finished"]
-    means, deviations = {}, {}
-    for name in ("parameters", "macs", "val_f1", "test_f1", "ms", "score"):
-        numbers = [value for row in good if (value := getattr(row, name)) is not None]
-        means[name] = fmean(numbers) if numbers else None
-        deviations[name] = stdev(numbers) if len(numbers) > 1 else None
-    whole = {name: None if means[name] is None else round(means[name]) for name in ("parameters", "macs")}
-    return SystemRow(
-        name=system.name,
-        kind=system.settings.kind,
-        team=system.team,
-        net=system.net,
-        input_size=size,
-        epochs=system.settings.recipe.epochs,
-        seeds=len(good),
-        **means | whole,
-        test_f1_sd=deviations["test_f1"],
-        relative_time=means["ms"] / baseline_ms if means["ms"] and baseline_ms else None,
-        score_sd=deviations["score"],
-        status=", ".join(dict.fromkeys(row.status for row in rows)),
-        reason="; ".join(f"seed {row.seed} {row.status}: {row.reason}" for row in bad),
-        note=system.note,
-    )
+def system_rows(systems: Sequence[System], seed_rows: Sequence[SeedRow], measured: Measured) -> Iterator[SystemRow]:
+    """The row of each system over those of its seeds."""
+    baseline_ms = 1000 * measured.reference.baseline_time / measured.images if measured.reference else None
+    for system in systems:
+        mine = [row for row in seed_rows if row["system"] == system.name]
+        good = [row for row in mine if row["status"] == "finished"]
+        bad = [row for row in mine if row["status"] != "finished"]
+        means, deviations = {}, {}
+        for name in ("parameters", "macs", "val_f1", "test_f1", "ms", "score"):
+            numbers = [row[name] for row in good if row[name] is not None]
+            means[name] = fmean(numbers) if numbers else None
+            deviations[name] = stdev(numbers) if len(numbers) > 1 else None
+        yield {
+            "name": system.name,
+            "kind": system.settings.kind,
+            "team": system.team,
+            "net": system.net,
+            "input_size": next(filter(None, (row["input_size"] for row in mine)), system.settings.input_size),
+            "epochs": system.settings.recipe.epochs,
+            "seeds": len(good),
+            **means,
+            **{name: means[name] and round(means[name]) for name in ("parameters", "macs")},
+            "test_f1_sd": deviations["test_f1"],
+            "relative_time": means["ms"] / baseline_ms if means["ms"] and baseline_ms else None,
+            "score_sd": deviations["score"],
+            "status": ", ".join(dict.fromkeys(row["status"] for row in mine)),
+            "reason": "; ".join(f"seed {row['seed']} {row['status']}: {row['reason']}" for row in bad),
+            "note": system.note,
+        }

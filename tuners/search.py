@@ -116,8 +116,7 @@ class Search:
             result = run(trial_job(settings, self.datasets[settings.input_size], folder), self.engine, show)
         trial = Trial(name, values, rung, result, folder)
         self.trials.append(trial)
-        rows = [each.row() for each in self.trials]  # whose columns stand in the order in which they first appear
-        write_csv(self.folder / "trials.csv", rows, list(dict.fromkeys(column for row in rows for column in row)))
+        write_csv(self.folder / "trials.csv", [each.row() for each in self.trials])
         finished = [trial.score for trial in self.trials if trial.result.finished]
         best = f", best score {min(finished):.4f}" if finished else ""
         note = f"trial {len(self.trials)}/{self._planned_trials}{best}"

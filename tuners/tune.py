@@ -29,7 +29,6 @@ class Tuned:
     """What a search left in its folder."""
 
     folder: Path
-    model: Path
     trials: list[Trial]
     best: Trial
     score: ScoreReport
@@ -46,9 +45,7 @@ def tune(config: TuneConfig) -> Tuned:
     """
     fix_threads(config.clock.threads)
     config = dataclasses.replace(config, clock=resolve_runtime(config.clock))
-    free = ("retrain_epochs",)
-    place = run_folder(config.runs, config.name, config.usual_name, config, free)
-    with open_run(place, config, free) as folder:
+    with open_run(run_folder(config, config.usual_name), config) as folder:
         datasets = {size: prepare(config.data, size, track) for size in config.input_sizes}
         dataset = datasets[config.input_sizes[0]]
         print_summary(dataset)
@@ -60,7 +57,7 @@ def tune(config: TuneConfig) -> Tuned:
         origin = finish_best(search, best)
         origin = f"Best of {len(trials)} trials: trial {best.name}, {origin}."
         score = score_run(folder, origin, config.data, config.clock, [trial.row() for trial in trials], best.name)
-        return Tuned(folder, folder / BEST, trials, best, score)
+        return Tuned(folder, trials, best, score)
 
 
 def finish_best(search: Search, best: Trial) -> str:

@@ -66,18 +66,23 @@ def inference_function(model: "keras.Model") -> Inference:
     return _active().inference_function(model)
 
 
-def training_model(model: "keras.Model", graphs: bool = True) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool = True, compiled: bool = False) -> "keras.Model":
     """The model in the form in which the active backend trains it fastest, with the same layers, variables and files.
 
     It goes through Keras's `compile` and `fit`, and beyond rounding computes what the stock model does. To be compiled
     with a `MomentumSGD`, alone or in Keras's LossScaleOptimizer, and a Keras Loss reduced to a mean or a sum, whose
     `call` gives (batch,); to be fitted with batches (images, labels). `graphs` lets torch replay its steps as CUDA
-    graphs.
+    graphs, `compiled` has it compile the net with `torch.compile`.
 
     Raises:
         TypeError: from the first step, where it was compiled with anything else (torch).
     """
-    return _active().training_model(model, graphs)
+    return _active().training_model(model, graphs, compiled)
+
+
+def release(model: "keras.Model") -> None:
+    """Gives back what a `training_model` took of the device; the model stays as it is, and can train again."""
+    _active().release(model)
 
 
 def weight_averager(
@@ -93,6 +98,16 @@ def weight_averager(
 def synchronise() -> None:
     """Waits until the device has done all that it was told: to be called before a clock is read."""
     _active().synchronise()
+
+
+def check_device(dtype_policy: str) -> None:
+    """Checks that the device is there and can train in this Keras dtype policy; says so once where it is slow in it.
+
+    Raises:
+        ConfigError: there is no such device, PyTorch was not built for it, it is too old for the policy, or other
+            processes have left less than 1 GB of its memory free (torch).
+    """
+    _active().check_device(dtype_policy)
 
 
 def set_tf32(allowed: bool) -> None:

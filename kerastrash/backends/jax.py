@@ -25,9 +25,13 @@ def inference_function(model: keras.Model):
     return run
 
 
-def training_model(model: keras.Model, graphs: bool) -> keras.Model:
+def training_model(model: keras.Model, graphs: bool, compiled: bool) -> keras.Model:
     """The model itself: Keras compiles its training step here."""
     return model
+
+
+def release(model: keras.Model) -> None:
+    """Nothing: what Keras compiled goes with the model."""
 
 
 def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], variables: Sequence[keras.Variable]):
@@ -46,6 +50,10 @@ def weight_averager(model: keras.Model, averages: Sequence[keras.Variable], vari
 
 def synchronise() -> None:
     (jax.device_put(0.0) + 1).block_until_ready()  # devices work in order
+
+
+def check_device(dtype_policy: str) -> None:
+    """Nothing: Keras and the backend name what they lack."""
 
 
 def set_tf32(allowed: bool) -> None:

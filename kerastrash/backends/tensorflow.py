@@ -34,9 +34,13 @@ def inference_function(model: "keras.Model"):
     return run
 
 
-def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
     """The model itself: Keras compiles its training step here."""
     return model
+
+
+def release(model: "keras.Model") -> None:
+    """Nothing: what Keras compiled goes with the model."""
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
@@ -50,6 +54,10 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 def synchronise() -> None:
     tf.test.experimental.sync_devices()
+
+
+def check_device(dtype_policy: str) -> None:
+    """Nothing: Keras and the backend name what they lack."""
 
 
 def set_tf32(allowed: bool) -> None:

@@ -16,13 +16,18 @@ from kerastrash.data.records import SPLITS, by_reason
 from kerastrash.data.sources import TFDS
 from kerastrash.errors import DataError
 from kerastrash.files import write_json
-from kerastrash.reports.data import account_table, check_tables, missing_table, print_summary, write_page
+from kerastrash.reports.data import (
+    account_table,
+    check_tables,
+    left_out_table,
+    missing_table,
+    print_summary,
+    write_page,
+)
 from kerastrash.reports.tables import PlainTable
 
 LINE_EVERY = 100
 """Photographs between two lines of progress where there is no terminal for a bar."""
-NAMED = 2
-"""How many left-out items are named for each reason; metadata.json names all."""
 
 
 def prepare_data(config: PrepareConfig) -> None:
@@ -72,9 +77,8 @@ def prepare_tfds(config: TfdsConfig) -> None:
     rows = [[each, *(str(counts[label, split]) for split in SPLITS)] for label, each in enumerate(source.classes)]
     rows.append(["all", *(str(sum(crop.split == split for crop in source.crops)) for split in SPLITS)])
     results().print(PlainTable(("class", *SPLITS), rows, text=("class",), title=f"{source.name}: crops by class"))
-    for reason, what in by_reason(source.left_out).items():
-        more = f" and {len(what) - NAMED} more" if len(what) > NAMED else ""
-        results().print(f"left out: {len(what)} x {reason}: {', '.join(what[:NAMED])}{more}", markup=False, emoji=False)
+    if source.left_out:
+        results().print(left_out_table(by_reason(source.left_out)))
     written(f"--data {TFDS}{name}", f" --tfds-folder {folder}")
 
 

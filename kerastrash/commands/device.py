@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from kerastrash.classifier import Classifier, Prediction
 from kerastrash.commands.settings import PredictConfig
 from kerastrash.console import results, say
 from kerastrash.data.images import MAX_BYTES, ImageError
-from kerastrash.data.sources import IMAGE_SUFFIXES
+from kerastrash.data.sources import IMAGE_SUFFIXES, visible
 from kerastrash.errors import ConfigError, DataError
 from kerastrash.export.formats import FORMATS
 from kerastrash.reports.tables import PlainTable
@@ -60,22 +60,23 @@ def named_images(name: str) -> list[Path]:
     Raises:
         DataError: nothing is there, or a folder cannot be read.
     """
-    path, found = Path(name), []
+    path = Path(name)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder; check the path of the images")
     if not path.is_dir():
         return [path]
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be read ({error.strerror}); give a folder that this user may read")
-
-    for place, folders, files in os.walk(path, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(place, name) for name in files if not name.startswith(".")]
-    found = sorted(file for file in found if file.suffix.lower() in IMAGE_SUFFIXES)
+    found = sorted(_images_below(path))
     if not found:
         raise DataError(f"{path}: holds no image; give a folder with {', '.join(sorted(IMAGE_SUFFIXES))} files")
     return found
+
+
+def _images_below(folder: Path) -> Iterator[Path]:
+    for entry in visible(folder):
+        if entry.is_dir() and not entry.is_symlink():
+            yield from _images_below(entry)
+        elif entry.suffix.lower() in IMAGE_SUFFIXES:
+            yield entry
 
 
 def standard_input() -> Iterable[Path | bytes]:

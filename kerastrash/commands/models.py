@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from kerastrash.commands.settings import AdjustConfig, OfModel, PruneConfig, QuantiseConfig
+from kerastrash.commands.settings import AdjustConfig, PruneConfig, QuantiseConfig
 from kerastrash.compress.prune import prune
 from kerastrash.compress.quantise import quantise
 from kerastrash.console import results, written
@@ -43,10 +43,10 @@ def of_run(config: OfOneModel) -> OfOneModel:
     return replace(config, model=model, data=data_of_run(model, config.data))
 
 
-def run_of_its_own(verb: str, config: OfModel) -> AbstractContextManager[Path]:
-    """The run of a command that makes another model of one; without a name, called as both."""
+def run_of_its_own(verb: str, config: PruneConfig | AdjustConfig) -> AbstractContextManager[Path]:
+    """The run of a command on a model; without a name, called as both."""
     usual = f"{verb}-{config.model.resolve().parent.name}"
-    return open_run(run_folder(config.runs, config.name, usual, config), config)
+    return open_run(run_folder(config, usual), config)
 
 
 def export_model(config: ExportConfig) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from kerastrash.compress.config import DistillSettings, PruneSettings, QuantisedFormat, QuantiseSettings
 from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import ConfigError, require
+from kerastrash.runs import InRun
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.training.recipe import Recipe
 
@@ -31,7 +32,23 @@ class TfdsConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainingConfig(InRun):
+    """The settings of a command that trains a net in a run of its own and scores it."""
+
+    width: float = 1.0
+    """Width multiplier of the net, where it is trained from scratch."""
+    depth: float = 1.0
+    """Depth multiplier of the net, where it is trained from scratch."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Which data."""
+    recipe: Recipe = field(default_factory=Recipe)
+    """How it is trained."""
+    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
+    """How the trained net is timed, and beside which baseline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(TrainingConfig):
     """Train a net by the contest's recipe, or fine-tune one that has learned before, and score it on the test split.
 
     The same command after a kill goes on from the last epoch.
@@ -43,20 +60,6 @@ class TrainConfig:
     """What is fine-tuned, its net included: a .keras file, a registered name, NAME=FILE, or a hub address."""
     input_size: int | None = None
     """Side of the net's square input in pixels; left out, 156, or that of the weights."""
-    width: float = 1.0
-    """Width multiplier of a net from scratch."""
-    depth: float = 1.0
-    """Depth multiplier of a net from scratch."""
-    name: str | None = None
-    """Name of the run's folder; left out, that of the net."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
-    data: DataConfig = field(default_factory=DataConfig)
-    """Which data."""
-    recipe: Recipe = field(default_factory=Recipe)
-    """How it is trained."""
-    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
-    """How the trained net is timed, and beside which baseline."""
 
     def __post_init__(self) -> None:
         if self.weights and self.net:
@@ -74,7 +77,7 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillConfig:
+class DistillConfig(TrainingConfig):
     """Train a small net on what larger ones say, and score it on the test split.
 
     The same command after a kill goes on from the last epoch.
@@ -84,32 +87,20 @@ class DistillConfig:
     """The student: a preset, or a .yaml file of rows."""
     input_size: int = 96
     """Side of the student's square input in pixels."""
-    width: float = 1.0
-    """Width multiplier of the student."""
-    depth: float = 1.0
-    """Depth multiplier of the student."""
     teacher_weights: tuple[str, ...] = ()
     """Pretrained nets, such as efficientnet_lite0, that are fine-tuned first and teach as well."""
     teacher_size: int | None = None
     """Side of their images in pixels; left out, that of their pretraining."""
     alone: bool = False
     """Also train the same student without a teacher, for the same epochs from the same seed, and compare."""
-    name: str | None = None
-    """Name of the run's folder; left out, `distill-` and that of the net."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
     data: DataConfig = field(default_factory=unnamed)
     """Which data."""
     distill: DistillSettings = field(default_factory=DistillSettings)
     """What the student learns from its teachers."""
-    recipe: Recipe = field(default_factory=Recipe)
-    """How the student is trained."""
     teacher_recipe: Recipe = field(
         default_factory=lambda: Recipe(epochs=8, batch_size=32, learning_rate=0.02, backbone_rate=0.3)
     )
     """How the pretrained teachers are fine-tuned."""
-    clock: ClockConfig = field(default_factory=lambda: ClockConfig(timed_images=200))
-    """How the student is timed, and beside which baseline."""
 
     def __post_init__(self) -> None:
         if not self.distill.teachers and not self.teacher_weights:
@@ -121,20 +112,16 @@ class DistillConfig:
 
 @dataclass(frozen=True)
 class OfModel:
-    """The settings of a command that makes another model of one, in a run of its own."""
+    """The settings of a command that makes another model of a trained one."""
 
     model: Path
     """The trained model: a .keras file, or the folder of the run that made it."""
-    name: str | None = None
-    """Name of the run's folder; left out, that of the command and of the model's folder."""
-    runs: Path = Path("runs")
-    """Folder of all runs."""
     data: DataConfig = field(default_factory=unnamed)
     """The data of its training; left out, that of the run it lies in."""
 
 
 @dataclass(frozen=True)
-class PruneConfig(OfModel):
+class PruneConfig(OfModel, InRun):
     """Prune a trained model by whole channels to a share of its cost or to a time, fine-tuning as it goes.
 
     The fine-tuning is gentler than the training of a net from scratch. The same command after a kill goes on where it
@@ -148,7 +135,7 @@ class PruneConfig(OfModel):
 
 
 @dataclass(frozen=True)
-class AdjustConfig(OfModel):
+class AdjustConfig(OfModel, InRun):
     """Adjust a trained classifier to its classes' frequencies: seconds of work, and no cost on the device.
 
     The adjustment is chosen by macro F1 on the validation split; nothing is trained.
@@ -156,20 +143,16 @@ class AdjustConfig(OfModel):
 
 
 @dataclass(frozen=True)
-class QuantiseConfig:
+class QuantiseConfig(OfModel):
     """Quantise a trained model to int8, and say what that costs in accuracy.
 
     Exit status 2, and no file, where it loses more macro F1 than allowed.
     """
 
-    model: Path
-    """The trained model: a .keras file, or the folder of the run that made it."""
     runtime: QuantisedFormat = "onnx"
     """ONNX Runtime or OpenVINO, each by its own quantisation after training."""
     output: Path | None = None
     """The int8 file; left out, NAME-int8 with the format's suffix in exports/ beside the model."""
-    data: DataConfig = field(default_factory=unnamed)
-    """The data of its training; left out, that of the run it lies in."""
     quantise: QuantiseSettings = field(default_factory=QuantiseSettings)
     """How it is quantised, and what it may lose."""
 

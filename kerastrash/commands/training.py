@@ -26,6 +26,7 @@ from kerastrash.runs import model_in, open_run, run_folder
 from kerastrash.scoring.baseline import resolve_runtime
 from kerastrash.scoring.config import ClockConfig
 from kerastrash.scoring.evaluate import check_saved_classes, evaluate
+from kerastrash.training.checkpoint import BEST
 from kerastrash.training.fit import Training, train
 from tuners.config import TuneConfig
 from tuners.tune import score_run, tune
@@ -39,24 +40,21 @@ def tune_net(config: TuneConfig) -> None:
     console = results()
     console.print(trials_table([trial.row() for trial in tuned.trials], tuned.best.name))
     console.print(*score_tables(tuned.score), sep="\n")
-    written(tuned.model, f" is the classifier; {tuned.folder / 'report.md'} explains it")
+    written(tuned.folder / BEST, f" is the classifier; {tuned.folder / 'report.md'} explains it")
 
 
 def train_net(config: TrainConfig) -> None:
     """Trains or fine-tunes a net in its run and prints its F1 on the validation and test splits."""
     config = dataclasses.replace(config, clock=timed_later(config.clock))
     usual, size, build = beginning(config)
-    with open_run(run_folder(config.runs, config.name, f"train-{usual}", config), config) as folder:
+    with open_run(run_folder(config, f"train-{usual}"), config) as folder:
         dataset = prepare(config.data, size, track)
         print_summary(dataset)
         training = train(lambda: build(dataset), dataset, config.recipe, folder)
         score = score_run(folder, trained_so(training), config.data, config.clock)
     results().print(*score_tables(score), sep="\n")
-    written(
-        training.model,
-        f": macro F1 {training.f1:.4f} on the validation split (epoch {training.best_epoch} of {training.epochs}), "
-        f"{score.evaluation.macro_f1:.4f} on the test split; {folder / 'report.md'} explains it",
-    )
+    f1 = f": macro F1 {score.evaluation.macro_f1:.4f} on the test split. "
+    written(training.model, f1 + f"{trained_so(training)} {folder / 'report.md'} explains it")
 
 
 def timed_later(clock: ClockConfig) -> ClockConfig:
@@ -112,8 +110,7 @@ def distill_net(config: DistillConfig) -> None:
     data = data_of_run(teachers[0] if teachers else Path(config.teacher_weights[0]), config.data)
     distilling = dataclasses.replace(config.distill, teachers=teachers)
     config = dataclasses.replace(config, distill=distilling, data=data, clock=timed_later(config.clock))
-    usual = f"distill-{Path(config.net).stem}"
-    with open_run(run_folder(config.runs, config.name, usual, config), config) as folder:
+    with open_run(run_folder(config, f"distill-{Path(config.net).stem}"), config) as folder:
         dataset = prepare(config.data, config.input_size, track)
         print_summary(dataset)
         teachers += tuple(tuned.model for tuned in tune_teachers(config, folder))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from keras.distillation import FeatureDistillation, LogitsDistillation
+from keras import ops
 
 from kerastrash.augment.augmentation import Augmentation
 from kerastrash.backends import inference_function
@@ -90,7 +90,7 @@ def open_teacher(path: Path, data: DataConfig, dataset: Dataset, features: bool)
 
 
 class DistilledLoss(keras.losses.Loss):
-    """`hard_share * labels + (1 - hard_share) * logits + features * features`, each a mean over the batch.
+    """`hard_share * labels + (1 - hard_share) * logits + features * features` for each image.
 
     The logits' part is the Kullback-Leibler divergence at a temperature T, times T^2 (Hinton et al. 2015,
     arXiv:1503.02531); the features' part is one minus their cosine similarity.
@@ -106,22 +106,30 @@ class DistilledLoss(keras.losses.Loss):
     def __init__(self, label_loss: keras.losses.Loss, classes: int, settings: DistillSettings):
         super().__init__(name="distilled_loss")
         self.label_loss, self.classes, self.settings = label_loss, classes, settings
-        # an instance: by its name, which is the default, Keras 3.15 takes the divergence of the bare logits
-        self.logits_loss = LogitsDistillation(settings.temperature, keras.losses.KLDivergence())
-        self.features_loss = FeatureDistillation(keras.losses.CosineSimilarity())
 
     def call(self, y_true, y_pred):
-        logits = y_pred[:, : self.classes]
+        logits, predicted = y_pred[:, : self.classes], y_pred[:, self.classes :]
         if len(y_true.shape) == 1 or y_true.shape[-1] == 1:
             return self.label_loss.call(y_true, logits)
-        given, taught = y_true[:, 0], y_true[:, 1:]
-        hard_share, features = self.settings.hard_share, self.settings.features
-        soft = self.logits_loss.compute_loss(taught[:, : self.classes], logits)
-        loss = hard_share * keras.ops.mean(self.label_loss.call(given, logits)) + (1 - hard_share) * soft
-        if features:
-            alike = self.features_loss.compute_loss(taught[:, self.classes :], y_pred[:, self.classes :])
-            loss = loss + features * (1 + alike)  # Keras's similarity is negative: -1 for equal directions
+        label, taught, features = y_true[:, 0], y_true[:, 1 : 1 + self.classes], y_true[:, 1 + self.classes :]
+        settings = self.settings
+        soft = divergence(taught, logits, settings.temperature)
+        loss = settings.hard_share * self.label_loss.call(label, logits) + (1 - settings.hard_share) * soft
+        if settings.features:
+            loss = loss + settings.features * (1 - ops.sum(direction(features) * direction(predicted), axis=-1))
         return loss
+
+
+# Keras's losses of distillation would send constants to the device in each step, which waits for them.
+def divergence(taught, logits, temperature: float):
+    """The Kullback-Leibler divergence (batch,) of logits (batch, classes) from those taught, times temperature^2."""
+    teacher, student = (ops.log_softmax(values / temperature, axis=-1) for values in (taught, logits))
+    return temperature**2 * ops.sum(ops.exp(teacher) * (teacher - student), axis=-1)
+
+
+def direction(features):
+    """Features (batch, d) at length 1; where all are 0 they stay so, and their gradient is finite."""
+    return features * ops.rsqrt(ops.sum(features * features, axis=-1, keepdims=True) + 1e-12)
 
 
 class Lessons:

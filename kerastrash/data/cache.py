@@ -8,6 +8,7 @@ is checked against its rows, and what follows the last good one is cut off.
 """
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from typing import Any, BinaryIO
 import filelock
 import numpy as np
 
-from kerastrash.data.images import Track, by_photograph, decode_photographs, untracked
+from kerastrash.data.images import Track, by_photograph, decode_photograph, in_threads, untracked
 from kerastrash.data.records import Dataset, LeftOut, Source, count_reasons
 from kerastrash.errors import DataError, FileError
 
@@ -156,8 +157,8 @@ def _write(source: Source, work: Path, size: int, track: Track) -> int:
                 f"{work}: the crops need {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free; "
                 "free the disk, give another folder with --cache, or choose a smaller input size"
             )
-        decoded = decode_photographs(photographs[done:], size)
-        with contextlib.closing(decoded):  # an error in this block then stops the decoders too
+        decode = functools.partial(decode_photograph, size=size)
+        with contextlib.closing(in_threads(decode, photographs[done:])) as decoded:  # an error stops the decoders too
             for pixels, line in track(decoded, "Decoding", "photographs", len(photographs), done):
                 for row in pixels:
                     images.write(row.data)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, fingerprint, path_inside
+from kerastrash.data.records import Box, Crop, Frame, LeftOut, Source, box_fault, fingerprint, path_inside
 from kerastrash.errors import DataError
 from kerastrash.files import read_json, read_yaml
 
@@ -156,14 +156,7 @@ def _fault(
         return f"category {name!r} is mapped to no class"
     if path is None:
         return "file_name leaves the image folder"
-    x, y, width, height = box
-    if not all(map(math.isfinite, (*box, x + width, y + height))):
-        return "box holds NaN or infinity"
-    if width <= 0 or height <= 0:
-        return "box has no area"
-    if x + width <= 0 or y + height <= 0 or (frame is not None and (x >= frame[0] or y >= frame[1])):
-        return "box lies outside the image"
-    return None
+    return box_fault(box, frame or (math.inf, math.inf))
 
 
 def _read_document(path: Path) -> dict[str, Any]:

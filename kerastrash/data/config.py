@@ -9,7 +9,6 @@ from kerastrash.files import read_yaml
 from kerastrash.runs import CONFIG, run_of
 from kerastrash.settings import field_types, from_dict
 
-SMALLEST_SHARE, LARGEST_SHARE = 0.05, 0.5
 SMALLEST_INPUT, LARGEST_INPUT = 8, 1024
 
 
@@ -58,27 +57,25 @@ def data_of_run(model: Path, given: DataConfig) -> DataConfig:
     known = {name: values[name] for name in field_types(DataConfig) if name in values}
     if known.get("data") is None:
         raise ConfigError(f"{model}: no run that knows its data holds this model; name the data with --data")
-    chosen = {name: value for name, value in vars(given).items() if value != getattr(unnamed(), name)}
-    return replace(from_dict(DataConfig, known, folder / CONFIG), **chosen)
+    return laid_over(from_dict(DataConfig, known, folder / CONFIG), given)
+
+
+def laid_over(below: DataConfig, given: DataConfig) -> DataConfig:
+    """The settings of data with what is given of others, which are `unnamed` but for that."""
+    return replace(below, **{name: value for name, value in vars(given).items() if value != getattr(unnamed(), name)})
 
 
 def check_config(config: DataConfig, input_size: int) -> None:
     """Raises ConfigError naming the first setting that is out of range, or that no data is named."""
     if config.data is None:
-        raise ConfigError("data is not named; name it with --data")
-    for name in ("validation", "test"):
-        share = getattr(config, name)
-        if not SMALLEST_SHARE <= share <= LARGEST_SHARE:
-            raise ConfigError(f"{name} is {share}; choose a share between {SMALLEST_SHARE} and {LARGEST_SHARE}")
-    if config.validation + config.test > 0.8:
-        raise ConfigError(f"validation {config.validation} and test {config.test} leave under 0.2 to train; lower them")
-    if not 0 <= config.split_seed < 2**32:
-        raise ConfigError(f"split_seed is {config.split_seed}; choose a whole number from 0 to 2**32 - 1")
-    if not SMALLEST_INPUT <= input_size <= LARGEST_INPUT:
-        raise ConfigError(f"input_size is {input_size}; choose a side between {SMALLEST_INPUT} and {LARGEST_INPUT} px")
-
-
-LARGEST_NEAR = 16
+        raise ConfigError("no data is named; name it with --data, such as --data DIR")
+    shares, seed = {"validation": config.validation, "test": config.test}, config.split_seed
+    for name, share in shares.items():
+        require(0.05 <= share <= 0.5, name, share, "must be a share from 0.05 to 0.5")
+    require(sum(shares.values()) <= 0.8, "validation and test", shares, "leave under 0.2 to train; lower them")
+    require(0 <= seed < 2**32, "split_seed", seed, "must be a whole number from 0 to 2**32 - 1")
+    sides = f"must be a side from {SMALLEST_INPUT} to {LARGEST_INPUT} px"
+    require(SMALLEST_INPUT <= input_size <= LARGEST_INPUT, "input_size", input_size, sides)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +83,7 @@ class CheckConfig:
     """Check a data set; write a page; exit with 1 when a leak or a conflicting label is found.
 
     Raises:
-        ConfigError: no data is named, or `near` is out of its range.
+        ConfigError: `near` is out of its range.
     """
 
     data: DataConfig = field(default_factory=unnamed)
@@ -103,9 +100,7 @@ class CheckConfig:
     """Also write everything found, nothing shortened, as JSON to this file."""
 
     def __post_init__(self) -> None:
-        if self.data.data is None:
-            raise ConfigError("no data is named; name what is to be checked with --data, such as --data DIR")
-        require(0 <= self.near <= LARGEST_NEAR, "near", self.near, f"must be a number of bits from 0 to {LARGEST_NEAR}")
+        require(0 <= self.near <= 16, "near", self.near, "must be a number of bits from 0 to 16")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@ or made up in seconds, of any size, to measure training where none is at hand.""
 
 import functools
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,10 +82,8 @@ def _identify(photograph: Sequence[Crop]) -> list[Crop | LeftOut]:
     return [replace(crop, photograph=identity) for crop in photograph]
 
 
-PATCHES = 4
-"""Coloured patches along a side."""
 NOISES = 64
-"""Different noises laid over the patches."""
+"""Different noises, which the synthetic crops take in turn."""
 
 
 def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, seed: int = 0) -> Dataset:
@@ -99,12 +97,15 @@ def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, s
     count = train + val
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, classes, count)
+    images = rng.integers(0, 56, (NOISES, input_size, input_size, 3), "uint8")[np.arange(count) % NOISES]
+    colours = rng.integers(0, 160, (classes, 1, 1, 3), "uint8")
+    images += colours[labels] + rng.integers(0, 40, (count, 1, 1, 3), "uint8")
     crops = tuple(Crop(Path(f"synthetic-{i}.png"), None, int(label), str(i)) for i, label in enumerate(labels))
     return Dataset(
         name=f"{count} synthetic crops",
         classes=tuple(f"class {number}" for number in range(classes)),
         crops=crops,
-        images=_images(labels, input_size, classes, rng),
+        images=images,
         labels=labels.astype("int64"),
         groups=np.arange(count).astype(str),
         sizes=np.full((count, 2), input_size),
@@ -113,17 +114,6 @@ def synthetic_dataset(train: int, val: int, input_size: int, classes: int = 6, s
         fingerprint=f"synthetic-{train}-{val}-{input_size}-{classes}-{seed}",
         input_size=input_size,
     )
-
-
-def _images(labels: np.ndarray, size: int, classes: int, rng: np.random.Generator) -> np.ndarray:
-    colours = rng.integers(0, 100, (classes, 3))
-    patches = rng.integers(0, 120, (len(labels), PATCHES, PATCHES, 3)) + colours[labels][:, None, None]
-    noises = rng.integers(0, 36, (NOISES, size, size, 3), "uint8")
-    patch_of = np.arange(size) * PATCHES // size  # the patch of each row and column of pixels
-    images = np.empty((len(labels), size, size, 3), "uint8")
-    for index, patch in enumerate(patches.astype("uint8")):
-        np.add(patch[patch_of][:, patch_of], noises[index % NOISES], out=images[index])
-    return images
 
 
 TINY = 16
@@ -169,29 +159,27 @@ def counted_source(source: Source) -> Counted:
 
 
 def class_counts(counted: Counted) -> list[dict[str, Any]]:
-    """A row for each class, then one for all: `name`, `splits` (crops in each), `crops`, `photographs` and `tiny`."""
-    return [row for row, _ in _rows(counted)]
+    """A row for each class, then one for all.
 
-
-def _rows(counted: Counted) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """The rows of `class_counts`, each with the sizes of its crops."""
+    Each has `name`, `splits` (crops in each), `crops`, `photographs`, `tiny`, and, where there are crops, `width` and
+    `height` in pixels (`min`, `median` and `max`; 0 where unknown).
+    """
     masks = [(name, counted.labels == label) for label, name in enumerate(counted.classes)]
+    rows = []
     for name, mine in (*masks, ("all", np.ones(len(counted.labels), dtype=bool))):
         splits = {split: int(np.sum(counted.splits[mine] == split)) for split in SPLITS}
-        shortest = counted.sizes[mine].min(axis=1)
-        tiny = int(np.sum((shortest > 0) & (shortest < TINY)))
-        counts = {"crops": int(mine.sum()), "photographs": len(np.unique(counted.groups[mine])), "tiny": tiny}
-        yield {"name": name, "splits": splits} | counts, counted.sizes[mine]
+        sizes, photographs = counted.sizes[mine], len(np.unique(counted.groups[mine]))
+        tiny = int(np.sum((sizes.min(axis=1) > 0) & (sizes.min(axis=1) < TINY)))
+        rows.append({"name": name, "splits": splits, "crops": len(sizes), "photographs": photographs, "tiny": tiny})
+        for side, values in zip(("width", "height"), sizes.T if len(sizes) else (), strict=False):
+            rows[-1][side] = {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
+    return rows
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Counts by class and split, crop sizes in pixels, and everything left out by reason; ready for JSON."""
-    rows = []
-    for row, sizes in _rows(counted_dataset(dataset)):
-        for side, values in zip(("width", "height"), sizes.T, strict=True):
-            row[side] = {"min": int(values.min()), "median": float(np.median(values)), "max": int(values.max())}
-        rows.append((row.pop("name"), row.pop("splits") | row))
-    *classes, (_, everything) = rows
+    rows = class_counts(counted_dataset(dataset))
+    *classes, (_, everything) = [(row.pop("name"), row.pop("splits") | row) for row in rows]
     return {
         "name": dataset.name,
         "fingerprint": dataset.fingerprint,

@@ -1,9 +1,7 @@
 """The pixels of a crop, made from its file: decode, orient, cut, pad, resize; several photographs at a time."""
 
-import contextlib
 import hashlib
 import io
-import itertools
 import math
 import os
 import zlib
@@ -17,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kerastrash.data.records import Crop, EncodedImage, Frame, grouped
+from kerastrash.data.records import OUTSIDE, Crop, EncodedImage, Frame, grouped
 from kerastrash.errors import DataError
 
 MAX_PIXELS = 89_478_485
@@ -122,7 +120,7 @@ def cut(image: Image.Image, crop: Crop) -> Image.Image:
     left, right = max(0, math.floor(x)), min(image.width, math.ceil(x + width))
     top, bottom = max(0, math.floor(y)), min(image.height, math.ceil(y + height))
     if left >= right or top >= bottom:
-        raise ImageError(crop.image, "box lies outside the image", f"correct the box {crop.box} of {crop.key}")
+        raise ImageError(crop.image, OUTSIDE, f"correct the box {crop.box} of {crop.key}")
     return image.crop((left, top, right, bottom))
 
 
@@ -159,11 +157,9 @@ def square(image: Image.Image, size: int) -> np.ndarray:
     return np.asarray(canvas.resize((size, size), Image.Resampling.BILINEAR))
 
 
-AT_ONCE = 8
-"""Crops, at least, a task of a thread: with one each, threads would spend a tenth of their time on handing over."""
 THREADS = min(32, max(2, os.cpu_count() or 2))
 AHEAD = max(8, THREADS)
-"""Tasks done or under way ahead of the photograph that is taken: this bounds the memory."""
+"""Items done or under way ahead of the one that is taken: this bounds the memory."""
 Item, Result = TypeVar("Item"), TypeVar("Result")
 
 
@@ -188,13 +184,6 @@ photograph: SHA-256 (hex) of its file; checksum: CRC-32 of all pixels; crops: ke
 before padding and resizing; left_out: key and reason."""
 
 
-def decode_photographs(photographs: Sequence[tuple[Crop, ...]], size: int) -> Iterator[Decoded]:
-    """Decodes in threads and yields in the order given."""
-    decoded = in_threads(lambda task: [decode_photograph(crops, size) for crops in task], _tasks(photographs))
-    with contextlib.closing(decoded):
-        yield from itertools.chain.from_iterable(decoded)
-
-
 def per_photograph(
     function: Callable[[tuple[Crop, ...]], Result], crops: Sequence[Crop], description: str, track: Track
 ) -> Iterable[Result]:
@@ -216,16 +205,6 @@ def in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> Ite
             yield pending.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _tasks(photographs: Sequence[tuple[Crop, ...]]) -> Iterator[list[tuple[Crop, ...]]]:
-    task: list[tuple[Crop, ...]] = []
-    for crops in photographs:
-        task.append(crops)
-        if sum(map(len, task)) >= AT_ONCE:
-            yield task
-            task = []
-    yield task
 
 
 def decode_photograph(crops: Sequence[Crop], size: int) -> Decoded:

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import math
 import mmap
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
@@ -166,6 +167,19 @@ def path_inside(folder: Path, file_name: str) -> Path | None:
     except (OSError, ValueError, RuntimeError):  # a NUL byte, a name too long, a loop of links
         return None
     return folder / file_name if inside and not Path(file_name).is_absolute() else None
+
+
+NOT_FINITE, NO_AREA, OUTSIDE = "box holds NaN or infinity", "box has no area", "box lies outside the image"
+
+
+def box_fault(box: Box, size: tuple[float, float]) -> str | None:
+    """Why a box x, y, width, height holds no pixel of an image of this width and height, or None."""
+    x, y, width, height = box
+    if not all(map(math.isfinite, (*box, x + width, y + height))):
+        return NOT_FINITE
+    if width <= 0 or height <= 0:
+        return NO_AREA
+    return OUTSIDE if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1] else None
 
 
 def grouped(things: Iterable[Thing], key: Callable[[Thing], Hashable]) -> dict[Hashable, list[Thing]]:

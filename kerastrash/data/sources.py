@@ -40,7 +40,7 @@ def read_folder(folder: Path) -> Source:
     left_out: list[LeftOut] = []
     for top, split in tops.items():
         left_out += _stray_images(folder, top)
-        for path in itertools.chain.from_iterable(map(_visible, _folders(top))):
+        for path in itertools.chain.from_iterable(map(visible, _folders(top))):
             key = path.relative_to(folder).as_posix()
             if path.is_dir():
                 left_out.append(LeftOut(key, "folder inside a class folder"))
@@ -57,15 +57,16 @@ def read_folder(folder: Path) -> Source:
 
 
 def _stray_images(folder: Path, top: Path) -> list[LeftOut]:
-    files = [path for path in _visible(top) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
+    files = [path for path in visible(top) if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
     return [LeftOut(path.relative_to(folder).as_posix(), "image outside a class folder") for path in files]
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in _visible(folder) if path.is_dir()]
+    return [path for path in visible(folder) if path.is_dir()]
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
+    """What lies in the folder, in order, hidden entries left out; raises DataError where it cannot be read."""
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as cause:
@@ -90,10 +91,6 @@ class Scheme:
     """Opens no image."""
 
 
-def _read_sample(config: DataConfig) -> Source:
-    return replace(read_coco(SAMPLE_FOLDER / ANNOTATIONS), name=SAMPLE)
-
-
 def _read_tfds(config: DataConfig) -> Source:
     from kerastrash.data.tfds_read import read_tfds  # loads tensorflow_datasets, a second of imports
 
@@ -101,19 +98,15 @@ def _read_tfds(config: DataConfig) -> Source:
 
 
 def _read_coco(config: DataConfig) -> Source:
-    return read_coco(annotation_file(config.data), config.images, config.categories)
+    source = read_coco(annotation_file(config.data), config.images, config.categories)
+    return replace(source, name=SAMPLE) if config.data == SAMPLE else source
 
 
-def _read_folder(config: DataConfig) -> Source:
-    return read_folder(Path(config.data))
-
-
-COCO = Scheme("a COCO .json file", lambda data: annotation_file(data) is not None, _read_coco)
+COCO = Scheme(f"the word {SAMPLE!r}, a COCO .json file", lambda data: annotation_file(data) is not None, _read_coco)
 SCHEMES = (
-    Scheme(f"the word {SAMPLE!r}", lambda data: data == SAMPLE, _read_sample),
-    Scheme(f"{TFDS}NAME", lambda data: data.startswith(TFDS), _read_tfds),
     COCO,
-    Scheme("a folder", lambda data: Path(data).is_dir(), _read_folder),
+    Scheme(f"{TFDS}NAME", lambda data: data.startswith(TFDS), _read_tfds),
+    Scheme("a folder", lambda data: Path(data).is_dir(), lambda config: read_folder(Path(config.data))),
 )
 """The first that names the data reads it."""
 

@@ -173,15 +173,11 @@ def account_for(source: Source, dataset: Dataset, missing: Collection[Path], tot
 
     `missing` are the paths of the photographs that could not be had.
     """
-    kept = {crop.key for crop in dataset.crops}
-    reasons = {item.what: item.reason for item in dataset.left_out}
-    account = Counter({"cut": len(kept), "mapped to no class": 0, "photograph missing": 0})
-    for item in source.left_out:
-        account["mapped to no class" if item.reason.endswith("mapped to no class") else item.reason] += 1
-    for crop in source.crops:
-        if crop.key not in kept:
-            gone = crop.image in missing
-            account["photograph missing" if gone else reasons.get(crop.key, "left out by the cache")] += 1
+    account = Counter({"cut": len(dataset.crops), "mapped to no class": 0, "photograph missing": 0})
+    unavailable = {crop.key for crop in source.crops if crop.image in missing}
+    for item in dataset.left_out:
+        gone = "photograph missing" if item.what in unavailable else item.reason
+        account["mapped to no class" if gone.endswith("mapped to no class") else gone] += 1
     if account.total() != total:
         raise RuntimeError(f"{account.total()} annotations are accounted for, the file holds {total}: {dict(account)}")
     return dict(account)

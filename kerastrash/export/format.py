@@ -98,8 +98,9 @@ class Format:
     The description's precision is followed, its softmax put behind the logits. Whatever it raises is a net that cannot
     be written.
     """
-    open: Callable[[Path, int], OpenNet]
-    """Opens a file with so many processor threads. Whatever it raises is a damaged file."""
+    open: Callable[..., OpenNet]
+    """Opens a file with so many processor threads, and where there is a `gpu_package` on the GPU of a name that is
+    given, else on the processor. Whatever it raises is a damaged file."""
     precisions: tuple[Precision, ...] = ("float32",)
     backend: str | None = None
     """The Keras backend that `write` needs; None where any will do."""
@@ -107,6 +108,8 @@ class Format:
     """Modules that `write` needs beside the core dependencies, each with the extra of kerastrash that brings it."""
     opening: Mapping[str, str] = field(default_factory=dict)
     """Likewise of `open`."""
+    gpu_package: str = ""
+    """The package that brings the runtime's form for a GPU; empty where it has none of its own."""
     beside: tuple[str, ...] = ()
     """Suffixes of further files of the model, beside the one that is opened."""
 
@@ -142,7 +145,15 @@ class Format:
     def versions(self) -> dict[str, str]:
         """The versions of the packages that write and open it."""
         modules = dict.fromkeys(("kerastrash", "keras", "torch", *self.writing, *self.opening))
-        return {module: importlib.metadata.version(module) for module in modules}
+        return {module: version(module) for module in modules}
+
+
+def version(module: str) -> str:
+    """The version of the package that brings a module: `onnxruntime` may come with onnxruntime-gpu."""
+    try:
+        return importlib.metadata.version(module)
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.version(importlib.metadata.packages_distributions()[module][0])
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -151,9 +162,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def conditions(runtime: str, device: str, threads: int) -> str:
-    """What a time was measured on, such as `keras-torch, NVIDIA H100, 1 thread`."""
-    return f"{runtime}, {device}, {threads} thread{'s' if threads > 1 else ''}"
+def conditions(runtime: str, device: str, threads: int, arithmetic: str = "") -> str:
+    """What a time was measured on, such as `mixed_float16, keras-torch, NVIDIA H100, 1 thread`."""
+    return ", ".join(filter(None, (arithmetic, runtime, device, f"{threads} thread{'s' if threads > 1 else ''}")))
 
 
 def classifier(path: Path, name: str, opened: OpenedFile) -> OpenNet:

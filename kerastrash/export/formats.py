@@ -52,7 +52,7 @@ def check_precision(name: FormatName, precision: Precision) -> None:
         raise ConfigError(f"precision={precision!r} is not for {name}: choose float32, or one of {', '.join(others)}")
 
 
-def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
+def open_runtime(path: Path | str, threads: int = 1, accelerator: str = "") -> OpenNet:
     """Opens a model file in the runtime of its format.
 
     Open only files from somebody you trust: `.pt2` files and SavedModels hold programs, which may do more than
@@ -62,6 +62,8 @@ def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
         path: a file whose suffix says its format, or the folder of a SavedModel.
         threads: of one operation on the processor; operations run one after the other. Keras, torch and TensorFlow
             keep one number for the whole process.
+        accelerator: name of the GPU to run on, where the runtime's form for one is installed; left out, exported files
+            run on the processor. Keras has a device of its own.
 
     Returns:
         The net for any number of images, uint8 or float; what the file fixes or wants otherwise is seen to.
@@ -78,7 +80,7 @@ def open_runtime(path: Path | str, threads: int = 1) -> OpenNet:
         raise ModelError(f"{path}: no such file; check the path of the model")
     check_digests(path)
     try:
-        net = entry.open(path, threads)
+        net = entry.open(path, threads, *([accelerator] if entry.gpu_package else []))
     except KerastrashError:
         raise
     except ImportError as error:

@@ -1,11 +1,14 @@
-"""ONNX: written by PyTorch, run in ONNX Runtime on the processor."""
+"""ONNX: written by PyTorch, run in ONNX Runtime on the processor, or by its CUDA provider on a GPU."""
 
 from pathlib import Path
 
 from kerastrash.backends import OpenedFile
 from kerastrash.export.format import KEY, Description, Format, KerasModel, OpenNet, classifier
+from kerastrash.runs import processor_name
 
 ERRORS_ONLY = 3
+CUDA = "CUDAExecutionProvider"
+PROVIDERS = ((CUDA, {"use_tf32": "1"}), "CPUExecutionProvider")
 TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
 
 
@@ -28,13 +31,21 @@ def write_onnx(model: KerasModel, path: Path, description: Description) -> None:
     onnx.save(net, path)
 
 
-def open_onnx(path: Path, threads: int) -> OpenNet:
+def open_onnx(path: Path, threads: int, accelerator: str) -> OpenNet:
+    """Opens a file on the GPU of this name where the CUDA provider is installed and starts; else on the processor.
+
+    What the provider does not know of a net runs on the processor.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = ERRORS_ONLY
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    on_gpu = bool(accelerator) and CUDA in onnxruntime.get_available_providers()
+    if on_gpu:
+        onnxruntime.preload_dlls()  # of the packages that torch brings
+    session = onnxruntime.InferenceSession(str(path), options, providers=PROVIDERS[not on_gpu :])
+    on_gpu = CUDA in session.get_providers()  # it is left out where it cannot start
     inputs = session.get_inputs()
     opened = OpenedFile(
         run=lambda images: session.run(None, {inputs[0].name: images})[0],
@@ -42,11 +53,13 @@ def open_onnx(path: Path, threads: int) -> OpenNet:
         outputs=[entry.shape for entry in session.get_outputs()],
         dtype=TYPES.get(inputs[0].type, inputs[0].type) if inputs else "",
         text=session.get_modelmeta().custom_metadata_map.get(KEY, ""),
+        device=accelerator if on_gpu else processor_name(),
     )
-    return classifier(path, "onnxruntime", opened)
+    return classifier(path, "onnxruntime-cuda" if on_gpu else "onnxruntime", opened)
 
 
 ONNX = Format(
     name="onnx", suffix=".onnx", runtime="ONNX Runtime", write=write_onnx, open=open_onnx, backend="torch",
     precisions=("float32", "float16"), writing={"onnx": "onnx"}, opening={"onnxruntime": "onnx"},
+    gpu_package="onnxruntime-gpu",
 )  # fmt: skip

@@ -10,34 +10,3 @@ from kerastrash.models.nets import dump_rows, load_rows, preset, preset_names, r
 from kerastrash.models.resnet import BasicBlock, Bottleneck
 from kerastrash.models.shufflenet_v2 import ShuffleUnit
 from kerastrash.models.weights import load_torch_state
-
-__all__ = [
-    "IMAGENET",
-    "BasicBlock",
-    "Bneck",
-    "Bottleneck",
-    "Conv",
-    "Dense",
-    "Flatten",
-    "InvertedResidual",
-    "MBConv",
-    "MaxPool",
-    "Normalisation",
-    "Pool",
-    "Row",
-    "Rows",
-    "ShuffleUnit",
-    "build_model",
-    "dump_rows",
-    "layers",
-    "load_rows",
-    "load_torch_state",
-    "macs",
-    "map_sizes",
-    "parameters",
-    "preset",
-    "preset_names",
-    "resolve_rows",
-    "scale_rows",
-    "with_fields",
-]

@@ -38,15 +38,10 @@ EFFICIENTNET_LITE0: Rows = (
     MBConv(5, 6, 40, stride=2),  # 28
     MBConv(5, 6, 40),  # 28
     MBConv(3, 6, 80, stride=2),  # 14
-    MBConv(3, 6, 80),  # 14
-    MBConv(3, 6, 80),  # 14
-    MBConv(5, 6, 112),  # 14
-    MBConv(5, 6, 112),  # 14
-    MBConv(5, 6, 112),  # 14
+    *2 * (MBConv(3, 6, 80),),  # 14
+    *3 * (MBConv(5, 6, 112),),  # 14
     MBConv(5, 6, 192, stride=2),  # 7
-    MBConv(5, 6, 192),  # 7
-    MBConv(5, 6, 192),  # 7
-    MBConv(5, 6, 192),  # 7
+    *3 * (MBConv(5, 6, 192),),  # 7
     MBConv(3, 6, 320),  # 7
     Conv(1280, activation="relu6", epsilon=1e-3),  # 7
     Pool(),  # 1
@@ -57,24 +52,14 @@ EFFICIENTNET_LITE2: Rows = (
     Conv(32, kernel=3, stride=2, activation="relu6", epsilon=1e-3, padding="same"),  # 130
     MBConv(3, 1, 16),  # 130
     MBConv(3, 6, 24, stride=2),  # 65
-    MBConv(3, 6, 24),  # 65
-    MBConv(3, 6, 24),  # 65
+    *2 * (MBConv(3, 6, 24),),  # 65
     MBConv(5, 6, 48, stride=2),  # 33
-    MBConv(5, 6, 48),  # 33
-    MBConv(5, 6, 48),  # 33
+    *2 * (MBConv(5, 6, 48),),  # 33
     MBConv(3, 6, 88, stride=2),  # 17
-    MBConv(3, 6, 88),  # 17
-    MBConv(3, 6, 88),  # 17
-    MBConv(3, 6, 88),  # 17
-    MBConv(5, 6, 120),  # 17
-    MBConv(5, 6, 120),  # 17
-    MBConv(5, 6, 120),  # 17
-    MBConv(5, 6, 120),  # 17
+    *3 * (MBConv(3, 6, 88),),  # 17
+    *4 * (MBConv(5, 6, 120),),  # 17
     MBConv(5, 6, 208, stride=2),  # 9
-    MBConv(5, 6, 208),  # 9
-    MBConv(5, 6, 208),  # 9
-    MBConv(5, 6, 208),  # 9
-    MBConv(5, 6, 208),  # 9
+    *4 * (MBConv(5, 6, 208),),  # 9
     MBConv(3, 6, 352),  # 9
     Conv(1280, activation="relu6", epsilon=1e-3),  # 9
     Pool(),  # 1

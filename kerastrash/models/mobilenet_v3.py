@@ -106,25 +106,6 @@ MOBILENETV3_79: Rows = (
     Flatten(),  # 1
 )
 
-# Row 2 of the contest team's table. 1,741,254 parameters, 163 layers.
-MOBILENETV3_163: Rows = (
-    Conv(16, kernel=3, stride=2, activation="hard_swish"),  # 112
-    InvertedResidual(3, 1, 16),  # 112
-    InvertedResidual(3, 4, 24, stride=2),  # 56
-    InvertedResidual(3, 3, 24),  # 56
-    InvertedResidual(5, 3, 40, squeeze_excite=True, stride=2),  # 28
-    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
-    InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
-    InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
-    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
-    Conv(960),  # 7
-    Pool(keep_map=True),  # 1
-    Flatten(),  # 1
-)
-
 # Row 1 of the contest team's table. 2,127,374 parameters, 179 layers.
 MOBILENETV3_179: Rows = (
     Conv(16, kernel=3, stride=2, activation="hard_swish"),  # 112
@@ -136,14 +117,16 @@ MOBILENETV3_179: Rows = (
     InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
     InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
     InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    *2 * (InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),),  # 14
     InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
     InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
     Conv(960),  # 7
     Pool(keep_map=True),  # 1
     Flatten(),  # 1
 )
+
+# Row 2 of that table: row 1 with a single block of 112 channels. 1,741,254 parameters, 163 layers.
+MOBILENETV3_163: Rows = (*MOBILENETV3_179[:9], *MOBILENETV3_179[10:])
 
 # Where the contest team began. 4,210,998 parameters, 227 layers.
 MOBILENETV3_FULL: Rows = (
@@ -152,17 +135,13 @@ MOBILENETV3_FULL: Rows = (
     InvertedResidual(3, 4, 24, stride=2),  # 56
     InvertedResidual(3, 3, 24),  # 56
     InvertedResidual(5, 3, 40, squeeze_excite=True, stride=2),  # 28
-    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
-    InvertedResidual(5, 3, 40, squeeze_excite=True),  # 28
+    *2 * (InvertedResidual(5, 3, 40, squeeze_excite=True),),  # 28
     InvertedResidual(3, 6, 80, hard_swish=True, stride=2),  # 14
     InvertedResidual(3, 2.5, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 2.3, 80, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
-    InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),  # 14
+    *2 * (InvertedResidual(3, 2.3, 80, hard_swish=True),),  # 14
+    *2 * (InvertedResidual(3, 6, 112, squeeze_excite=True, hard_swish=True),),  # 14
     InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
-    InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),  # 7
+    *2 * (InvertedResidual(5, 6, 160, squeeze_excite=True, hard_swish=True),),  # 7
     Conv(960),  # 7
     Pool(keep_map=True),  # 1
     Conv(1280),  # 1
@@ -176,13 +155,11 @@ MOBILENET_V3_SMALL: Rows = (
     Bneck(3, 72, 24, stride=2),  # 28
     Bneck(3, 88, 24),  # 28
     Bneck(5, 96, 40, squeeze_excite=True, hard_swish=True, stride=2),  # 14
-    Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),  # 14
-    Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),  # 14
+    *2 * (Bneck(5, 240, 40, squeeze_excite=True, hard_swish=True),),  # 14
     Bneck(5, 120, 48, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(5, 144, 48, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(5, 288, 96, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),  # 7
-    Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),  # 7
+    *2 * (Bneck(5, 576, 96, squeeze_excite=True, hard_swish=True),),  # 7
     Conv(576, activation="hard_swish", epsilon=1e-3),  # 7
     Pool(),  # 1
     Dense(1024, activation="hard_swish"),  # 1
@@ -195,17 +172,14 @@ MOBILENET_V3_LARGE: Rows = (
     Bneck(3, 64, 24, stride=2),  # 56
     Bneck(3, 72, 24),  # 56
     Bneck(5, 72, 40, squeeze_excite=True, stride=2),  # 28
-    Bneck(5, 120, 40, squeeze_excite=True),  # 28
-    Bneck(5, 120, 40, squeeze_excite=True),  # 28
+    *2 * (Bneck(5, 120, 40, squeeze_excite=True),),  # 28
     Bneck(3, 240, 80, hard_swish=True, stride=2),  # 14
     Bneck(3, 200, 80, hard_swish=True),  # 14
-    Bneck(3, 184, 80, hard_swish=True),  # 14
-    Bneck(3, 184, 80, hard_swish=True),  # 14
+    *2 * (Bneck(3, 184, 80, hard_swish=True),),  # 14
     Bneck(3, 480, 112, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(3, 672, 112, squeeze_excite=True, hard_swish=True),  # 14
     Bneck(5, 672, 160, squeeze_excite=True, hard_swish=True, stride=2),  # 7
-    Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),  # 7
-    Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),  # 7
+    *2 * (Bneck(5, 960, 160, squeeze_excite=True, hard_swish=True),),  # 7
     Conv(960, activation="hard_swish", epsilon=1e-3),  # 7
     Pool(),  # 1
     Dense(1280, activation="hard_swish"),  # 1

@@ -1,6 +1,7 @@
 """The nets by name, and as YAML: a list with one `kind: {field: value}` a row.
 
-A family's file has each net one row a line, with the side of the map that leaves it; counts are for six classes.
+A family's file has each net one row a line, or a run of equal ones, with the side of the map that leaves them; counts
+are for six classes.
 
 - conv: {channels: 16, kernel: 3, stride: 2, activation: hard_swish}
 - inverted_residual: {kernel: 3, expansion: 6, channels: 80, hard_swish: true, stride: 2}

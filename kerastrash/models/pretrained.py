@@ -85,7 +85,7 @@ class Download:
         return path
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Pretrained:
     """Weights of a preset for the 1000 ImageNet classes, with all that their use needs."""
 
@@ -128,35 +128,23 @@ KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_
 def _lite(name: str, sha256: str, size: int) -> Pretrained:
     file = f"models/{name.replace('_', '-')}-{sha256[:8]}.pth"
     source = PackageFile(f"{name}_pytorch_model", file, f"sha256 {sha256}")
-    return Pretrained(name=name, net=name, source=source, licence="Apache-2.0", normalisation=LITE, input_size=size)
+    return Pretrained(name, name, source, "Apache-2.0", normalisation=LITE, input_size=size)
 
 
 def _torchvision(net: str, file: str) -> Pretrained:
-    return Pretrained(name=net, net=net, source=_download(f"{TORCHVISION}/{file}"), licence="BSD-3-Clause")
+    return Pretrained(net, net, _download(f"{TORCHVISION}/{file}"), "BSD-3-Clause")
 
 
 def _timm(net: str, hub: str, file: str, name: str = "") -> Pretrained:
-    return Pretrained(
-        name=name or f"{net}_timm",
-        net=net,
-        source=_download(f"{TIMM}/{file}"),
-        licence="Apache-2.0",
-        interpolation="bicubic",
-        hub=f"timm/{hub}",
-        fields={"epsilon": 1e-5},
-    )
+    options = {"interpolation": "bicubic", "hub": f"timm/{hub}", "fields": {"epsilon": 1e-5}}
+    return Pretrained(name or f"{net}_timm", net, _download(f"{TIMM}/{file}"), "Apache-2.0", **options)
 
 
 def _keras(size: str, md5: str) -> Pretrained:
-    return Pretrained(
-        name=f"mobilenet_v3_{size}_keras",
-        net=f"mobilenet_v3_{size}",
-        source=Download(f"{KERAS}/weights_mobilenet_v3_{size}_224_1.0_float.h5", f"md5 {md5}"),
-        licence="Apache-2.0",
-        normalisation=UNIT,
-        fields={"padding": "same"},
-        application=f"MobileNetV3{size.title()}",
-    )
+    net = f"mobilenet_v3_{size}"
+    source = Download(f"{KERAS}/weights_{net}_224_1.0_float.h5", f"md5 {md5}")
+    options = {"fields": {"padding": "same"}, "application": f"MobileNetV3{size.title()}"}
+    return Pretrained(f"{net}_keras", net, source, "Apache-2.0", UNIT, **options)
 
 
 def _download(address: str) -> Download:

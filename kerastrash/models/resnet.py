@@ -6,7 +6,7 @@ from typing import ClassVar
 import keras
 from keras import layers
 
-from kerastrash.models.base import Count, Filter, Flag, Padding, Positive, Row, Rows, Stride
+from kerastrash.models.base import Count, Filter, Flag, Padding, Positive, Row, Rows, Stride, with_fields
 from kerastrash.models.layers import LAST, Conv, MaxPool, Pool, activate, convolve
 
 
@@ -91,8 +91,7 @@ class Bottleneck(Residual):
 RESNET18: Rows = (
     Conv(64, kernel=7, stride=2),  # 112
     MaxPool(),  # 56
-    BasicBlock(64),  # 56
-    BasicBlock(64),  # 56
+    *2 * (BasicBlock(64),),  # 56
     BasicBlock(128, stride=2),  # 28
     BasicBlock(128),  # 28
     BasicBlock(256, stride=2),  # 14
@@ -106,38 +105,20 @@ RESNET18: Rows = (
 RESNET50: Rows = (
     Conv(64, kernel=7, stride=2),  # 112
     MaxPool(),  # 56
-    Bottleneck(64, 256),  # 56
-    Bottleneck(64, 256),  # 56
-    Bottleneck(64, 256),  # 56
+    *3 * (Bottleneck(64, 256),),  # 56
     Bottleneck(128, 512, stride=2),  # 28
-    Bottleneck(128, 512),  # 28
-    Bottleneck(128, 512),  # 28
-    Bottleneck(128, 512),  # 28
+    *3 * (Bottleneck(128, 512),),  # 28
     Bottleneck(256, 1024, stride=2),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
-    Bottleneck(256, 1024),  # 14
+    *5 * (Bottleneck(256, 1024),),  # 14
     Bottleneck(512, 2048, stride=2),  # 7
-    Bottleneck(512, 2048),  # 7
-    Bottleneck(512, 2048),  # 7
+    *2 * (Bottleneck(512, 2048),),  # 7
     Pool(),  # 1
 )
 
-# 11,198,822 parameters (11,708,744 at 1000 classes), 104 layers.
+# ResNet-18 with ResNet-D's stem and shortcuts. 11,198,822 parameters (11,708,744 at 1000 classes), 104 layers.
 RESNET18D: Rows = (
     Conv(32, kernel=3, stride=2),  # 112
     Conv(32, kernel=3),  # 112
     Conv(64, kernel=3),  # 112
-    MaxPool(),  # 56
-    BasicBlock(64, pooled_shortcut=True),  # 56
-    BasicBlock(64, pooled_shortcut=True),  # 56
-    BasicBlock(128, stride=2, pooled_shortcut=True),  # 28
-    BasicBlock(128, pooled_shortcut=True),  # 28
-    BasicBlock(256, stride=2, pooled_shortcut=True),  # 14
-    BasicBlock(256, pooled_shortcut=True),  # 14
-    BasicBlock(512, stride=2, pooled_shortcut=True),  # 7
-    BasicBlock(512, pooled_shortcut=True),  # 7
-    Pool(),  # 1
+    *with_fields(RESNET18[1:], pooled_shortcut=True),  # 56 to 1
 )

@@ -73,98 +73,23 @@ class ShuffleUnit(Row):
         return layers.Reshape((height, width, channels), name=f"{name}_shuffle_join")(x)
 
 
-# 347,942 parameters (1,366,792 at 1000 classes).
-SHUFFLENET_V2_X0_5: Rows = (
-    Conv(24, kernel=3, stride=2),  # 112
-    MaxPool(),  # 56
-    ShuffleUnit(48, stride=2),  # 28
-    ShuffleUnit(48),  # 28
-    ShuffleUnit(48),  # 28
-    ShuffleUnit(48),  # 28
-    ShuffleUnit(96, stride=2),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(96),  # 14
-    ShuffleUnit(192, stride=2),  # 7
-    ShuffleUnit(192),  # 7
-    ShuffleUnit(192),  # 7
-    ShuffleUnit(192),  # 7
-    Conv(1024),  # 7
-    Pool(),  # 1
-)
+def _net(first: int, second: int, third: int, head: int) -> Rows:
+    """A column of table 5: the channels of the three stages and of the head."""
+    return (
+        Conv(24, kernel=3, stride=2),  # 112
+        MaxPool(),  # 56
+        ShuffleUnit(first, stride=2),  # 28
+        *3 * (ShuffleUnit(first),),  # 28
+        ShuffleUnit(second, stride=2),  # 14
+        *7 * (ShuffleUnit(second),),  # 14
+        ShuffleUnit(third, stride=2),  # 7
+        *3 * (ShuffleUnit(third),),  # 7
+        Conv(head),  # 7
+        Pool(),  # 1
+    )
 
-# 1,259,754 parameters (2,278,604 at 1000 classes).
-SHUFFLENET_V2_X1_0: Rows = (
-    Conv(24, kernel=3, stride=2),  # 112
-    MaxPool(),  # 56
-    ShuffleUnit(116, stride=2),  # 28
-    ShuffleUnit(116),  # 28
-    ShuffleUnit(116),  # 28
-    ShuffleUnit(116),  # 28
-    ShuffleUnit(232, stride=2),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(232),  # 14
-    ShuffleUnit(464, stride=2),  # 7
-    ShuffleUnit(464),  # 7
-    ShuffleUnit(464),  # 7
-    ShuffleUnit(464),  # 7
-    Conv(1024),  # 7
-    Pool(),  # 1
-)
 
-# 2,484,774 parameters (3,503,624 at 1000 classes).
-SHUFFLENET_V2_X1_5: Rows = (
-    Conv(24, kernel=3, stride=2),  # 112
-    MaxPool(),  # 56
-    ShuffleUnit(176, stride=2),  # 28
-    ShuffleUnit(176),  # 28
-    ShuffleUnit(176),  # 28
-    ShuffleUnit(176),  # 28
-    ShuffleUnit(352, stride=2),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(352),  # 14
-    ShuffleUnit(704, stride=2),  # 7
-    ShuffleUnit(704),  # 7
-    ShuffleUnit(704),  # 7
-    ShuffleUnit(704),  # 7
-    Conv(1024),  # 7
-    Pool(),  # 1
-)
-
-# 5,357,290 parameters (7,393,996 at 1000 classes).
-SHUFFLENET_V2_X2_0: Rows = (
-    Conv(24, kernel=3, stride=2),  # 112
-    MaxPool(),  # 56
-    ShuffleUnit(244, stride=2),  # 28
-    ShuffleUnit(244),  # 28
-    ShuffleUnit(244),  # 28
-    ShuffleUnit(244),  # 28
-    ShuffleUnit(488, stride=2),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(488),  # 14
-    ShuffleUnit(976, stride=2),  # 7
-    ShuffleUnit(976),  # 7
-    ShuffleUnit(976),  # 7
-    ShuffleUnit(976),  # 7
-    Conv(2048),  # 7
-    Pool(),  # 1
-)
+SHUFFLENET_V2_X0_5 = _net(48, 96, 192, 1024)  # 347,942 parameters (1,366,792 at 1000 classes)
+SHUFFLENET_V2_X1_0 = _net(116, 232, 464, 1024)  # 1,259,754 (2,278,604)
+SHUFFLENET_V2_X1_5 = _net(176, 352, 704, 1024)  # 2,484,774 (3,503,624)
+SHUFFLENET_V2_X2_0 = _net(244, 488, 976, 2048)  # 5,357,290 (7,393,996)

@@ -1,8 +1,8 @@
 """A comparison: a row for each model and one for each system over its seeds, for the terminal, as markdown, as CSV
 files and as a picture."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,66 +10,26 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kerastrash.files import write_csv, write_json, write_text
+from kerastrash.reports.pages import page
 from kerastrash.reports.pictures import Dot, draw_dots
-from kerastrash.reports.tables import PlainTable, markdown_page, number
+from kerastrash.reports.tables import PlainTable, number
 from kerastrash.scoring import Reference
 
+SeedRow = Mapping[str, Any]
+"""One model by the columns of runs.csv; figures that there are not are None, and `reason` says why.
 
-@dataclass(frozen=True)
-class SeedRow:
-    """One model; figures that there are not are None, and `reason` says why."""
+system, seed; status: `finished`, `failed`, `skipped` or `not run`; val_f1, test_f1: macro F1 on the two splits; ms,
+p90_ms: median and 90th percentile of the milliseconds an image at batch 1, of the architecture; score; input_size in
+pixels, parameters, macs, epochs; seconds that its last process took; the device that it was trained on; model, a path.
+"""
+SystemRow = Mapping[str, Any]
+"""One system by the columns of comparison.csv: means over the seeds that finished.
 
-    system: str
-    seed: int
-    status: str
-    """`finished`, `failed`, `skipped` or `not run`."""
-    val_f1: float | None
-    """Macro F1 on the validation split."""
-    test_f1: float | None
-    ms: float | None
-    """Median milliseconds an image at batch 1, of the architecture."""
-    p90_ms: float | None
-    score: float | None
-    parameters: int | None
-    macs: int | None
-    epochs: int | None
-    seconds: float | None
-    """How long its last process took."""
-    device: str
-    """What it was trained on."""
-    model: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class SystemRow:
-    """One system: means over the seeds that finished, and `_sd`, the sample's standard deviation of two or more."""
-
-    name: str
-    kind: str
-    """`trained`, `fine-tuned`, `distilled` or `pruned`."""
-    team: int | None
-    """Which of the contest's teams used it; None for ours."""
-    net: str
-    input_size: int | None
-    epochs: int
-    seeds: int
-    """How many finished."""
-    parameters: int | None
-    macs: int | None
-    val_f1: float | None
-    test_f1: float | None
-    test_f1_sd: float | None
-    ms: float | None
-    relative_time: float | None
-    """Share of the baseline's."""
-    score: float | None
-    """Lower is better."""
-    score_sd: float | None
-    status: str
-    """`finished`, or what became of its seeds, such as `finished, failed`."""
-    reason: str
-    note: str
+name; kind: `trained`, `fine-tuned`, `distilled` or `pruned`; team: which of the contest's used it, None for ours; net,
+input_size, epochs; seeds: how many finished; parameters, macs, val_f1, test_f1, ms, score, where lower is better;
+test_f1_sd and score_sd: the sample's standard deviation of two or more; relative_time: share of the baseline's; status:
+`finished`, or what became of its seeds, such as `finished, failed`; reason, note.
+"""
 
 
 @dataclass(frozen=True)
@@ -99,12 +59,7 @@ class Comparison:
     @property
     def failed(self) -> bool:
         """Whether a system, or a seed of one, has failed or was skipped."""
-        return any(row.status in ("failed", "skipped") for row in self.seed_rows)
-
-
-def ranked(rows: Sequence[SystemRow]) -> list[SystemRow]:
-    """The rows from the lowest score up, then by F1; those without either at the end."""
-    return sorted(rows, key=lambda row: (row.score is None, row.score or 0, -(row.test_f1 or row.val_f1 or 0)))
+        return any(row["status"] in ("failed", "skipped") for row in self.seed_rows)
 
 
 TABLE, MODELS, REPORT = "comparison.csv", "runs.csv", "comparison.json"
@@ -119,13 +74,13 @@ EXPLAINED = (
 def write_comparison(found: Comparison) -> list[str]:
     """Writes the tables and the picture into the run's folder and returns their names; no picture without a dot."""
     values = asdict(found)
-    write_csv(found.folder / TABLE, values["rows"], [column.name for column in fields(SystemRow)])
-    write_csv(found.folder / MODELS, values["seed_rows"], [column.name for column in fields(SeedRow)])
+    write_csv(found.folder / TABLE, found.rows)
+    write_csv(found.folder / MODELS, found.seed_rows)
     kept = ("settings", "data", "environment", "reference", "conditions", "splits", "timed_images", "rows")
     report = {name: values[name] for name in kept} | {"runs": values["seed_rows"]}
     write_json(found.folder / REPORT, report)
     drawn = draw_tradeoff(found.rows, found.folder / PICTURE)
-    write_text(found.folder / PAGE, comparison_markdown(found, drawn))
+    write_text(found.folder / PAGE, comparison_page(found, drawn))
     return [TABLE, MODELS, REPORT, PAGE, *([PICTURE] if drawn else [])]
 
 
@@ -134,32 +89,33 @@ def comparison_tables(found: Comparison) -> Iterator[RenderableType]:
     yield systems_table(found)
     yield from map(Text, sentences(found))
     for row in found.rows:
-        if row.reason:
-            yield Text.assemble((f"{row.name}:", "red"), f" {row.reason}")
+        if row["reason"]:
+            yield Text.assemble((f"{row['name']}:", "red"), f" {row['reason']}")
 
 
 def systems_table(found: Comparison) -> PlainTable:
     """A row for each system, the best one first."""
-    marked = {index: row for index, row in enumerate(found.rows) if row.reason or row.team}
-    styles = {index: "red" if row.reason else "cyan" for index, row in marked.items()}
+    marked = {index: row for index, row in enumerate(found.rows) if row["reason"] or row["team"]}
+    styles = {index: "red" if row["reason"] else "cyan" for index, row in marked.items()}
     return PlainTable(COLUMNS, [cells(row) for row in found.rows], ("net",), str(found.folder), EXPLAINED, styles)
 
 
 def cells(row: SystemRow) -> list[str]:
     """The cells of one system under COLUMNS."""
+    val_f1 = number(row["val_f1"], ".4f")
     return [
-        row.name,
-        row.net if row.kind == "trained" else f"{row.net}, {row.kind}",
-        number(row.team, "d"),
-        number(row.input_size, "d"),
-        str(row.epochs),
-        str(row.seeds),
-        number(row.parameters, ",.0f"),
-        "" if row.macs is None else f"{row.macs / 1e6:,.1f}",
-        _with_deviation(row.test_f1, row.test_f1_sd) or (f"({row.val_f1:.4f} val)" if row.val_f1 is not None else ""),
-        number(row.ms, ".2f"),
-        number(row.relative_time, ".2f"),
-        _with_deviation(row.score, row.score_sd),
+        row["name"],
+        row["net"] if row["kind"] == "trained" else f"{row['net']}, {row['kind']}",
+        number(row["team"], "d"),
+        number(row["input_size"], "d"),
+        str(row["epochs"]),
+        str(row["seeds"]),
+        number(row["parameters"], ",.0f"),
+        "" if row["macs"] is None else f"{row['macs'] / 1e6:,.1f}",
+        _with_deviation(row["test_f1"], row["test_f1_sd"]) or (val_f1 and f"({val_f1} val)"),
+        number(row["ms"], ".2f"),
+        number(row["relative_time"], ".2f"),
+        _with_deviation(row["score"], row["score_sd"]),
     ]
 
 
@@ -175,13 +131,14 @@ def sentences(found: Comparison) -> list[str]:
         lines = [f"No scores: no model of the baseline {found.baseline} could be measured."]
     else:
         lines = ["Trained only: F1 on the validation split; the same command without --train-only measures."]
-    scored = [row for row in found.rows if row.score is not None]
-    ours, teams = ([row for row in scored if (row.team is None) is mine] for mine in (True, False))
+    scored = [row for row in found.rows if row["score"] is not None]
+    ours, teams = ([row for row in scored if (row["team"] is None) is mine] for mine in (True, False))
     if ours and teams:
+        our, their = ours[0], teams[0]
         lines.append(
-            f"Best of ours: {ours[0].name}, score {ours[0].score:.4f}; best of the contest's teams: {teams[0].name}, "
-            f"score {teams[0].score:.4f}; ours is {'lower' if ours[0].score < teams[0].score else 'higher'} by "
-            f"{abs(teams[0].score - ours[0].score):.4f}."
+            f"Best of ours: {our['name']}, score {our['score']:.4f}; best of the contest's teams: {their['name']}, "
+            f"score {their['score']:.4f}; ours is {'lower' if our['score'] < their['score'] else 'higher'} by "
+            f"{abs(their['score'] - our['score']):.4f}."
         )
     return lines
 
@@ -192,37 +149,21 @@ def draw_tradeoff(rows: Sequence[SystemRow], path: Path) -> bool:
     Bars are the standard deviation of F1 over the seeds; the line joins the systems that no other one beats in both.
     """
     dots = [
-        Dot(row.ms, row.test_f1, row.name, int(row.team is not None), row.test_f1_sd)
+        Dot(row["ms"], row["test_f1"], row["name"], int(row["team"] is not None), row["test_f1_sd"])
         for row in rows
-        if row.test_f1 is not None and row.ms is not None
+        if row["test_f1"] is not None and row["ms"] is not None
     ]
     return draw_dots(path, dots, "F1 against time", ("ours", "the contest's teams"))
 
 
-def comparison_markdown(found: Comparison, drawn: bool) -> str:
+def comparison_page(found: Comparison, drawn: bool) -> str:
     """The page: table, picture, conditions, what failed, and the systems file."""
-    bad = [f"- {row.name}: {row.reason}" for row in found.rows if row.reason]
-    environment = found.environment
-    versions = ", ".join(f"{name} {version}" for name, version in environment["packages"].items())
-    splits = ", ".join(f"{count} {name}" for name, count in found.splits.items())
-    devices = " and ".join(dict.fromkeys(row.device for row in found.seed_rows if row.device))
-    minutes = sum(row.seconds or 0 for row in found.seed_rows) / 60
-    return markdown_page(
-        f"# {found.folder.name}",
-        systems_table(found).markdown(),
-        EXPLAINED,
-        *sentences(found),
-        f"![F1 against time]({PICTURE})" if drawn else "",
-        "## Conditions",
-        f"Made by `{environment['command']}`.",
-        f"Data: {found.data['data']}: {splits} images of {len(found.classes)} classes.",
-        f"Left out of the data: {found.left_out}." if found.left_out else "",
-        f"Trained on {devices or 'nothing'} in {minutes:.0f} min altogether.",
-        f"Timed with {found.conditions} (of {environment['cores']} cores), {found.timed_images} images at batch 1 in "
-        f"{found.settings['clock']['blocks']} blocks, all nets in one run.",
-        f"Python {environment['python']}, {versions}.",
-        "## Not finished" if bad else "",
-        "\n".join(bad),
-        "## Systems file",
-        f"```yaml\n{found.systems_file.read_text(encoding='utf-8').strip()}\n```",
+    return page(
+        "comparison.md.j2",
+        found=found,
+        drawn=drawn,
+        table=systems_table(found).markdown(),
+        explained=EXPLAINED,
+        sentences=sentences(found),
+        seconds=sum(row["seconds"] or 0 for row in found.seed_rows),
     )

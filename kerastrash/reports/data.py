@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 from rich.columns import Columns
 from rich.console import Group, RenderableType
@@ -22,6 +21,7 @@ from kerastrash.data.dataset import TINY, summarise
 from kerastrash.data.images import ImageError, read_crop
 from kerastrash.data.records import SPLITS, Dataset
 from kerastrash.files import write_text
+from kerastrash.reports.pages import page
 from kerastrash.reports.tables import PlainTable
 
 COLOURS = {Severity.ERROR: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "cyan"}
@@ -32,7 +32,6 @@ NOTES = 4
 BAR = 16
 MISSING = 10
 """Missing photographs printed; the file names all."""
-TEMPLATES = Path(__file__).resolve().parents[1] / "assets" / "templates"
 PICTURE, SHEET_PICTURE = 160, 96
 """Sides in pixels of the pictures of findings and of contact sheets."""
 SHEET, ALL_SHEETS = 24, 480
@@ -55,10 +54,15 @@ def print_summary(dataset: Dataset) -> None:
         PlainTable(("class", "width", "height", f"a side < {TINY}"), sizes, title=title),
     ]
     if left_out := summary["left_out"]:
-        reasons = [[reason, str(len(items)), ", ".join(_first(items))] for reason, items in left_out.items()]
-        title = f"left out: {sum(map(len, left_out.values()))}"
-        tables.append(PlainTable(("reason", "count", "which"), reasons, ("which",), title))
+        tables.append(left_out_table(left_out))
     results().print(Group(*tables))
+
+
+def left_out_table(left_out: Mapping[str, Sequence[str]]) -> PlainTable:
+    """How many were left out for each reason, and the first of them."""
+    reasons = [[reason, str(len(items)), ", ".join(_first(items))] for reason, items in left_out.items()]
+    title = f"left out: {sum(map(len, left_out.values()))}"
+    return PlainTable(("reason", "count", "which"), reasons, ("which",), title)
 
 
 def _first(items: Sequence[str]) -> list[str]:
@@ -132,11 +136,9 @@ def write_page(report: CheckReport, path: Path) -> None:
     Raises:
         FileError: the file cannot be written.
     """
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["picture"] = _picture
     sheets = contact_sheets(report.dataset) if report.dataset else []
-    page = environment.get_template("data_page.html.j2")
-    write_text(path, page.render(report=report, splits=used_splits(report.counts), sheets=sheets))
+    values = {"report": report, "splits": used_splits(report.counts), "sheets": sheets, "data_uri": _picture}
+    write_text(path, page("data_page.html.j2", **values))
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,14 @@
 """What exporting, pruning and quantising did to a model: tables, and a picture of the pruned widths."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import RenderableType
 from rich.text import Text
 
-from kerastrash.compress.prune import PruneReport
-from kerastrash.compress.quantise import QuantisationReport
+from kerastrash.compress.prune import NetFigures, PruneReport
+from kerastrash.compress.quantise import FileFigures, QuantisationReport
 from kerastrash.export.agreement import Attempt, ExportReport
 from kerastrash.reports.pictures import picture
 from kerastrash.reports.tables import PlainTable
@@ -46,30 +45,32 @@ def _cells(outcome: ExportReport | Exception) -> tuple[str, ...]:
     )
 
 
-COLUMNS = {
-    "parameters": ("parameters", ",d"),
-    "macs": ("MACs", ",d"),
-    "val_f1": ("macro F1,\nvalidation", ".4f"),
-    "test_f1": ("macro F1,\ntest", ".4f"),
-    "median_ms": ("median\nms", ".3f"),
-    "p90_ms": ("p90\nms", ".3f"),
+COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "bytes": ("MB", lambda count: f"{count / 1e6:.3f}"),
+    "parameters": ("parameters", "{:,d}".format),
+    "macs": ("MACs", "{:,d}".format),
+    "val_f1": ("macro F1,\nvalidation", "{:.4f}".format),
+    "test_f1": ("macro F1,\ntest", "{:.4f}".format),
+    "median_ms": ("median\nms", "{:.3f}".format),
+    "p90_ms": ("p90\nms", "{:.3f}".format),
 }
-"""The heading of each figure of a pruned net, and how it is written."""
+"""The heading of each figure of a net or file, and how it is written."""
+
+
+def _comparison(what: str, pair: Mapping[str, NetFigures | FileFigures], **options: str) -> PlainTable:
+    """A row for each of a pair, and the difference: of F1 in absolute terms, of all else as a share."""
+    before, after = map(vars, pair.values())
+    rows = [[name, *(COLUMNS[column][1](value) for column, value in vars(one).items())] for name, one in pair.items()]
+    changes = (
+        f"{after[column] - old:+.4f}" if column.endswith("f1") else f"{after[column] / old - 1:+.1%}"
+        for column, old in before.items()
+    )
+    headings = (COLUMNS[column][0] for column in before)
+    return PlainTable((what, *headings), [*rows, ["change", *changes]], summed=True, **options)
 
 
 def prune_table(report: PruneReport) -> PlainTable:
-    """The net before and after, and the difference: of F1 in absolute terms, of all else as a share."""
-    before, after = (asdict(figures) for figures in (report.before, report.after))
-    rows = [
-        [name, *(format(figures[column], form) for column, (_, form) in COLUMNS.items())]
-        for name, figures in (("before", before), ("after", after))
-    ]
-    changes = (
-        f"{new - old:+.4f}" if column.endswith("f1") else f"{new / old - 1:+.1%}"
-        for column, old, new in ((column, before[column], after[column]) for column in COLUMNS)
-    )
-    rows.append(["change", *changes])
-    columns = ("net", *(heading for heading, _ in COLUMNS.values()))
+    """The net before and after pruning."""
     settings = report.settings
     share = f"{settings.target:.0%} of the {settings.measure.replace('macs', 'MACs')}"
     changed = sum(old != new for old, new in report.widths.values())
@@ -78,7 +79,15 @@ def prune_table(report: PruneReport) -> PlainTable:
         f"{len(report.rounds)} rounds; {changed} of {len(report.widths)} layers are narrower; ms: ONNX Runtime, one "
         f"image, one thread, in turns, {report.device}"
     )
-    return PlainTable(columns, rows, title=f"{report.model}: {report.data}", caption=caption, summed=True)
+    nets = {"before": report.before, "after": report.after}
+    return _comparison("net", nets, title=f"{report.model}: {report.data}", caption=caption)
+
+
+def quantisation_table(report: QuantisationReport) -> PlainTable:
+    """The net in float32 and in int8."""
+    title = f"{report.file}: {report.runtime}, {report.data}"
+    caption = f"{report.method}; {report.images} training images for the ranges; made for {report.settings.target}"
+    return _comparison("weights", {"float32": report.before, "int8": report.after}, title=title, caption=caption)
 
 
 def draw_widths(widths: Mapping[str, tuple[int, int]], path: Path) -> None:
@@ -94,18 +103,3 @@ def draw_widths(widths: Mapping[str, tuple[int, int]], path: Path) -> None:
         axes.set(xlabel="channels", title="Widths before and after pruning")
         axes.legend(loc="best")
         axes.grid(False, axis="y")
-
-
-def quantisation_table(report: QuantisationReport) -> PlainTable:
-    """The net in float32 and in int8, and the difference."""
-    before, after = report.before, report.after
-    rows = [
-        [name, f"{figures.bytes / 1e6:.3f}", f"{figures.val_f1:.4f}", f"{figures.test_f1:.4f}"]
-        for name, figures in (("float32", before), ("int8", after))
-    ]
-    changes = (f"{after.val_f1 - before.val_f1:+.4f}", f"{after.test_f1 - before.test_f1:+.4f}")
-    rows.append(["change", f"{after.bytes / before.bytes - 1:+.0%}", *changes])
-    columns = ("weights", "MB", "macro F1, validation", "macro F1, test")
-    title = f"{report.file}: {report.runtime}, {report.data}"
-    caption = f"{report.method}; {report.images} training images for the ranges; made for {report.settings.target}"
-    return PlainTable(columns, rows, title=title, caption=caption, summed=True)

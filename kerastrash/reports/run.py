@@ -6,10 +6,11 @@ from typing import Any
 
 from kerastrash.export.format import conditions
 from kerastrash.files import read_csv, write_text
+from kerastrash.reports.pages import page
 from kerastrash.reports.pictures import COLOURS, picture
 from kerastrash.reports.scoring import accuracy_table, clock_table, confusion_table, published_table
 from kerastrash.reports.sheets import draw_predictions
-from kerastrash.reports.tables import PlainTable, markdown_page
+from kerastrash.reports.tables import PlainTable, ranked
 from kerastrash.runs import environment
 from kerastrash.scoring import MEASURED_ON
 from kerastrash.scoring.report import ScoreReport
@@ -32,59 +33,30 @@ def write_report(
     """
     draw_predictions(score.examples, score.evaluation, score.classes, folder / PREDICTIONS)
     trained = draw_training(read_csv(folder / METRICS), folder / TRAINING)
+    tables = {
+        "clocks": clock_table(score),
+        "accuracy": accuracy_table(score),
+        "confusion": confusion_table(score),
+        "published": published_table(),
+    }
     if trials:
         draw_trials(trials, best, folder / TRIALS)
-    page = markdown_page(
-        f"# {folder.name}",
-        origin,
-        *_result(score),
-        clock_table(score).markdown(),
-        "\n".join(f"Reference of the {clock.clock} clock: {clock.reference}." for clock in score.clocks),
-        *_predictions(score),
-        *(("## Training", f"![loss and macro F1]({TRAINING})") if trained else ()),
-        *(_trials(trials) if trials else ()),
-        "## Published rows",
-        f"Measured on {MEASURED_ON}: not comparable with the figures above.",
-        published_table().markdown(),
+        tables["trials"] = PlainTable(COLUMNS, [cells(row) for row in ranked(trials)])
+    text = page(
+        "report.md.j2",
+        folder=folder,
+        origin=origin,
+        score=score,
+        here=environment(),
+        measured=conditions(score.runtime, score.device, score.threads),
+        measured_on=MEASURED_ON,
+        wrong=int((score.evaluation.labels != score.evaluation.predicted).sum()),
+        tables={name: table.markdown() for name, table in tables.items()},
+        trained=trained,
+        trials=trials,
+        failed=sum(map(_failed, trials)),
     )
-    write_text(folder / REPORT, page)
-
-
-def _result(score: ScoreReport) -> list[str]:
-    size = "" if score.parameters is None else f"{score.parameters:,} parameters, "
-    here = environment()
-    versions = ", ".join(f"{name} {version}" for name, version in here["packages"].items())
-    measured = conditions(score.runtime, score.device, score.threads)
-    return [
-        f"{size}{score.input_size} px. Macro F1 on the {score.images} images of the {score.split} split:\n"
-        f"**{score.evaluation.macro_f1:.4f}**; score **{score.score:.4f}** (lower is better).",
-        f"Made by `{here['command']}`.\nMeasured at batch 1 with {measured} (of {here['cores']} cores); "
-        f"Python {here['python']}, {versions}.",
-    ]
-
-
-def _predictions(score: ScoreReport) -> list[str]:
-    wrong = int((score.evaluation.labels != score.evaluation.predicted).sum())
-    return [
-        "## Predictions",
-        accuracy_table(score).markdown(),
-        f"{wrong} of {score.images} images are taken for another class. True class by row, predicted class by column:",
-        confusion_table(score).markdown(),
-        "The worst first: framed red what the net takes for something else, the most certain first, then what it gets "
-        "right, the least certain first. Under each the class that it gives and how certain it is.",
-        f"![predictions]({PREDICTIONS})",
-    ]
-
-
-def _trials(trials: Sequence[TrialRow]) -> list[str]:
-    return [
-        "## Trials",
-        f"{len(trials)} trials, {sum(map(_failed, trials))} of them failed. Score and F1 on the validation split. Net: "
-        "width (w), then depth (d) of a given net, or for each stage blocks x kernel, expansion, squeeze-and-excite "
-        "(se), hard-swish (hs). Recipe: peak learning rate, batch size, RandAugment operations, loss.",
-        f"![trials]({TRIALS})",
-        PlainTable(COLUMNS, [cells(row) for row in ranked(trials)]).markdown(),
-    ]
+    write_text(folder / REPORT, text)
 
 
 def _failed(row: TrialRow) -> bool:
@@ -105,11 +77,6 @@ def trials_table(trials: Sequence[TrialRow], best: str, most: int = 12) -> Plain
         caption=caption + (f"; {hidden} more in trials.csv" if hidden else ""),
         styles={index: "red" if _failed(row) else "bold green" for index, row in marked.items()},
     )
-
-
-def ranked(trials: Sequence[TrialRow]) -> list[TrialRow]:
-    """Trials from the lowest score up; failed ones last."""
-    return sorted(trials, key=lambda row: (_failed(row), row.get("score", 0)))
 
 
 def cells(row: TrialRow) -> list[str]:

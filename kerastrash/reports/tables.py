@@ -1,7 +1,8 @@
 """Tables of plain text, for the terminal and as markdown. What stands in them is never taken as markup."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -45,14 +46,19 @@ class PlainTable:
         """A markdown table, title and caption left out; bars inside cells are escaped, lines joined."""
         lines = [self.columns, ["---"] * len(self.columns), *self.rows]
         cells = ([cell.replace("\n", " ").replace("|", r"\|") for cell in line] for line in lines)
-        return "\n".join(f"| {' | '.join(line)} |" for line in cells) + "\n"
+        return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+def ranked(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of nets from the lowest `score` up, then by F1; those without a score at the end."""
+
+    def place(row: Mapping[str, Any]) -> tuple[bool, float, float]:
+        score, f1 = row.get("score"), row.get("test_f1") or row.get("val_f1") or 0
+        return score is None, score or 0, -f1
+
+    return sorted(rows, key=place)
 
 
 def number(value: float | None, form: str, absent: str = "") -> str:
     """A number in a format of Python's, such as `.4f`; where there is none, what stands for it."""
     return absent if value is None else format(value, form)
-
-
-def markdown_page(*parts: str) -> str:
-    """Paragraphs, tables and headings one under the other; empty ones are passed over."""
-    return "\n\n".join(part.strip("\n") for part in parts if part) + "\n"

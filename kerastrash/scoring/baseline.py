@@ -10,24 +10,22 @@ from functools import partial
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from kerastrash.backends import device_description
 from kerastrash.console import say, track
-from kerastrash.data import DataConfig, SplitData, prepare, read_crop
+from kerastrash.data import DataConfig, SplitData, prepare
 from kerastrash.errors import ModelError
 from kerastrash.export.format import OpenNet, conditions
-from kerastrash.export.formats import FORMATS, FormatName, open_runtime
+from kerastrash.export.formats import FORMATS, FormatName
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import image_size, open_model, save_model
-from kerastrash.runs import processor_name
 from kerastrash.scoring import BASELINE_F1, GIVEN, MEASURED, PUBLISHED
 from kerastrash.scoring.candidates import Candidate, Way
-from kerastrash.scoring.clocks import Timing, inference_times, spread, total_times
+from kerastrash.scoring.clocks import Timing, inference_times, pixels_by_size, spread, total_times
 from kerastrash.scoring.config import ClockConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.opening import arithmetic, keras_accelerator, open_timed, say_device
 
 INFERENCE, TOTAL = "inference", "total"
 """The clocks: images in memory, or from the files on, with opening the net, decoding, padding and resizing."""
@@ -42,9 +40,9 @@ def resolve_runtime(clock: ClockConfig) -> ClockConfig:
     """
     if clock.runtime != "auto":
         return clock
-    device, missing = device_description(), FORMATS["onnx"].missing()
+    device, missing = keras_accelerator(), FORMATS["onnx"].missing()
     runtime, reason = "keras", ""
-    if device != processor_name():
+    if device:
         reason = f": the device is {device}"
     elif missing:
         reason = f": ONNX Runtime is not installed, {missing} brings it"
@@ -87,10 +85,9 @@ def open_baseline(clock: TimingConfig, data: DataConfig, split: str, classes: in
 
 
 def measured_as(clock: ClockConfig, baseline: OpenNet, dtype_policy: str = "float32") -> str:
-    """How the baseline's time was measured: its net, size, dtype policy, runtime, device and threads."""
-    here = conditions(baseline.name, baseline.device, clock.threads)
-    policy = "" if dtype_policy == "float32" else f"{dtype_policy}, "
-    return f"{clock.baseline_net} at {baseline.input_size} px, {policy}{here}"
+    """How the baseline's time was measured: its net, size, arithmetic, runtime, device and threads."""
+    here = conditions(baseline.name, baseline.device, clock.threads, arithmetic(dtype_policy, baseline.device))
+    return f"{clock.baseline_net} at {baseline.input_size} px, {here}"
 
 
 def dtype_policy_of(model: keras.Model) -> str:
@@ -118,10 +115,18 @@ class TimedFile:
     """Keras's; `float32` in every other runtime."""
 
 
+def timed_file(path: Path, threads: int, dtype_policy: str = "float32") -> TimedFile:
+    """A file open in this process; that its runtime is not on the accelerator which it could use is said."""
+    device = keras_accelerator()
+    net = open_timed(path, threads, device)
+    say_device(path, net, device)
+    return TimedFile(path, net, dtype_policy)
+
+
 def opened_in_runtime(model: keras.Model, clock: ClockConfig, path: Path, dtype_policy: str) -> TimedFile:
     """A model written for the clock's runtime, at the path with a suffix, and opened there with the clock's threads."""
     file = _file_in_runtime(model, clock.runtime, path, dtype_policy)
-    return TimedFile(file, open_runtime(file, clock.threads), dtype_policy if clock.runtime == "keras" else "float32")
+    return timed_file(file, clock.threads, dtype_policy if clock.runtime == "keras" else "float32")
 
 
 @dataclass(frozen=True)
@@ -159,21 +164,26 @@ def measure_beside_baseline(
     baseline = open_baseline(clock, data, split, timed.net.classes)
     beside = opened_in_runtime(baseline.model, clock, folder / BASELINE, timed.dtype_policy)
     pair = {MODEL: timed, BASELINE: beside}
-    chosen = spread(len(part), clock.timed_images)
-    crops = [part.crops[index] for index in chosen]
-    times = {}
+    nets, times = {name: each.net for name, each in pair.items()}, {}
     if INFERENCE in clocks:
-        pixels = np.stack([read_crop(crop, beside.net.input_size) for crop in crops])
-        images = {MODEL: part.images[part.indices[chosen]], BASELINE: pixels}
-        times[INFERENCE] = inference_times({name: each.net for name, each in pair.items()}, images, clock.blocks)
+        sizes = {name: net.input_size for name, net in nets.items()}
+        pixels = pixels_by_size({sizes[MODEL]: part}, sizes.values(), clock.timed_images)
+        times[INFERENCE] = inference_times(nets, {name: pixels[sizes[name]] for name in nets}, clock.blocks)
     if TOTAL in clocks:
-        openers = {name: partial(open_runtime, each.path, clock.threads) for name, each in pair.items()}
+        device = keras_accelerator()
+        openers = {name: partial(open_timed, each.path, clock.threads, device) for name, each in pair.items()}
+        crops = [part.crops[index] for index in spread(len(part), clock.timed_images)]
         times[TOTAL] = total_times(openers, crops, clock.blocks)
     return BesideBaseline(times, baseline, measured_as(clock, beside.net, timed.dtype_policy))
 
 
 def open_baselines(
-    model: keras.Model, name: str, candidates: Iterable[Candidate], folder: Path, stack: ExitStack
+    model: keras.Model,
+    name: str,
+    candidates: Iterable[Candidate],
+    folder: Path,
+    stack: ExitStack,
+    accelerator: str = "",
 ) -> dict[Way, Candidate]:
     """The baseline net opened in every way in which files are timed, and in ONNX Runtime where that fails.
 
@@ -182,6 +192,7 @@ def open_baselines(
         candidates: the open files that it is timed beside.
         folder: where its files are written.
         stack: ends its processes.
+        accelerator: as `Candidate.open` takes it.
     """
     files: dict[tuple[FormatName, str], Candidate] = {}
     opened: dict[Way, Candidate] = {}
@@ -193,7 +204,7 @@ def open_baselines(
                 files[form, policy] = file = Candidate(Path(name), form, None, policy)
                 file.path = file.attempt(_file_in_runtime, model, form, folder / f"{form}-{policy}", policy)
             opened[way] = replace(files[form, policy], threads=threads, backend=backend)
-            opened[way].open(stack)
+            opened[way].open(stack, accelerator)
 
     open_in(candidate.way for candidate in candidates)
     failed = [baseline for baseline in opened.values() if baseline.failure]

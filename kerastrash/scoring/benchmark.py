@@ -3,27 +3,26 @@
 import contextlib
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerastrash.console import console, progress_bar, say, track
-from kerastrash.data import Dataset, prepare, read_crop
+from kerastrash.console import console, progress_bar, track
+from kerastrash.data import Dataset, prepare
 from kerastrash.data.records import count_reasons
-from kerastrash.errors import KerastrashError
-from kerastrash.export.format import Description
-from kerastrash.export.formats import FORMATS, FormatName, check_digests, format_of
-from kerastrash.export.writing import write_model
-from kerastrash.models.saved import image_size, open_model, read_description
+from kerastrash.export.formats import FORMATS, FormatName
+from kerastrash.models.saved import image_size
 from kerastrash.scoring import score
-from kerastrash.scoring.baseline import baseline_of, dtype_policy_of, open_baseline, open_baselines
+from kerastrash.scoring.baseline import baseline_of, open_baseline, open_baselines
 from kerastrash.scoring.candidates import Candidate
-from kerastrash.scoring.clocks import Timing, seconds_in_turns, spread
+from kerastrash.scoring.clocks import Timing, pixels_by_size, seconds_in_turns
 from kerastrash.scoring.config import BenchmarkConfig
 from kerastrash.scoring.evaluate import check_classes, evaluate
+from kerastrash.scoring.opening import keras_accelerator
+from kerastrash.scoring.preparing import candidates_of
 
 SPLIT = "test"
 WARMUP, BATCH_WARMUP = 10, 3
@@ -42,6 +41,8 @@ class BenchmarkRow:
     runtime: str
     """Such as `onnxruntime`; empty where the file could not be opened."""
     device: str
+    dtype_policy: str
+    """Keras's; `float32` in every other runtime."""
     weights: str
     """`float32`, `float16` or `int8`."""
     input_size: int | None
@@ -104,9 +105,10 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
     """
     timing = config.timing
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as name, contextlib.ExitStack() as stack:
-        candidates = candidates_of(config, Path(name) / "models")
+        device = keras_accelerator()
+        candidates = candidates_of(config, Path(name) / "models", device)
         for candidate in track(candidates, "opening", "processes"):
-            candidate.open(stack)
+            candidate.open(stack, device)
         datasets = _datasets(candidates, config)
         running = _running(candidates)
         if not running:
@@ -114,7 +116,7 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
             return Benchmark(rows, config.data.data, 0, 0, timing.blocks, timing.baseline_net)
         dataset = next(iter(datasets.values()))
         baseline = open_baseline(timing, config.data, SPLIT, len(dataset.classes))
-        beside = open_baselines(baseline.model, timing.baseline_net, running, Path(name) / "baselines", stack)
+        beside = open_baselines(baseline.model, timing.baseline_net, running, Path(name) / "baselines", stack, device)
         timed = _time_all(running, _running(beside.values()), datasets, config)
         f1 = _classify(candidates, datasets)
         rows = tuple(
@@ -124,45 +126,6 @@ def run_benchmark(config: BenchmarkConfig) -> Benchmark:
     about = f"{timing.baseline_net} at {size} px, F1 {baseline.f1:.4f} ({baseline.f1_source})"
     left_out = count_reasons(dataset.left_out) if dataset.left_out else ""
     return Benchmark(rows, dataset.name, len(dataset.split(SPLIT)), timed, timing.blocks, about, left_out)
-
-
-def candidates_of(config: BenchmarkConfig, folder: Path) -> list[Candidate]:
-    """The files of all models in all formats that the settings name, failures included; new ones go into `folder`."""
-    jobs = [(model, name) for model in config.models for name in _formats_of(model, config)]
-    files = [_file(*job, folder / str(number)) for number, job in enumerate(track(jobs, "preparing", "files"))]
-    return [
-        replace(file, threads=threads, backend=backend)
-        for file in files
-        for backend in (config.backends if config.backends and file.format == "keras" else (None,))
-        for threads in config.threads
-    ]
-
-
-def _formats_of(model: Path, config: BenchmarkConfig) -> list[FormatName | None]:
-    """The formats that a model is timed in, None for its own; what is left out of `all` is said."""
-    if config.formats is None or model.suffix != FORMATS["keras"].suffix:
-        return [None]
-    if config.formats != "all":
-        return list(config.formats)
-    missing = {name: FORMATS[name].missing() for name in FORMATS}
-    for name, line in missing.items():
-        if line:
-            say(f"{model} is not timed as {name}: run {line}")
-    return [name for name, line in missing.items() if not line]
-
-
-def _file(model: Path, name: FormatName | None, folder: Path) -> Candidate:
-    try:
-        own = format_of(model).name
-        if own == "keras":
-            check_digests(model)
-        if name in (None, own):
-            return Candidate(model, own, model, dtype_policy_of(open_model(model)) if own == "keras" else "float32")
-        classes = Description.from_json(read_description(model), model).classes
-        path = folder / f"model{FORMATS[name].suffix}"
-        return Candidate(model, name, write_model(open_model(model), name, path, Description(classes)))
-    except KerastrashError as error:
-        return Candidate(model, name, None, failure=str(error))
 
 
 def _running(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -184,16 +147,14 @@ def _time_all(
 ) -> int:
     """Times all nets at batch 1, the files at the other batches; returns the number of images."""
     parts = {size: dataset.split(SPLIT) for size, dataset in datasets.items()}
-    part = next(iter(parts.values()))
-    turns, chosen = config.timing.blocks, spread(len(part), config.timing.timed_images)
-    console.print(f"timing {len(running)} rows on {len(chosen)} of {len(part)} images, in {turns} turns")
-    pixels = {size: part.images[part.indices[chosen]] for size, part in parts.items()}
-    for size in {each.net.input_size for each in baselines} - set(pixels):
-        pixels[size] = np.stack([read_crop(part.crops[index], size) for index in chosen])
+    sizes = {each.net.input_size for each in (*baselines, *running)}
+    pixels = pixels_by_size(parts, sizes, config.timing.timed_images)
+    (part, *_), (images, *_), turns = parts.values(), pixels.values(), config.timing.blocks
+    console.print(f"timing {len(running)} rows on {len(images)} of {len(part)} images, in {turns} turns")
     for batch in sorted(config.batches):
         if nets := [*baselines, *running] if batch == 1 else _running(running):
             _time({each: pixels[each.net.input_size] for each in nets}, batch, turns)
-    return len(chosen)
+    return len(images)
 
 
 def _time(images: Mapping[Candidate, np.ndarray], batch: int, turns: int) -> None:
@@ -232,6 +193,7 @@ def _row(candidate: Candidate, f1: float | None, baseline: Candidate | None, bas
         threads=candidate.threads,
         runtime=net.name if net else "",
         device=net.device if net else "",
+        dtype_policy=candidate.dtype_policy,
         weights=net.description.precision if net else "",
         input_size=net.input_size if net else None,
         timings=dict(candidate.timings),

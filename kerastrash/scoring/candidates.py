@@ -15,9 +15,10 @@ import numpy as np
 
 from kerastrash.errors import KerastrashError
 from kerastrash.export.format import OpenNet
-from kerastrash.export.formats import FormatName, open_runtime
+from kerastrash.export.formats import FormatName
 from kerastrash.processes import Child
 from kerastrash.scoring.clocks import Timing, time_block
+from kerastrash.scoring.opening import open_timed, say_device
 
 Result = TypeVar("Result")
 Way = tuple[FormatName, str | None, int, str]
@@ -55,21 +56,26 @@ class Candidate:
         """How it is run."""
         return self.format, self.backend, self.threads, self.dtype_policy
 
-    def open(self, stack: ExitStack) -> None:
-        """Opens the file in a process, which answers requests and otherwise sleeps; the stack ends it."""
+    def open(self, stack: ExitStack, accelerator: str = "") -> None:
+        """Opens the file in a process, which answers requests and otherwise sleeps; the stack ends it.
+
+        Args:
+            accelerator: as `opening.open_timed` takes it; what stays on the processor instead is said.
+        """
         if self.failure:
             return
         environment = {"KERAS_BACKEND": self.backend} if self.backend else {}
         self.process = stack.enter_context(Child(environment, hidden=True))
-        self.attempt(self._serve)
+        self.attempt(self._serve, accelerator)
         if self.failure:
             self.process.close()
 
-    def _serve(self) -> None:
+    def _serve(self, accelerator: str) -> None:
         before = self.process.call(f"{__name__}:peak_memory")
-        self.process.keep(f"{__name__}:ServedNet", self.path, self.threads)
+        self.process.keep(f"{__name__}:ServedNet", self.path, self.threads, accelerator)
         self.net = replace(self.process.call("facts"), run=partial(self.process.call, "net"))
         self.bytes_before = before
+        say_device(self.path, self.net, accelerator)
 
     def attempt(self, work: Callable[..., Result], *arguments: object) -> Result | None:
         """What the work gives; None where it fails, which is kept as the failure, or something failed before."""
@@ -96,8 +102,8 @@ class Candidate:
 class ServedNet:
     """The net in the process, and what can be asked of it."""
 
-    def __init__(self, path: Path, threads: int) -> None:
-        self.net = open_runtime(path, threads)
+    def __init__(self, path: Path, threads: int, accelerator: str) -> None:
+        self.net = open_timed(path, threads, accelerator)
 
     def facts(self) -> OpenNet:
         """All but the net itself."""

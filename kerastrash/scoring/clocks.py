@@ -7,14 +7,14 @@ progress bar's thread would take its share of the time.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
 import numpy as np
 
-from kerastrash.data import Crop, read_crop
+from kerastrash.data import Crop, SplitData, read_crop
 from kerastrash.errors import ConfigError
 from kerastrash.export.format import OpenNet
 
@@ -134,6 +134,27 @@ def total_times(
 def spread(count: int, most: int | None) -> np.ndarray:
     """Indices of at most `most` of `count` images, spread evenly; of all where `most` is None."""
     return np.linspace(0, count - 1, min(most or count, count)).astype(int)
+
+
+def pixels_by_size(parts: Mapping[int, SplitData], sizes: Iterable[int], most: int | None) -> dict[int, np.ndarray]:
+    """The images that are timed, for nets of every size: at most `most` of a split, spread evenly over it.
+
+    Args:
+        parts: the split at the sizes that it was prepared at, at least one.
+        sizes: of the nets, in pixels; where there is no such part, the crops are read anew.
+
+    Returns:
+        uint8 (n, size, size, 3) by size, the same n for all.
+    """
+    any_part = next(iter(parts.values()))
+    chosen = spread(len(any_part), most)
+
+    def at(size: int) -> np.ndarray:
+        if size in parts:
+            return parts[size].images[parts[size].indices[chosen]]
+        return np.stack([read_crop(any_part.crops[index], size) for index in chosen])
+
+    return {size: at(size) for size in dict.fromkeys(sizes)}
 
 
 def _blocks(count: int, turns: int) -> list[range]:

@@ -8,6 +8,7 @@ from kerastrash.data.config import DataConfig, unnamed
 from kerastrash.errors import require
 from kerastrash.export.formats import FormatName
 from kerastrash.scoring import BASELINE_F1, ReferenceKind
+from kerastrash.training.recipe import DtypePolicy
 
 RuntimeName = Literal["auto"] | FormatName
 
@@ -90,6 +91,9 @@ class BenchmarkConfig:
     """Time each .keras file written in these formats; all: in every format that is installed; none: as it is."""
     backends: tuple[Literal["torch", "jax", "tensorflow"], ...] | None = None
     """Keras backends that run the .keras files; none: the one that KERAS_BACKEND names."""
+    policies: tuple[DtypePolicy, ...] | None = None
+    """Keras dtype policies that .keras files are timed in; none: each in its own, on a GPU in float32 and mixed_float16
+    as well."""
     output: Path | None = None
     """Folder of benchmark.csv, benchmark.json and benchmark.png; left out, `benchmarks/` and the first model's name."""
     data: DataConfig = field(default_factory=unnamed)
@@ -103,6 +107,7 @@ class BenchmarkConfig:
             values = getattr(self, name)
             require(all(value >= 1 for value in values), name, values, "must be numbers of at least 1")
             require(0 < len(values) == len(set(values)), name, values, "must name every number once, and at least one")
+        require(self.policies != (), "policies", self.policies, "names none: leave it out for a file's own")
         require(1 in self.batches, "batches", self.batches, "must have 1 among them, by which nets are scored")
 
     @property

@@ -11,7 +11,7 @@ from kerastrash.backends import set_threads
 from kerastrash.console import say, track
 from kerastrash.data import LeftOut, SplitData, prepare
 from kerastrash.errors import ConfigError
-from kerastrash.export.formats import check_digests, format_of, open_runtime
+from kerastrash.export.formats import check_digests, format_of
 from kerastrash.models.saved import open_model
 from kerastrash.scoring import Reference, reference_for
 from kerastrash.scoring.baseline import (
@@ -25,6 +25,7 @@ from kerastrash.scoring.baseline import (
     measure_beside_baseline,
     opened_in_runtime,
     resolve_runtime,
+    timed_file,
 )
 from kerastrash.scoring.clocks import Timing
 from kerastrash.scoring.config import ScoreConfig
@@ -152,7 +153,7 @@ def _opened(config: ScoreConfig, folder: Path) -> tuple[TimedFile, int | None]:
         if clock.runtime != "keras":
             return opened_in_runtime(model, clock, folder / MODEL, policy), parameters
         policy = dtype_policy_of(model)
-    return TimedFile(path, open_runtime(path, clock.threads), policy), parameters
+    return timed_file(path, clock.threads, policy), parameters
 
 
 def _clock_score(clock: str, beside: BesideBaseline, count: int, f1: float, config: ScoreConfig) -> ClockScore:

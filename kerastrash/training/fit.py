@@ -10,9 +10,11 @@ from pathlib import Path
 import keras
 
 from kerastrash.backends import (
+    check_device,
     device_description,
     free_accelerator_memory,
     is_out_of_memory,
+    release,
     set_tf32,
     training_model,
 )
@@ -23,7 +25,7 @@ from kerastrash.files import remove_temporaries
 from kerastrash.models.builder import CLASSIFIER
 from kerastrash.training.batches import CropBatches, FollowEpochs
 from kerastrash.training.callbacks import EpochTimer, ProgressBar, WeightAverage
-from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state
+from kerastrash.training.checkpoint import BEST, LAST, EpochRecorder, f1_of, restore_state, state_of
 from kerastrash.training.feeding import evaluation_batches, training_batches
 from kerastrash.training.losses import MacroF1, Supervision, recipe_loss
 from kerastrash.training.optimizer import recipe_optimizer
@@ -64,44 +66,51 @@ def train(
         until: stop after this many epochs in total; None trains all of the recipe's.
         description: stands before the progress bar.
         supervision: further targets for each crop; the net alone is kept in best.keras.
-        callbacks: told of each epoch after it is saved, such as an experiment's logger. An epoch's logs hold `loss`,
-            `macro_f1`, `val_loss`, `val_macro_f1`, `learning_rate`, `images_per_second`, `seconds`, and `averaged_f1`
-            where weights are averaged; those of a step may hold no figures. A training that goes on begins with the
-            number of its first unfinished epoch; a finished one calls none. Setting `model.stop_training` ends this
-            call.
+        callbacks: told of each epoch while it is being saved, such as an experiment's logger, and of the training's end
+            when all is saved. An epoch's logs hold `loss`, `macro_f1`, `val_loss`, `val_macro_f1`, `learning_rate`,
+            `images_per_second`, `seconds`, and `averaged_f1` where weights are averaged; those of a step may hold no
+            figures. A training that goes on begins with the number of its first unfinished epoch, which they may have
+            been told of before the kill; a finished one calls none. Setting `model.stop_training` ends this call.
 
     Raises:
         TrainingDiverged: the loss is not finite.
+        FileError: an epoch cannot be written; raised when the next one ends, or the training.
         ModelError: the earlier state in the folder cannot be read.
-        ConfigError: the device's memory does not suffice, the recipe does not fit the net (`freeze`,
-            `backbone_rate`), or it mixes images, which have no targets.
+        ConfigError: the device cannot train in the dtype policy, or its memory does not suffice; the recipe does not
+            fit the net (`freeze`, `backbone_rate`), or mixes images, which have no targets.
     """
     if supervision and recipe.mixing():
         mixing = f"mixup={recipe.mixup}, cutmix={recipe.cutmix}"
         raise ConfigError(f"{mixing}: a mixed image has no targets to be supervised by; set both to 0")
+    check_device(recipe.dtype_policy)
     until = min(until or recipe.epochs, recipe.epochs)
     keras.config.set_dtype_policy(recipe.dtype_policy)
     keras.utils.set_random_seed(recipe.seed)
     set_tf32(recipe.tf32)
     net = build()
     set_trainable(net, recipe)
-    model = training_model(supervision.extend(net) if supervision else net, recipe.graphs)
-    batches = training_batches(dataset, recipe, supervision)
-    validation = evaluation_batches(dataset, "val", recipe)
-    compile_by_recipe(model, dataset, recipe, len(batches) * recipe.epochs, backbone_rates(net, recipe), supervision)
-    average = WeightAverage(net, recipe.average, validation) if recipe.average else None
-    finished = restore_state(model, folder / LAST, average.averages if average else ())
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(folder)
-    recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
-    if finished < until:
-        tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
-        say(f"training on {device_description()}: {recipe.dtype_policy}{tf32}")
-        with _memory_explained(folder, dataset, recipe), progress_bar() as bar:
-            timer = EpochTimer(len(batches) * batches.batch_size)
-            progress = ProgressBar(bar, description, batches, finished, until)
-            told = [FollowEpochs(batches), average, timer, recorder, progress, *callbacks]
-            _fit(model, batches, validation, range(finished, until), [callback for callback in told if callback])
+    model = training_model(supervision.extend(net) if supervision else net, recipe.graphs, recipe.compile)
+    with _device_memory(model, folder, dataset, recipe):
+        batches = training_batches(dataset, recipe, supervision)
+        validation = evaluation_batches(dataset, "val", recipe)
+        steps = len(batches) * recipe.epochs
+        compile_by_recipe(model, dataset, recipe, steps, backbone_rates(net, recipe), supervision)
+        average = WeightAverage(net, recipe.average, validation) if recipe.average else None
+        finished = restore_state(state_of(model, average), folder / LAST)
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_temporaries(folder)
+        recorder = EpochRecorder(folder, finished, dataset.classes, net, average, recipe.keep)
+        if finished < until:
+            tf32 = ", TF32 allowed" if recipe.tf32 and free_accelerator_memory() else ""
+            say(f"training on {device_description()}: {recipe.dtype_policy}{tf32}")
+            with progress_bar() as bar:
+                timer = EpochTimer(len(batches) * batches.batch_size)
+                progress = ProgressBar(bar, description, batches, finished, until)
+                told = [FollowEpochs(batches), average, timer, recorder, progress, *callbacks]
+                try:
+                    _fit(model, batches, validation, range(finished, until), [each for each in told if each])
+                finally:
+                    recorder.wait()
     return _training(recorder)
 
 
@@ -134,8 +143,8 @@ def _training(recorder: EpochRecorder) -> Training:
 
 
 @contextlib.contextmanager
-def _memory_explained(folder: Path, dataset: Dataset, recipe: Recipe) -> Iterator[None]:
-    """Turns the backend's error of memory that has run out into one that says what to lower."""
+def _device_memory(model: keras.Model, folder: Path, dataset: Dataset, recipe: Recipe) -> Iterator[None]:
+    """Gives memory back in the end; makes of the backend's error where none is left one that says what to lower."""
     try:
         yield
     except Exception as error:
@@ -146,6 +155,8 @@ def _memory_explained(folder: Path, dataset: Dataset, recipe: Recipe) -> Iterato
             f"{dataset.input_size} px in {recipe.dtype_policy}; lower the batch size or the input size, or set "
             "feeding=disk"
         ) from error
+    finally:
+        release(model)
 
 
 def compile_by_recipe(

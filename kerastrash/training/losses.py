@@ -126,7 +126,7 @@ def recipe_loss(recipe: Recipe, labels: np.ndarray, classes: int) -> CrossEntrop
 
 
 class MacroF1(keras.metrics.Metric):
-    """Streaming macro F1, `kerastrash.metrics.macro_f1`, for integer labels and logits or probabilities.
+    """Streaming macro F1, the mean of `kerastrash.metrics.class_f1`, for integer labels and logits or probabilities.
 
     Keras's own F1Score wants one-hot labels and is silently wrong for labels of shape (batch, 1); this one takes
     (batch,), (batch, 1) and soft labels (batch, classes), of which the largest counts. Of labels joined by targets

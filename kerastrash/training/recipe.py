@@ -85,6 +85,8 @@ class Recipe:
     """Let a GPU round the inputs of float32 convolutions and matrix products to TF32, several times as fast."""
     graphs: bool = True
     """Replay training steps as CUDA graphs (torch on a GPU)."""
+    compile: bool = False
+    """Compile the net with torch.compile before it trains: a minute or more at first, fewer passes over memory then."""
     seed: int = 2021
     """Seeds the weights, the order of the images and their augmentation."""
 

@@ -10,7 +10,7 @@ photograph in every epoch. The peer is a folder with a `train_peer.py` that has 
 torchvision's transforms. DIR is a folder of classes, divided as the peer does it. The first epoch is timed with its
 validation pass and, here, with the decoding of every photograph; the later ones are the training pass alone.
 `augmentation`: from the indices of crops that lie on the device to the augmented tensor, the host's draws included.
-`memory`: the peak of a large set, made of random boxes on the photographs below DIR. Needs Linux, and 7.5 GB of disk.
+`memory`: the peak of a large set, random boxes on the photographs below DIR; Linux, 7.5 GB of disk.
 """
 
 import itertools
@@ -111,9 +111,8 @@ def main(config: FeedingBenchmark) -> None:
 
 def loader(config: FeedingBenchmark) -> None:
     """Times the pipeline, from files to augmented batches, against a plain PyTorch loader."""
-    for path in Path(config.data.data).rglob("*"):
-        if path.is_file():
-            path.read_bytes()  # now they all lie in the system's cache
+    for path in filter(Path.is_file, Path(config.data.data).rglob("*")):
+        path.read_bytes()  # now they all lie in the system's cache
     found = in_turns({"peer": partial(_peer_rates, config), "kerastrash": partial(_our_rates, config)}, config.turns)
     title = f"{config.input_size} px, {config.workers} workers"
     show(f"first epoch, with validation: {title}", {name: [turn[0] for turn in found[name]] for name in found}, "peer")
@@ -124,15 +123,13 @@ def loader(config: FeedingBenchmark) -> None:
 def _peer_rates(config: FeedingBenchmark) -> list[float]:
     settings = (config.input_size, config.batch_size, config.workers, config.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder, "loader.py")
-        program.write_text(PEER)
+        (program := Path(folder, "loader.py")).write_text(PEER)
         printed = answer([config.peer_python, "-B", program, config.peer, config.data.data, *settings])
     return [float(rate) for rate in printed.split()]
 
 
 def _our_rates(config: FeedingBenchmark) -> list[float]:
-    recipe = Recipe(batch_size=config.batch_size, workers=config.workers, feeding="disk")
-    rates = []
+    recipe, rates = Recipe(batch_size=config.batch_size, workers=config.workers, feeding="disk"), []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as work:
         data = _divided_as_the_peer_does(Path(config.data.data), Path(work, "data"))
         started = time.perf_counter()
@@ -152,8 +149,8 @@ def _divided_as_the_peer_does(folder: Path, target: Path) -> Path:
     """Links the photographs into train, val and test; the last two share each fifth, which the peer validates on."""
     for class_folder in sorted(path for path in folder.iterdir() if path.is_dir()):
         for place, path in enumerate(sorted(class_folder.glob("*.jp*g"))):
-            side = ("val", "test")[place // 5 % 2] if place % 5 == 0 else "train"
-            link = target / side / class_folder.name / path.name
+            split = "train" if place % 5 else ("val", "test")[place // 5 % 2]
+            link = target / split / class_folder.name / path.name
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(path.resolve())
     return target
@@ -168,6 +165,11 @@ def augmentation(config: FeedingBenchmark) -> None:
         draw_operations(crops, config.picture)
         written(config.picture, " is drawn")
         return
+    show(*augmentation_rates(config))
+
+
+def augmentation_rates(config: FeedingBenchmark) -> tuple[str, dict[str, list[float]], str]:
+    """Images a second of the two forms of augmentation, in turns, between a title and the form to compare with."""
     part = prepare(config.data, config.input_size).split("train")
     change, ways = Augmentation(n_select=config.n_select), {}
     for name, kind in (("Pillow, one thread", CropBatches), ("on the device", DeviceBatches)):
@@ -175,7 +177,7 @@ def augmentation(config: FeedingBenchmark) -> None:
         ways[name] = partial(_augmented_a_second, data, itertools.count(), config.batches)
         ways[name]()  # what is done once
     title = f"augmentation: {config.input_size} px, batch {config.batch_size}"
-    show(title, in_turns(ways, config.turns), "Pillow, one thread")
+    return title, in_turns(ways, config.turns), "Pillow, one thread"
 
 
 def _augmented_a_second(data: CropBatches, epochs: itertools.count, batches: int) -> float:
@@ -184,8 +186,7 @@ def _augmented_a_second(data: CropBatches, epochs: itertools.count, batches: int
     for made in range(batches):
         if made % len(data) == 0:
             data.set_epoch(next(epochs))
-        images = data[made % len(data)][0]
-        seen += len(images)
+        seen += len(images := data[made % len(data)][0])
     keras.ops.convert_to_numpy(images[0, 0, 0])  # what is still under way on the device has then come to its end
     return seen / (time.perf_counter() - started)
 
@@ -230,8 +231,7 @@ def _write_annotations(config: FeedingBenchmark, path: Path) -> Path:
     paths = sorted(path for path in photographs.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise ConfigError(f"{photographs}: holds no photograph; give a folder of images")
-    rng = np.random.default_rng(0)
-    images, boxes = [], []
+    rng, images, boxes = np.random.default_rng(0), [], []
     for number, photograph in enumerate(paths):
         with Image.open(photograph) as image:
             size = image.size

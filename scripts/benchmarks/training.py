@@ -33,6 +33,7 @@ from kerastrash.cli import script
 from kerastrash.console import console, results, track
 from kerastrash.data import DataConfig, Dataset, prepare
 from kerastrash.data.dataset import synthetic_dataset
+from kerastrash.data.sources import SAMPLE_FOLDER
 from kerastrash.errors import ConfigError
 from kerastrash.files import atomic_path, read_csv
 from kerastrash.models import build_model
@@ -69,7 +70,7 @@ class TrainingBenchmark:
     picture: Path | None = None
     """Where the curves are drawn, a .png file."""
     until: int | None = None
-    """In place of all that: train by the recipe on synthetic crops for so many epochs and project the rest."""
+    """In place of all that: train by the recipe on synthetic crops for so many epochs and project all from them."""
     training_crops: int = 18766
     """Those crops: nine tenths of the contest's 20,851."""
     validation_crops: int = 2085
@@ -91,7 +92,9 @@ def main(config: TrainingBenchmark) -> None:
         raise ConfigError("KERAS_BACKEND is not torch: only there does the fast path differ from stock Keras")
     set_tf32(True)
     if config.until:
-        full_recipe(config)
+        crops = config.training_crops + config.validation_crops
+        console.print(f"making {crops:,} crops of {config.input_size} px")
+        results().print(full_recipe(config), soft_wrap=True)
         return
     if config.compared_steps:
         compare(config)
@@ -196,7 +199,7 @@ def peer(config: TrainingBenchmark, *options: str) -> float:
     """Images a second as the peer's program prints them last."""
     if config.peer_python is None:
         raise ConfigError("peer_python is missing: give the Python of the peer's environment")
-    data = Path(config.data.data).resolve() if Path(config.data.data).is_dir() else config.peer
+    data = Path(config.data.data).resolve() if Path(config.data.data).is_dir() else SAMPLE_FOLDER / "images"
     settings = {"data": data, "size": config.input_size, "batch": config.recipe.batch_size}
     settings["model"] = config.peer_net or config.net
     words = [f"--{name}={value}" for name, value in settings.items()]
@@ -214,22 +217,26 @@ def end_to_end(config: TrainingBenchmark, folder: str) -> float:
     return float(read_csv(runs / "metrics.csv")[-1]["images_per_second"])
 
 
-def full_recipe(config: TrainingBenchmark) -> None:
-    """Trains by the recipe on crops of the contest's number and size, and says how long all of its epochs take."""
-    console.print(f"making {config.training_crops + config.validation_crops:,} crops of {config.input_size} px")
+def full_recipe(config: TrainingBenchmark) -> str:
+    """Trains some epochs by the recipe on crops of the contest's number and size; a sentence on how long all take.
+
+    The clock is the wall's around `train`: laying the crops on the device, validation and saving are in it.
+    """
     dataset = synthetic_dataset(config.training_crops, config.validation_crops, config.input_size)
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as name:
-        build = partial(build_model, config.net, config.input_size, len(dataset.classes))
-        train(build, dataset, config.recipe, Path(name), config.until)
-        rows = read_csv(Path(name, "metrics.csv"))
-    rates, seconds = ([float(row[name]) for row in rows] for name in ("images_per_second", "seconds"))
-    later = slice(1, None) if len(rows) > 1 else slice(None)  # the first epoch also warms up
-    hours = (seconds[0] + median(seconds[later]) * (config.recipe.epochs - 1)) / 3600
-    results().print(
-        f"{config.conditions}, {device_description()}: {median(rates[later]):.0f} images/s in training; {len(rows)} "
-        f"epochs in {sum(seconds) / 60:.1f} minutes, {config.recipe.epochs} epochs (projected, validation and saving "
-        f"included): {hours:.2f} hours",
-        soft_wrap=True,
+        build, ends = partial(build_model, config.net, config.input_size, len(dataset.classes)), []
+        clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
+        started = time.perf_counter()
+        train(build, dataset, config.recipe, Path(name), config.until, callbacks=[clock])
+        taken = time.perf_counter() - started
+        rates = [float(row["images_per_second"]) for row in read_csv(Path(name, "metrics.csv"))]
+    later = np.diff(ends) if len(ends) > 1 else [ends[0] - started]
+    hours = (taken + median(later) * (config.recipe.epochs - len(rates))) / 3600
+    return (
+        f"{config.conditions}, {device_description()}: {median(rates[1:] or rates):.0f} images/s in training; "
+        f"{len(rates)} epochs of {config.training_crops:,} crops took {taken:.1f} s with validation on "
+        f"{config.validation_crops:,} and saving, the later ones {median(later):.1f} s each; all "
+        f"{config.recipe.epochs}, projected from these: {hours:.2f} hours"
     )
 
 

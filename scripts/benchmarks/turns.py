@@ -9,11 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-from rich.table import Table
-
 from kerastrash.backends import device_description
 from kerastrash.console import results, track
 from kerastrash.errors import ConfigError
+from kerastrash.reports.tables import PlainTable
 
 Found = TypeVar("Found")
 
@@ -26,15 +25,24 @@ def in_turns(ways: Mapping[str, Callable[[], Found]], turns: int) -> dict[str, l
     return found
 
 
+def rates_table(title: str, rates: Mapping[str, Sequence[float]], against: str) -> PlainTable:
+    """Images a second of each way: median, lowest, highest, and the median's ratio to that of one of them."""
+    rows = [
+        (
+            name,
+            *(f"{value:.1f}" for value in (median(values), min(values), max(values))),
+            f"{median(values) / median(rates[against]):.2f}",
+        )
+        for name, values in rates.items()
+    ]
+    columns = ("", "images/s", "lowest", "highest", f"of {against}")
+    caption = f"{device_description()}, medians of {len(rates[against])}"
+    return PlainTable(columns, rows, title=title, caption=caption)
+
+
 def show(title: str, rates: Mapping[str, Sequence[float]], against: str) -> None:
-    """Prints images a second of each way: median, lowest, highest, and the median's ratio to that of one of them."""
-    table = Table(title=title, caption=f"{device_description()}, medians of {len(rates[against])}")
-    for column in ("", "images/s", "lowest", "highest", f"of {against}"):
-        table.add_column(column, justify="right" if column else "left")
-    for name, values in rates.items():
-        ratio = median(values) / median(rates[against])
-        table.add_row(name, *(f"{value:.1f}" for value in (median(values), min(values), max(values))), f"{ratio:.2f}")
-    results().print(table)
+    """Prints the table of rates."""
+    results().print(rates_table(title, rates, against))
 
 
 def answer(command: Sequence[object], folder: Path | None = None) -> str:

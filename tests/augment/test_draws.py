@@ -22,18 +22,6 @@ def test_a_crops_draw_depends_on_seed_epoch_and_place_and_not_on_the_count():
     assert not same(draws[:25], draws[25:])
 
 
-def test_shapes_and_types():
-    draws = Augmentation(n_select=2).draw(0, 0, 9)
-    assert {name: (array.dtype.name, array.shape) for name, array in vars(draws).items()} == {
-        "operations": ("int8", (9, 2)),
-        "signs": ("int8", (9, 2)),
-        "levels": ("float32", (9,)),
-        "flips": ("bool", (9,)),
-        "turns": ("int8", (9,)),
-        "centres": ("float32", (9, 2)),
-    }
-
-
 def test_rows_are_taken_by_number_slice_and_array():
     draws = Augmentation(n_select=4).draw(0, 0, 20)
     assert same(draws[np.array([3, 17, 3])][1:2], draws[17:18])

@@ -46,7 +46,7 @@ def test_every_test_of_the_device_form_holds_for_the_triton_form():
 @pytest.fixture
 def on_cuda(monkeypatch):
     """The torch backend as if it computed on a GPU."""
-    monkeypatch.setattr(backend, "_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(backend, "current_device", lambda: torch.device("cuda"))
     backend._triton_form.cache_clear()
     yield
     backend._triton_form.cache_clear()
@@ -54,7 +54,7 @@ def on_cuda(monkeypatch):
 
 def test_a_gpu_takes_the_triton_form_and_no_other_device_does(on_cuda, monkeypatch):
     assert batch_augmenter() is augmentation.plan_batch
-    monkeypatch.setattr(backend, "_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(backend, "current_device", lambda: torch.device("cpu"))
     assert batch_augmenter() is None
 
 

@@ -5,16 +5,19 @@ import numpy as np
 import pytest
 
 from kerastrash.models import build_model, preset_names
+from kerastrash.models.builder import in_policy
 
 if keras.backend.backend() != "torch":
     pytest.skip("the program is torch's", allow_module_level=True)
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from kerastrash.backends.torch.layers import Interleave, Join, Part
-from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, update_statistics
+from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer
 from kerastrash.backends.torch.program import lower, training_program
+from kerastrash.backends.torch.update import joined_statistics, update_statistics
 
 layers = keras.layers
 
@@ -58,6 +61,44 @@ def test_a_lowered_net_computes_what_keras_computes_and_needs_no_keras(name, siz
     agree(model, program, pictures(size))
 
 
+class Kernels(TorchDispatchMode):
+    """Counts what is computed, and of it the casts; views are neither."""
+
+    def __init__(self):
+        super().__init__()
+        self.all = self.casts = 0
+
+    def __torch_dispatch__(self, function, kinds, arguments=(), keywords=None):
+        self.all += not function.is_view
+        self.casts += function is torch.ops.aten._to_copy.default
+        return function(*arguments, **(keywords or {}))
+
+
+def kernels(model: keras.Model) -> Kernels:
+    program, images = lower(model), torch.from_numpy(pictures(48))
+    with torch.no_grad(), Kernels() as counted:
+        program(images)
+    return counted
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_forward_in_16_bits_casts_maps_at_both_ends_and_no_weight(name):
+    model = make(name, 48, depth=0.3)
+    exact, half = kernels(model), kernels(in_policy(model, "mixed_float16"))
+    assert exact.casts == 1  # pixels to float32, in which they are scaled
+    assert half.casts == exact.casts + 2  # then to 16 bits; before the logits back to float32
+    assert half.all == exact.all + 2
+
+
+def test_norms_are_folded_in_float32_before_weights_are_cast():
+    model = make("resnet18", 48)
+    exact, half = (lower(each).state_dict() for each in (model, in_policy(model, "mixed_float16")))
+    weights = [name for name, tensor in half.items() if tensor.dtype == torch.float16]
+    assert len(weights) == 2 * len([layer for layer in model.layers if isinstance(layer, layers.Conv2D)])
+    for name in weights:
+        assert torch.equal(half[name], exact[name].half())
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_maps_stay_in_channels_last_memory(name):
     strays = []
@@ -76,6 +117,9 @@ def test_maps_stay_in_channels_last_memory(name):
 
 def step(model: keras.Model, program: nn.Module | None, images: torch.Tensor) -> None:
     """A step of plain gradient descent, by the program or by stock Keras; in both the statistics move too."""
+    if program is not None:
+        norms = [module for module in program.modules() if isinstance(module, BatchNorm)]
+        statistics = joined_statistics(norms)
     logits = model(images, training=True) if program is None else program.train()(images)
     torch.nn.functional.cross_entropy(logits, torch.arange(len(images)) % 6).backward()
     trained = [variable.value for variable in model.trainable_variables] if program is None else program.parameters()
@@ -83,7 +127,7 @@ def step(model: keras.Model, program: nn.Module | None, images: torch.Tensor) ->
         for tensor in trained:
             tensor -= 0.1 * tensor.grad
     if program is not None:
-        update_statistics([module for module in program.modules() if isinstance(module, BatchNorm)])
+        update_statistics(norms, statistics, None)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

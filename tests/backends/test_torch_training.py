@@ -1,5 +1,7 @@
 """The fast path on torch trains as stock Keras does, and leaves the same files."""
 
+import weakref
+
 import keras
 import numpy as np
 import pytest
@@ -18,7 +20,9 @@ if keras.backend.backend() != "torch":
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kerastrash.backends.torch.training import largest_map
+from kerastrash.backends import is_out_of_memory, release
+from kerastrash.backends.torch import update
+from kerastrash.backends.torch.training import Trainer, largest_map
 
 ROWS = (
     Conv(16, kernel=3, stride=2, activation="hard_swish"),
@@ -35,6 +39,7 @@ RECIPES = (
     Recipe(loss="logit_adjusted"),
     Recipe(loss="class_balanced", label_smoothing=0.01),
     Recipe(loss="focal", gamma=1.5),
+    Recipe(momentum_low=0.0),
 )
 
 
@@ -149,6 +154,76 @@ def test_an_overflow_changes_no_weight_halves_the_scale_and_counts_as_a_batch(co
         np.testing.assert_array_equal(before, np.asarray(variable), err_msg=variable.path)
     assert float(model.optimizer.dynamic_scale) == 2.0**59
     assert int(model.optimizer.iterations) == 2
+
+
+def in_sixteen_bits(dataset: Dataset) -> tuple[keras.Model, tuple[torch.Tensor, torch.Tensor]]:
+    """A model that has made a step, and its batch."""
+    model = training_model(make("mixed_float16"))
+    compile_by_recipe(model, dataset, Recipe(), STEPS)
+    batch = torch.from_numpy(dataset.images), torch.from_numpy(dataset.labels)
+    model.train_step(batch)
+    return model, batch
+
+
+def test_an_overflow_of_the_forward_pass_moves_no_statistic_and_no_weight(coloured_squares):
+    model, (images, labels) = in_sixteen_bits(coloured_squares)
+    before = [np.array(variable) for variable in model.variables]
+    model.train_step((images.float() * 1e6, labels))  # infinite in 16 bits from the first convolution on
+    for kept, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(kept, np.asarray(variable), err_msg=variable.path)
+    assert float(model.optimizer.dynamic_scale) == 2.0**14
+    model.train_step((images, labels))
+    moved = [
+        not np.array_equal(kept, np.asarray(variable)) for kept, variable in zip(before, model.variables, strict=True)
+    ]
+    assert all(moved) and all(np.isfinite(np.asarray(variable)).all() for variable in model.variables)
+
+
+def test_the_loss_of_an_epoch_is_that_of_the_steps_without_overflow(coloured_squares):
+    model, (images, labels) = in_sixteen_bits(coloured_squares)
+    expected = model.get_metrics_result()["loss"]
+    model.reset_metrics()
+    model.train_step((images.float() * 1e6, labels))
+    assert np.isnan(model.get_metrics_result()["loss"])  # not one good step
+    model.reset_metrics()
+    for factor in (1e6, 1, 1e6):
+        model.train_step((images.float() * factor, labels))
+    found = model.get_metrics_result()["loss"]
+    assert np.isfinite(found) and found < expected
+
+
+@pytest.mark.parametrize("policy", ("float32", "mixed_float16"))
+def test_rate_and_momentum_read_on_the_device_train_as_numbers_do(coloured_squares, policy, monkeypatch):
+    expected = losses(training_model(make(policy)), coloured_squares, Recipe())
+    monkeypatch.setattr(update, "CHUNK", 8)  # so that the schedule is sent several times
+    model = training_model(make(policy))
+    compile_by_recipe(model, coloured_squares, Recipe(), STEPS)
+    made = Trainer(model, 12)
+    made.update.table = torch.zeros(8, 2)  # as on a device
+    monkeypatch.setattr("kerastrash.backends.torch.training.Trainer", lambda *given: made)
+    monkeypatch.setattr(model, "compile", lambda *given, **options: None)
+    np.testing.assert_allclose(losses(model, coloured_squares, Recipe()), expected, rtol=1e-3, atol=2e-5)
+
+
+def test_what_training_took_is_given_back_and_the_model_can_train_again(coloured_squares):
+    model, batch = in_sixteen_bits(coloured_squares)
+    trainer = weakref.ref(model._trainer)
+    release(model)
+    assert trainer() is None
+    model.train_step(batch)
+    assert int(model.optimizer.iterations) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    (
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling",
+        "CUDA error: out of",
+    ),
+)
+def test_memory_that_a_library_lacks_is_recognised(words):
+    assert is_out_of_memory(RuntimeError(words)) and not is_out_of_memory(RuntimeError("CUDA error: misaligned"))
 
 
 def test_a_saved_half_precision_model_scales_its_loss_again_when_opened(coloured_squares, tmp_path):

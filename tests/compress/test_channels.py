@@ -11,8 +11,7 @@ from kerastrash.compress.channels import channel_groups
 from kerastrash.compress.costs import model_macs, model_parameters
 from kerastrash.compress.cuts import narrow, widths
 from kerastrash.errors import ModelError
-from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
-from kerastrash.models.builder import in_policy
+from kerastrash.models import Conv, Dense, InvertedResidual, Pool, build_model
 
 SIZE = 16
 Tensor = keras.KerasTensor
@@ -189,14 +188,3 @@ def test_a_layer_used_twice_is_refused():
     shared = layers.Conv2D(16, 1, name="shared")
     with pytest.raises(ModelError, match="shared are used in two places"):
         channel_groups(classifier(lambda x: shared(shared(x))))
-
-
-def test_another_policy_keeps_weights_and_leaves_the_ends_exact(images):
-    net = build_model((Conv(8), Flatten()), 1, classes=4)
-    low = in_policy(net, "mixed_bfloat16")
-    found = {layer.name: layer.compute_dtype for layer in low.layers if layer.weights or "normalise" in layer.name}
-    assert found == {"normalise": "float32", "row01_conv": "bfloat16", "row01_bn": "bfloat16", "logits": "float32"}
-    for low_value, value in zip(low.get_weights(), net.get_weights(), strict=True):
-        np.testing.assert_array_equal(low_value, value)
-    same = in_policy(low, "float32")
-    np.testing.assert_array_equal(outputs(same, images[:, :1, :1]), outputs(net, images[:, :1, :1]))

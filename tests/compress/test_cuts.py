@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from kerastrash.compress.channels import ChannelGroups, channel_groups
-from kerastrash.compress.costs import model_macs, model_parameters
+from kerastrash.compress.costs import model_macs
 from kerastrash.compress.cuts import Cuts, group_scores, narrow, order_cuts, widths
-from kerastrash.models import Conv, InvertedResidual, Pool, build_model, macs, parameters, preset_names, scale_rows
-from kerastrash.models.nets import resolve_rows
+from kerastrash.models import Conv, InvertedResidual, Pool, build_model, preset_names
 
 SIZE = 16
 
@@ -101,12 +100,9 @@ def test_a_net_of_dead_channels_can_still_be_ordered(net):
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_every_preset_is_counted_as_its_rows_are_and_halves(name):
-    rows = scale_rows(resolve_rows(name), 0.5, depth=0.4)
-    model = build_model(rows, 32)
+def test_every_preset_halves(name):
+    model = build_model(name, 32, width=0.5, depth=0.4)
     groups, cuts = ordered(model)
-    assert cuts.costs[0] == macs(rows, 32)
-    assert model_parameters(model) == parameters(rows)
     half = int(np.argmax(cuts.costs <= cuts.costs[0] / 2))
     assert half > 0
     narrowed, before = narrow(model, groups, cuts.kept(half)), widths(model)

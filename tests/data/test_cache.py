@@ -195,18 +195,17 @@ def test_a_cache_without_folder_or_space_is_an_error_before_anything_is_decoded(
 KILLED = """
 import os, sys
 from pathlib import Path
-from kerastrash.data import images
-from kerastrash.data.cache import cached_crops
+from kerastrash.data import cache, images
 from kerastrash.data.sources import read_folder
 
-decode = images.decode_photograph
+decode = cache.decode_photograph
 def dies_at_the_fourth(crops, size):
     if crops[0].key == "b/0.png":
         os.kill(os.getpid(), 9)
     return decode(crops, size)
 
-images.decode_photograph, images.AT_ONCE, images.AHEAD = dies_at_the_fourth, 1, 1
-cached_crops(read_folder(Path(sys.argv[1])), Path(sys.argv[2]), 16)
+cache.decode_photograph, images.AHEAD = dies_at_the_fourth, 1
+cache.cached_crops(read_folder(Path(sys.argv[1])), Path(sys.argv[2]), 16)
 """
 
 

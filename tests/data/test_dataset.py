@@ -110,24 +110,17 @@ def test_every_class_stands_in_every_split_and_only_the_cache_is_written(tmp_pat
     assert {path: path.stat().st_mtime_ns for path in SAMPLE_FOLDER.rglob("*")} == before
 
 
-def test_a_coco_file_and_its_bad_entries_come_through_the_same_door(config, tmp_path):
-    (tmp_path / "3.png").unlink()
-    dataset = prepare(config, 8)
-    assert len(dataset.crops) == 26
-    assert Counter(item.reason for item in dataset.left_out) == {"no such file": 2, "box has no area": 1}
-
-
 @pytest.mark.parametrize(
     ("settings", "size", "message"),
     [
-        ({"test": 0.0}, 16, "test is 0.0"),
-        ({"validation": 0.9}, 16, "validation is 0.9"),
-        ({"validation": float("nan")}, 16, "validation is nan"),
+        ({"test": 0.0}, 16, "test=0.0"),
+        ({"validation": 0.9}, 16, "validation=0.9"),
+        ({"validation": float("nan")}, 16, "validation=nan"),
         ({"validation": 0.45, "test": 0.45}, 16, "leave under 0.2 to train"),
-        ({"split_seed": -1}, 16, "split_seed is -1"),
+        ({"split_seed": -1}, 16, "split_seed=-1"),
         ({"categories": Path("map.yaml")}, 16, "belong to a COCO file"),
         ({"images": Path("photographs")}, 16, "belong to a COCO file"),
-        *(({}, size, f"input_size is {size}") for size in (0, -5, 100_000)),
+        *(({}, size, f"input_size={size}") for size in (0, -5, 100_000)),
     ],
 )
 def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, size, message):
@@ -136,14 +129,12 @@ def test_a_setting_out_of_range_stops(class_folders, tmp_path, settings, size, m
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "problem"), [("absent", "no such file or folder"), ("a.zip", "no kind of data that can be read")]
-)
-def test_data_that_is_absent_or_of_another_kind_stops_and_the_kinds_are_named(tmp_path, name, problem):
+def test_data_that_is_absent_or_of_another_kind_stops_and_the_kinds_are_named(tmp_path):
     (tmp_path / "a.zip").touch()
-    kinds = r"the word 'sample', tfds:NAME, a COCO \.json file or a folder"
-    with pytest.raises(DataError, match=rf"{name}: {problem}; give {kinds}$"):
-        open_source(DataConfig(data=str(tmp_path / name)))
+    kinds = r"the word 'sample', a COCO \.json file, tfds:NAME or a folder"
+    for name, problem in {"absent": "no such file or folder", "a.zip": "no kind of data that can be read"}.items():
+        with pytest.raises(DataError, match=rf"{name}: {problem}; give {kinds}$"):
+            open_source(DataConfig(data=str(tmp_path / name)))
 
 
 def test_another_kind_of_data_is_a_reader_and_an_entry(class_folders, monkeypatch):
@@ -167,10 +158,7 @@ def test_a_file_without_usable_annotations_or_of_one_class_stops_with_the_reason
 
 
 EVERY_MODULE = """
-import importlib, pkgutil, sys, types
-package = types.ModuleType("kerastrash")
-package.__path__ = [sys.argv[1]]
-sys.modules["kerastrash"] = package
+import importlib, pkgutil, sys
 import kerastrash.data
 for module in pkgutil.walk_packages(kerastrash.data.__path__, "kerastrash.data."):
     importlib.import_module(module.name)
@@ -180,8 +168,7 @@ print(sorted(unwanted & set(sys.modules)))
 
 
 def test_no_module_of_the_data_package_imports_keras_a_backend_or_the_console():
-    package = str(Path(kerastrash.data.__file__).parents[1])
-    done = subprocess.run([sys.executable, "-c", EVERY_MODULE, package], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", EVERY_MODULE], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
     with pytest.raises(AttributeError, match=r"'absent'; its names are .*prepare"):
         _ = kerastrash.data.absent

@@ -5,7 +5,6 @@ import os
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
 from kerastrash.data.config import FetchConfig
 from kerastrash.data.download import WantedPhotograph, claim, fetch_all
@@ -146,15 +145,6 @@ def test_what_is_no_whole_image_is_named_and_not_put_in_place(site, answer, pict
     assert fetch_them(*map(wanted, bodies)) == dict(zip(bodies, reasons, strict=True))
     assert [path for path in wrong.parent.iterdir() if path.is_file()] == [wrong]
     assert wrong.read_bytes() == picture((20, 20))
-
-
-def test_a_turned_photograph_fits_as_displayed_or_as_stored(site, answer, picture, wanted, fetch_them):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    site.otherwise = lambda path: answer(picture((40, 30), kind="JPEG", exif=exif))
-    frames = {"a.jpg": (40, 30), "b.jpg": (30, 40), "c.jpg": (40, 31)}
-    missing = fetch_them(*(wanted(name, frame) for name, frame in frames.items()))
-    assert missing == {"c.jpg": "size differs from the one annotated"}
 
 
 def test_other_addresses_are_tried_and_refused_names_and_reasons_named(site, answer, picture, wanted, fetch_them):

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kerastrash.data import images
-from kerastrash.data.images import AHEAD, AT_ONCE, MAX_PIXELS, ImageError, by_photograph, decode_photographs, read_crop
+from kerastrash.data.images import (
+    AHEAD,
+    MAX_PIXELS,
+    ImageError,
+    in_threads,
+    read_crop,
+)
 from kerastrash.data.records import Crop
 
 RED, BLUE, BLACK = (255, 0, 0), (0, 0, 255), (0, 0, 0)
@@ -50,13 +55,11 @@ def test_a_crop_is_padded_with_black_to_a_centred_square_and_resized_bilinearly(
     assert (read_crop(crop(path), 12) == expected).all()
 
 
-@pytest.mark.parametrize(
-    ("box", "inside"),
-    [((-10, -4, 20, 14), (0, 0, 10, 10)), ((30, 10, 99, 99), (30, 10, 10, 10)), ((3.2, 3.2, 0.1, 0.1), (3, 3, 1, 1))],
-)
-def test_a_box_is_clipped_to_the_image_and_widened_to_whole_pixels(tmp_path, draw, box, inside):
+def test_a_box_is_clipped_to_the_image_and_widened_to_whole_pixels(tmp_path, draw):
     path = draw(tmp_path / "a.png", size=(40, 20))
-    assert (read_crop(crop(path, box), 10) == read_crop(crop(path, inside), 10)).all()
+    inside = {(-10, -4, 20, 14): (0, 0, 10, 10), (30, 10, 99, 99): (30, 10, 10, 10), (3.2, 3.2, 0.1, 0.1): (3, 3, 1, 1)}
+    for box, pixels in inside.items():
+        assert (read_crop(crop(path, box), 10) == read_crop(crop(path, pixels), 10)).all()
 
 
 def test_a_very_long_crop_needs_no_canvas_of_its_length_squared(tmp_path):
@@ -152,27 +155,12 @@ def test_an_image_over_pillows_limit_is_an_error_before_it_is_decoded(tmp_path, 
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-def test_the_crops_come_in_the_order_of_their_photographs(draw, tmp_path):
-    crops = []
-    for number in range(30):
-        path = draw(tmp_path / f"{number}.png", seed=number)
-        crops += [Crop(path, (box, 0, 9, 9), 0, f"{number}#{box}") for box in range(number % 3 + 1)]
-    photographs = by_photograph(crops)
-    decoded = list(decode_photographs(photographs, 8))
-    keys = [[key for key, *_ in line["crops"]] for _, line in decoded]
-    assert keys == [[crop.key for crop in crops] for crops in photographs]
-
-
-@pytest.mark.parametrize("crops_each", [1, 100])
-def test_no_more_is_decoded_ahead_than_some_tasks_of_few_crops(draw, tmp_path, monkeypatch, crops_each):
-    path = draw(tmp_path / "a.png")
-    many = [(tuple(Crop(path, None, 0, f"{n}#{k}") for k in range(crops_each))) for n in range(400)]
+def test_threads_keep_the_order_begin_few_items_ahead_and_none_after_a_close():
+    assert list(in_threads(str, range(400))) == list(map(str, range(400)))
     begun = []
-    decode = images.decode_photograph
-    monkeypatch.setattr(images, "decode_photograph", lambda crops, size: begun.append(len(crops)) or decode(crops, 4))
-    stream = decode_photographs(many, 4)
+    stream = in_threads(begun.append, range(400))
     next(stream)
     time.sleep(0.3)
-    assert sum(begun) <= AHEAD * max(AT_ONCE, crops_each)
+    assert len(begun) <= AHEAD
     stream.close()
-    assert len(begun) < 400
+    assert len(begun) <= AHEAD

@@ -148,7 +148,7 @@ def test_a_set_built_twice_stays_and_other_data_under_its_name_is_refused(built,
         (".hidden", {}, "name='.hidden' must be letters"),
         ("a:b", {}, "name='a:b' must be letters"),
         ("small", {"data": "tfds:small"}, "data='tfds:small' is built already"),
-        ("small", {"test": 0.9}, "test is 0.9"),
+        ("small", {"test": 0.9}, "test=0.9"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(config, name, settings, message):

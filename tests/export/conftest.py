@@ -1,5 +1,6 @@
 """Model files of one net whose outputs are known, in every format: the mean of each colour, images of 16 px."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -107,7 +108,9 @@ def python() -> Callable[..., str]:
 
     def run(code: str, *arguments: object) -> str:
         command = [sys.executable, "-c", code, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        # TensorFlow's converter imports Keras, whose torch would bring Triton's LLVM beside TensorFlow's own: it aborts
+        environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -27,16 +27,9 @@ def net(run: Callable[[np.ndarray], np.ndarray]) -> OpenNet:
     return OpenNet("a runtime", SIZE, CLASSES, "a processor", run)
 
 
-def test_equal_outputs_agree(images):
-    agreement = compare(net(outputs), images, outputs(images), "float32")
-    assert (agreement.images, agreement.batches) == (COUNT, (1, BATCH))
-    assert (agreement.top1, agreement.untied_top1, agreement.ties) == (1, 1, 0)
-    assert agreement.difference < 1e-4
-    check_agreement(agreement, "net.onnx", "float32")
-
-
 @pytest.mark.parametrize(("share", "precision", "passes"), [
-    (5e-5, "float32", True), (2e-4, "float32", False), (1e-2, "float16", True), (3e-2, "float16", False),
+    (0, "float32", True), (5e-5, "float32", True), (2e-4, "float32", False),
+    (1e-2, "float16", True), (3e-2, "float16", False),
 ])  # fmt: skip
 def test_the_largest_difference_is_judged_relative_to_the_largest_output(images, share, precision, passes):
     expected = outputs(images)
@@ -44,7 +37,9 @@ def test_the_largest_difference_is_judged_relative_to_the_largest_output(images,
     agreement = compare(net(lambda images: outputs(images) + np.float32(share * scale)), images, expected, precision)
     assert agreement.difference == pytest.approx(share * scale, rel=1e-2)
     assert agreement.relative_difference == pytest.approx(share, rel=1e-2)
-    assert agreement.top1 == 1
+    assert (agreement.images, agreement.batches) == (COUNT, (1, BATCH))
+    assert (agreement.top1, agreement.untied_top1) == (1, 1)
+    assert agreement.ties == (precision == "float16")  # two of an image's outputs are as near as it tolerates
     message = rf"net\.onnx: not kept, .* {share:g} of the largest \(allowed: "
     with contextlib.nullcontext() if passes else pytest.raises(ModelError, match=message):
         check_agreement(agreement, "net.onnx", precision)

@@ -1,17 +1,21 @@
 """Every runtime gives what the file says, for any images; what cannot be used is named with the remedy."""
 
 import functools
+import importlib.metadata
 import json
 import sys
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from PIL import Image
 
 from kerastrash.errors import ConfigError, ModelError
 from kerastrash.export.format import Description, conditions
 from kerastrash.export.formats import open_runtime
+from kerastrash.export.onnx import CUDA, ONNX
+from kerastrash.runs import processor_name
 
 SIZE = 16
 
@@ -57,6 +61,68 @@ def test_a_file_gets_images_of_the_type_it_takes(write_colours, images, tmp_path
     rounded, beyond = (net(np.full((1, SIZE, SIZE, 3), level, "float32")) for level in (99.6, 300))
     np.testing.assert_allclose(rounded, 100 if dtype == "uint8" else 99.6, atol=0.05)
     np.testing.assert_allclose(beyond, 255 if dtype == "uint8" else 300)
+
+
+GPU = "NVIDIA Test"
+
+
+@pytest.fixture
+def cuda_listed(monkeypatch):
+    """ONNX Runtime names the CUDA provider as one that it has, which here cannot start."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, "CPUExecutionProvider"])
+
+
+@pytest.fixture
+def asked(monkeypatch) -> list:
+    """What each session was asked for; the processor answers in the CUDA provider's name."""
+    sessions = []
+
+    class Session(onnxruntime.InferenceSession):
+        def __init__(self, path, options, providers):
+            sessions.append(list(providers))
+            super().__init__(path, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self):
+            return [each if isinstance(each, str) else each[0] for each in sessions[-1]]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    return sessions
+
+
+@pytest.mark.usefixtures("cuda_listed")
+def test_an_onnx_file_runs_on_a_gpu_that_is_asked_for_and_says_so(write_colours, images, tmp_path, asked):
+    path = write_colours(tmp_path / "net.onnx")
+    net = open_runtime(path, accelerator=GPU)
+    assert (net.name, net.device) == ("onnxruntime-cuda", GPU)
+    assert asked.pop() == [(CUDA, {"use_tf32": "1"}), "CPUExecutionProvider"]
+    assert_gives_colours(net, images)
+    net = open_runtime(path)
+    assert (net.name, net.device, asked) == ("onnxruntime", processor_name(), [["CPUExecutionProvider"]])
+
+
+def test_without_the_cuda_provider_an_onnx_file_runs_on_the_processor(write_colours, tmp_path, asked):
+    net = open_runtime(write_colours(tmp_path / "net.onnx"), accelerator=GPU)
+    assert (net.name, net.device, asked) == ("onnxruntime", processor_name(), [["CPUExecutionProvider"]])
+
+
+@pytest.mark.usefixtures("cuda_listed")
+def test_where_the_cuda_provider_does_not_start_the_net_runs_on_the_processor(write_colours, images, tmp_path):
+    net = open_runtime(write_colours(tmp_path / "net.onnx"), accelerator=GPU)
+    assert (net.name, net.device) == ("onnxruntime", processor_name())
+    assert_gives_colours(net, images)
+
+
+def test_the_version_of_a_runtime_is_known_by_whichever_package_brings_it(monkeypatch):
+    installed = importlib.metadata.version
+
+    def without(name: str) -> str:
+        if name == "onnxruntime":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "9.9" if name == "onnxruntime-gpu" else installed(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", without)
+    monkeypatch.setattr(importlib.metadata, "packages_distributions", lambda: {"onnxruntime": ["onnxruntime-gpu"]})
+    assert ONNX.versions()["onnxruntime"] == "9.9"
 
 
 @pytest.mark.parametrize(("name", "tolerance"), [("any", 1e-3), ("pairs", 1e-3), ("int8", 2), ("uint8", 2)])
@@ -129,7 +195,8 @@ def test_torch_keeps_the_threads_that_a_program_was_opened_with(write_colours, i
 
 def test_conditions_state_the_threads():
     assert conditions("onnxruntime", "a processor", 1) == "onnxruntime, a processor, 1 thread"
-    assert conditions("keras-jax", "a processor", 4) == "keras-jax, a processor, 4 threads"
+    found = conditions("keras-jax", "a processor", 4, "mixed_float16")
+    assert found == "mixed_float16, keras-jax, a processor, 4 threads"
 
 
 LOADED = """

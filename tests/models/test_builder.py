@@ -8,7 +8,7 @@ from keras import layers
 from kerastrash import models
 from kerastrash.errors import ModelError
 from kerastrash.models import Conv, Dense, Flatten, InvertedResidual, Pool, build_model
-from kerastrash.models.builder import in_float32
+from kerastrash.models.builder import in_float32, in_policy
 
 TINY = (Conv(8, kernel=3, stride=2, activation="hard_swish"), InvertedResidual(3, 2, 8, squeeze_excite=True), Pool())
 
@@ -37,7 +37,8 @@ def test_another_normalisation_takes_the_place_of_imagenet_s():
     np.testing.assert_allclose(found, (images - [127, 100, 90]) / [128, 64, 32], atol=1e-5)
 
 
-def test_layers_are_named_after_their_rows():
+def test_layers_are_named_after_their_rows_and_a_model_after_its_preset():
+    assert build_model("mobilenetv3_79", 32, width=0.25).name == "mobilenetv3_79"
     names = {layer.name for layer in build_model(TINY, 16).layers}
     assert {"image", "normalise", "row01_conv", "row02_depthwise", "row02_gate", "row03_pool", "logits"} <= names
 
@@ -95,10 +96,6 @@ def test_batch_norm_keeps_the_epsilon_of_its_row():
     assert model.get_layer("row02_depthwise_bn").epsilon == 1e-5
 
 
-def test_a_model_of_a_preset_bears_its_name():
-    assert build_model("mobilenetv3_79", 32, width=0.25).name == "mobilenetv3_79"
-
-
 def test_channels_first_is_refused_where_it_would_scale_wrongly():
     keras.config.set_image_data_format("channels_first")
     try:
@@ -138,18 +135,20 @@ def test_a_bad_argument_is_refused_in_one_sentence(arguments, sentence):
         build_model(**({"name_or_rows": TINY, "input_size": 16} | arguments))
 
 
-def test_a_model_of_mixed_precision_is_rebuilt_in_float32_with_its_weights():
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        mixed = build_model(TINY, 16)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    copy = in_float32(mixed)
-    assert {layer.dtype_policy.name for layer in mixed.layers} == {"mixed_bfloat16", "float32"}
+def test_a_model_is_rebuilt_in_another_policy_with_its_weights_and_exact_ends_and_back_in_float32():
+    net = build_model(TINY, 16)
+    low = in_policy(net, "mixed_bfloat16")
+    dtypes = {layer.name: layer.compute_dtype for layer in low.layers if layer.weights or "normalise" in layer.name}
+    assert [dtypes.pop(name) for name in ("normalise", "logits")] == ["float32"] * 2 and {*dtypes.values()} == {
+        "bfloat16"
+    }
+    copy = in_float32(low)
     assert {layer.dtype_policy.name for layer in copy.layers} == {"float32"}
-    assert [layer.name for layer in copy.layers] == [layer.name for layer in mixed.layers]
-    for ours, theirs in zip(copy.get_weights(), mixed.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    assert [layer.name for layer in copy.layers] == [layer.name for layer in net.layers]
+    for values in zip(net.get_weights(), low.get_weights(), copy.get_weights(), strict=True):
+        assert all(np.array_equal(value, values[0]) for value in values)
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(copy.predict(images, verbose=0), net.predict(images, verbose=0))
 
 
 def test_a_net_in_a_net_and_weights_in_16_bits_are_rebuilt_in_float32():

@@ -67,8 +67,8 @@ def seeded() -> None:
 @pytest.mark.backends
 @pytest.mark.parametrize(
     ("name", "policy"),
-    [(name, policy) for name in SMALL for policy in ("float32", "mixed_bfloat16")]
-    + [(name, "mixed_float16") for name in EACH],
+    [(name, policy) for name in EACH for policy in ("float32", "mixed_float16")]
+    + [(name, "mixed_bfloat16") for name in SMALL],
     indirect=["policy"],
 )
 def test_logits_are_float32_and_finite_and_those_of_the_saved_model_opened_with_plain_keras(name, policy, tmp_path):

@@ -32,6 +32,7 @@ EACH = pytest.mark.parametrize("name", models.preset_names())
 def test_a_preset_has_the_published_parameters_and_layers_and_is_built_with_the_costs_that_its_rows_count(name):
     rows, size = models.preset(name), 37
     assert (models.parameters(rows), models.layers(rows)) == PUBLISHED[name]
+    assert models.scale_rows(rows, 1.0, 1.0) == models.scale_rows(rows, 1, 1) == rows
     model = build_model(name, size)
     assert (model_parameters(model), model_macs(model)) == (models.parameters(rows), models.macs(rows, size))
 

@@ -69,6 +69,25 @@ def test_counts_of_a_net_worked_out_by_hand():
     assert models.map_sizes(rows, 7) == (7, 4, 1, 1)
 
 
+HALF = 8 * 8 + 9 * 8 + 8 * 8  # 1x1, depthwise, 1x1
+STRIDED = 9 * 12 + 12 * 8 + 9 * 8 + 8 * 8  # what works on the smaller map
+PROJECTED = 9 * 8 * 16 + 9 * 16 * 16 + 8 * 16
+
+
+@pytest.mark.parametrize(
+    ("row", "channels", "parameters", "macs"),
+    [
+        (ShuffleUnit(16), 16, HALF + 6 * 8, HALF * 16),
+        (ShuffleUnit(16, stride=2), 12, STRIDED + 12 * 8 + 2 * (12 + 4 * 8), STRIDED * 4 + 12 * 8 * 16),
+        (BasicBlock(8), 8, 2 * 9 * 64 + 4 * 8, 2 * 9 * 64 * 16),
+        (BasicBlock(16, stride=2), 8, PROJECTED + 6 * 16, PROJECTED * 4),
+        (BasicBlock(16, stride=2, pooled_shortcut=True), 8, PROJECTED + 6 * 16, PROJECTED * 4),
+    ],
+)
+def test_costs_of_a_block_of_two_branches_on_four_pixels_worked_out_by_hand(row, channels, parameters, macs):
+    assert row.costs(channels, 4) == (parameters, macs)
+
+
 def test_a_unit_that_keeps_half_of_its_channels_takes_as_many_as_it_gives():
     with pytest.raises(ModelError, match=r"row 2: shuffle_unit of stride 1 takes .* 16, not 8; give"):
         models.parameters((Conv(8), ShuffleUnit(16), Pool()))
@@ -103,12 +122,6 @@ def test_published_costs_are_found():
     assert round(models.macs(models.preset("mobilenetv3_179"), 224) / 1e6) == 181
     assert models.parameters(models.preset("mobilenet_v3_small"), classes=1000) == 2_542_856  # torchvision's own
     assert models.parameters(models.preset("mobilenet_v3_large"), classes=1000) == 5_483_032
-
-
-@pytest.mark.parametrize("name", models.preset_names())
-def test_scaling_by_one_changes_nothing(name):
-    assert models.scale_rows(models.preset(name), 1.0, 1.0) == models.preset(name)
-    assert models.scale_rows(models.preset(name), 1, 1) == models.preset(name)
 
 
 def test_width_scales_stem_blocks_and_head_but_not_the_order():

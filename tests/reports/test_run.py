@@ -59,8 +59,8 @@ METRICS = [{"epoch": epoch, "loss": 1 / epoch, "val_loss": 1.0, "val_macro_f1": 
 
 
 def test_a_trial_is_told_in_one_line_with_its_net_and_recipe(trials, drawn):
-    assert [row["trial"] for row in run.ranked(trials)] == ["0002", "0000", "0001"]
     text = drawn(run.trials_table(trials, best="0002"))
+    assert text.index("0002") < text.index("0000") < text.index("0001")
     for words in ("0.9000", "0.6000", "9.88", "12,345", "6.7", "w0.5 2xk5e4se", "lr 0.050 b32 aug1 adj"):
         assert words in text
     row = {name: value for name, value in trials[0].items() if name != "stages"} | {"depth": 0.75, "loss": "focal"}
@@ -75,7 +75,7 @@ def test_a_failed_trial_is_shown_with_its_reason_however_short_the_table(trials,
 
 
 def test_the_report_of_one_net_has_its_figures_predictions_and_training(score, tmp_path):
-    write_csv(tmp_path / "mine" / "metrics.csv", METRICS, list(METRICS[0]))
+    write_csv(tmp_path / "mine" / "metrics.csv", METRICS)
     run.write_report(tmp_path / "mine", score, "Trained for 3 epochs.")
     made = {path.name for path in (tmp_path / "mine").iterdir()}
     assert made == {"metrics.csv", "report.md", "predictions.png", "training.png"}

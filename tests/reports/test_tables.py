@@ -3,7 +3,7 @@
 import pytest
 from rich.table import Table
 
-from kerastrash.reports.tables import PlainTable, markdown_page, number
+from kerastrash.reports.tables import PlainTable, number, ranked
 
 MARKUP = "C:[/bold] [red]x[/] [a, b] :smile: back\\slash"
 """Rich would take this for a closing tag without an opening one, colours and an emoji."""
@@ -34,7 +34,7 @@ def test_a_line_sets_the_sum_apart_and_rows_have_their_style(table):
 
 
 def test_markdown_cells_keep_their_bars_and_lines_inside():
-    assert PlainTable(["a\nb"], [["c | d"]]).markdown() == "| a b |\n| --- |\n| c \\| d |\n"
+    assert PlainTable(["a\nb"], [["c | d"]]).markdown() == "| a b |\n| --- |\n| c \\| d |"
 
 
 def test_a_number_that_is_not_there_is_what_stands_for_it():
@@ -43,5 +43,8 @@ def test_a_number_that_is_not_there_is_what_stands_for_it():
     ]
 
 
-def test_a_page_passes_over_what_is_empty():
-    assert markdown_page("# a", "", "| b |\n", "c") == "# a\n\n| b |\n\nc\n"
+def test_rows_are_ranked_by_score_and_then_by_f1():
+    scored = {"worse": (0.9, 0.9), "equal": (0.5, 0.6), "best": (0.5, 0.7)}
+    figures = {"none": (None, None), **scored, "poor": (None, 0.2), "unscored": (None, 0.8)}
+    rows = [{"name": name, "score": score, "test_f1": f1} for name, (score, f1) in figures.items()]
+    assert [row["name"] for row in ranked(rows)] == ["best", "equal", "worse", "unscored", "poor", "none"]

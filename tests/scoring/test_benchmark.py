@@ -18,13 +18,15 @@ from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.reports.scoring import benchmark_tables
-from kerastrash.scoring import score
+from kerastrash.runs import processor_name
+from kerastrash.scoring import opening, score
 from kerastrash.scoring.baseline import baseline_of, dtype_policy_of, open_baselines
-from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, candidates_of, run_benchmark
+from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark
 from kerastrash.scoring.candidates import Candidate
 from kerastrash.scoring.clocks import Timing, seconds_in_turns
 from kerastrash.scoring.config import BenchmarkConfig, TimingConfig
 from kerastrash.scoring.evaluate import evaluate
+from kerastrash.scoring.preparing import candidates_of
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,57 @@ def test_a_row_that_failed_says_why_and_has_no_figures(found):
         assert not row.timings
         assert (row.macro_f1, row.baseline_ms, row.score, row.peak_mb) == (None,) * 4
         assert set(row.settings()) <= set(benchmark_columns((1, 4)))
+
+
+@pytest.fixture(scope="module")
+def policies(config) -> Benchmark:
+    """A file in two dtype policies, of which the first is its own."""
+    models = (config.models[0],)
+    return run_benchmark(replace(config, models=models, formats=None, policies=("float32", "mixed_float16")))
+
+
+def test_a_keras_file_is_timed_in_every_dtype_policy_beside_the_baseline_in_it(policies, nets):
+    exact, half = policies.rows
+    assert [row.dtype_policy for row in policies.rows] == ["float32", "mixed_float16"]
+    assert [row.model for row in policies.rows] == [str(nets / "net.keras")] * 2
+    for row in policies.rows:
+        assert row.score == score(row.macro_f1, row.timings[1].median_ms, 0.7, row.baseline_ms)
+        assert (row.baseline_runtime, row.reason) == ("keras-torch", "")
+    assert exact.baseline_ms != half.baseline_ms
+
+
+def test_a_sentence_says_which_dtype_policy_is_faster_at_each_batch_and_by_how_much(policies, table):
+    def timed(row, *milliseconds: float):
+        times = zip(row.timings.items(), milliseconds, strict=True)
+        return replace(row, timings={batch: replace(timing, median_ms=ms) for (batch, timing), ms in times})
+
+    exact, half = timed(policies.rows[0], 3.0, 4.0), timed(policies.rows[1], 2.0, 5.0)
+    shown = table(replace(policies, rows=(exact, half)))
+    told = "1 thread): at batch 1 mixed_float16 is 1.50 times as fast as float32; at batch 4 float32 is 1.25 times as"
+    assert told in shown and "keras-torch, mixed_float16" in shown
+    shown = table(replace(policies, rows=tuple(replace(row, device="NVIDIA Test") for row in (exact, half))))
+    assert "NVIDIA Test, 1 thread): at batch 1 mixed_float16 is 1.50 times as fast as TF32" in shown
+    assert "as fast as" not in table(replace(policies, rows=(exact, timed(exact, 9.0, 9.0))))
+
+
+def test_on_an_accelerator_a_keras_file_is_timed_in_float32_and_16_bits_beside_its_own_policy(config, nets, tmp_path):
+    save_model(in_policy(open_model(nets / "net.keras"), "mixed_bfloat16"), tmp_path / "half.keras")
+    models = (tmp_path / "half.keras", nets / "net.keras", nets / "net.onnx")
+    config = replace(config, models=models, formats=None)
+    found = [(each.model.name, each.dtype_policy) for each in candidates_of(config, tmp_path, "NVIDIA Test")]
+    own = [("half.keras", "mixed_bfloat16"), ("net.keras", "float32"), ("net.onnx", "float32")]
+    more = [("half.keras", "float32"), ("half.keras", "mixed_float16"), ("net.keras", "mixed_float16")]
+    assert found == [own[0], *more[:2], own[1], more[2], own[2]]
+    files = candidates_of(config, tmp_path)
+    assert [(each.model.name, each.dtype_policy) for each in files] == own
+    assert [each.path for each in files] == list(models)
+
+
+def test_a_file_written_in_another_policy_keeps_the_names_of_its_classes(config, nets, tmp_path):
+    config = replace(config, models=(nets / "net.keras",), formats=None, policies=("mixed_float16",))
+    (file,) = candidates_of(config, tmp_path)
+    assert dtype_policy_of(open_model(file.path)) == "mixed_float16"
+    assert open_runtime(file.path).description.classes == ("blue", "green", "red")
 
 
 @pytest.fixture
@@ -167,6 +220,17 @@ def test_a_keras_file_runs_on_the_backend_that_is_named(opened, nets, images):
     np.testing.assert_allclose(net(images), open_runtime(nets / "net.keras")(images), rtol=1e-4, atol=1e-5)
 
 
+def test_a_file_that_no_runtime_takes_to_the_gpu_is_timed_on_the_processor_and_that_is_said(nets, capsys):
+    opening._say_once.cache_clear()
+    with ExitStack() as stack:
+        for name in ("net.onnx", "net.keras", "net.onnx"):
+            candidate = Candidate(nets / name, name.split(".")[1], nets / name)
+            candidate.open(stack, "NVIDIA Test")
+            assert (candidate.net.device, candidate.failure) == (processor_name(), "")
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert said.count("ONNX Runtime runs on the processor and not on NVIDIA Test") == said.count("runs on") == 1
+
+
 def test_a_process_that_dies_while_it_is_timed_leaves_the_others_their_times(nets):
     killed, other = (Candidate(nets / "net.onnx", "onnx", nets / "net.onnx", threads=threads) for threads in (1, 2))
     images = np.zeros((4, 32, 32, 3), "uint8")
@@ -221,7 +285,12 @@ def test_all_formats_are_those_that_are_installed_and_the_others_are_named(confi
 
 @pytest.mark.parametrize(
     ("setting", "value"),
-    [("threads", (0,)), ("threads", ()), ("threads", (1, 1)), ("batches", (4,)), ("batches", (1, 0)), ("models", ())],
+    [
+        *(("threads", values) for values in ((0,), (), (1, 1))),
+        *(("batches", values) for values in ((4,), (1, 0))),
+        ("models", ()),
+        ("policies", ()),
+    ],
 )
 def test_a_setting_out_of_range_is_named(setting, value):
     with pytest.raises(ConfigError, match=f"^{setting}="):

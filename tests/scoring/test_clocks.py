@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kerastrash.data import Crop
+from kerastrash.data import Crop, SplitData
 from kerastrash.errors import ConfigError
 from kerastrash.scoring import clocks
-from kerastrash.scoring.clocks import Timing, inference_times, seconds_in_turns, time_block, total_times
+from kerastrash.scoring.clocks import Timing, inference_times, pixels_by_size, seconds_in_turns, time_block, total_times
 
 
 class Recorder:
@@ -128,6 +128,16 @@ def test_nothing_to_time_is_refused(count, turns):
         inference_times({"a": net}, {"a": numbered(count, 4)}, turns=turns)
     with pytest.raises(ConfigError, match=f"{count} images in {turns} turns"):
         total_times({"a": lambda: net}, crops(count), turns=turns)
+
+
+def test_pixels_are_those_of_the_data_set_at_its_sizes_and_read_anew_at_others(monkeypatch):
+    monkeypatch.setattr(clocks, "read_crop", read)
+    kept = SplitData(numbered(9, 4), np.arange(2, 9), np.zeros(7, int), tuple(crops(9)[2:]))
+    found = pixels_by_size({4: kept}, (4, 6, 4), most=3)
+    assert {size: images.shape for size, images in found.items()} == {4: (3, 4, 4, 3), 6: (3, 6, 6, 3)}
+    for images in found.values():
+        assert images[:, 0, 0, 0].tolist() == [3, 6, 9]
+    assert len(pixels_by_size({4: kept}, (4,), most=None)[4]) == 7
 
 
 def test_nets_with_different_numbers_of_images_are_refused():

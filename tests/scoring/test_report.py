@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -17,7 +16,6 @@ from kerastrash.export.formats import open_runtime, write_sidecar
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
-from kerastrash.options import give_options, new_app
 from kerastrash.reports.scoring import score_tables
 from kerastrash.runs import processor_name
 from kerastrash.scoring import PUBLISHED_REFERENCE, score
@@ -145,14 +143,6 @@ def test_the_tables_show_the_score_its_reference_and_the_published_rows_as_not_c
 def test_a_setting_out_of_range_is_named(values, told):
     with pytest.raises(ConfigError, match=told):
         ClockConfig(**values)
-
-
-def test_the_command_line_takes_the_model_and_the_data_flat():
-    app = new_app("score")
-    give_options(app, "score", ScoreConfig, lambda settings: settings)
-    assert app(["net.keras", "--data", "photos", "--runtime", "onnx", "--threads", "2"]) == ScoreConfig(
-        Path("net.keras"), data=DataConfig("photos"), clock=ClockConfig(runtime="onnx", threads=2)
-    )
 
 
 def test_a_float16_model_is_timed_beside_the_baseline_in_the_same_policy(config, tmp_path):

@@ -1,6 +1,5 @@
 """Runs a command in this process, as its line would, in a folder with photographs, a net, and files that are none."""
 
-import json
 import runpy
 import shlex
 import shutil
@@ -69,17 +68,11 @@ def refused(script) -> Callable[[str], str]:
 def stock(tmp_path_factory) -> Path:
     """The files of `here`."""
     folder, rng = tmp_path_factory.mktemp("stock"), np.random.default_rng(9)
-    images, annotations = [], []
-    for label, (name, ground) in enumerate((("dark", 0), ("light", 150))):
+    for name, ground in (("dark", 0), ("light", 150)):
         (folder / "images" / name).mkdir(parents=True)
         for number in range(12):
-            pixels, key = ground + rng.integers(0, 100, (16, 16, 3)), len(images)
+            pixels = ground + rng.integers(0, 100, (16, 16, 3))
             Image.fromarray(pixels.astype("uint8")).save(folder / "images" / name / f"{number}.png")
-            images.append({"id": key, "file_name": f"{name}/{number}.png", "width": 16, "height": 16})
-            annotations.append({"id": key, "image_id": key, "category_id": label, "bbox": [0, 0, 16, 16]})
-    categories = [{"id": 0, "name": "can"}, {"id": 1, "name": "box"}]
-    coco = {"images": images, "annotations": annotations, "categories": categories}
-    (folder / "annotations.json").write_text(json.dumps(coco))
     (folder / "net.yaml").write_text("- conv: {channels: 8, kernel: 3, stride: 2}\n- pool\n")
     rows = (Conv(16, kernel=3, stride=2), InvertedResidual(3, 4, 16, squeeze_excite=True), Conv(32), Pool())
     model = build_model(rows, 16, classes=2)
@@ -95,8 +88,8 @@ def stock(tmp_path_factory) -> Path:
 def here(stock, tmp_path, monkeypatch) -> Path:
     """The working folder, a copy of `stock`.
 
-    images/ holds the classes dark and light, twelve images of 16 px each; annotations.json names them can and box.
-    net.yaml is a tiny net; mine/best.keras an untrained one, of 16 px, unnamed.keras the same without class names.
+    images/ holds the classes dark and light, twelve images of 16 px each. net.yaml is a tiny net; mine/best.keras an
+    untrained one, of 16 px, unnamed.keras the same without class names.
     empty/, file, bad.keras and bad.onnx are what they say.
     """
     shutil.copytree(stock, tmp_path, dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""The commands on a model: `adjust`, `benchmark`, `export`, `prune`, `quantise` and `score`."""
+"""The commands on models: `adjust`, `benchmark`, `export`, `prune`, `quantise`, `score` and `compare`."""
 
 import json
 import re
@@ -90,15 +90,6 @@ def test_prune_gives_a_table_a_picture_and_a_model(done, refused, here):
     assert (here / "runs" / "prune-mine-2" / "prune.json").exists()  # another run has the next free name
 
 
-def test_prune_names_a_layer_that_it_does_not_understand(refused, here):
-    image = keras.Input((16, 16, 3))
-    x = keras.layers.SeparableConv2D(16, 3, name="strange")(image)
-    logits = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(x))
-    save_model(keras.Model(image, logits), here / "other" / "best.keras", ("dark", "light"))
-    error = refused("prune other/best.keras --data images --epochs 2 --steps 1")
-    assert "layer strange (SeparableConv2D) is not understood" in error
-
-
 @on_torch
 @pytest.mark.usefixtures("net_onnx")
 def test_quantise_shows_accuracy_and_size_before_and_after(done, here):
@@ -130,11 +121,29 @@ def test_score_writes_its_report(done, here):
     assert (report["images"], report["threads"]) == (4, 1)
 
 
+SYSTEMS = """
+recipe: {epochs: 1, batch_size: 8, n_select: 0, workers: 0}
+baseline: theirs
+systems:
+  - {name: theirs, team: 1, net: net.yaml, input_size: 16}
+  - {name: broken, net: net.yaml, input_size: 16, recipe: {epochs: 40, learning_rate: 99, weight_decay: 0.9}}
+"""
+COMPARE = "compare systems.yaml --data images --timed-images 2 --blocks 1 --name mine --runtime onnx"
+
+
 @pytest.mark.usefixtures("net_onnx")
-def test_score_takes_an_exported_file_by_the_runtime_that_runs_it(done, refused, here):
-    line = f"score net.onnx {BASELINE} --timed-images 2 --output score.json"
-    out, _ = done(line)
-    report = json.loads((here / "score.json").read_text())
-    assert (report["runtime"], report["parameters"]) == ("onnxruntime", None)
-    assert "net.onnx: - parameters, 16 px" in out.replace("\n", "")
-    assert "is run by ONNX Runtime, not by runtime='openvino'" in refused(f"{line} --runtime openvino")
+def test_a_comparison_ends_with_its_table_and_files_and_with_1_where_a_system_failed(script, done, here):
+    (here / "systems.yaml").write_text(SYSTEMS)
+    out, error = done(f"{COMPARE} --only theirs --train-only")
+    assert "theirs, seed 0: F1" in error and "1 of 1" in error
+    assert "val)" in out and "Trained only" in out and "comparison.csv" not in out
+    status, out, error = script(COMPARE)
+    assert status == 1, error
+    assert "theirs, seed 0" not in error  # which is not trained again
+    assert "broken: seed 0 failed: " in out and "lower the learning rate" in out.replace("\n", " ")
+    assert "measured here: theirs at 16 px" in out.replace("\n", " ") and "comparison.csv" in out
+    written = {path.name for path in (here / "runs" / "mine").iterdir() if not path.name.startswith(".")}
+    assert written == {
+        *("comparison.csv", "comparison.json", "comparison.md", "comparison.png"),
+        *("config.yaml", "environment.json", "runs.csv", "systems"),
+    }

@@ -24,15 +24,15 @@ def first(here, done) -> Path:
 @pytest.mark.usefixtures("here")
 def test_a_net_without_python_is_trained_and_resumed(done, refused):
     for _ in range(2):
-        out, _ = done(f"{TRAIN} --epochs 3 --name mine")
+        out, _ = done(f"{TRAIN} --epochs 3")
         assert "on the test split" in out
-    run = Path("runs/mine")
+    run = Path("runs/train-net")
     assert len(read_csv(run / "metrics.csv")) == 3
     names = {path.name for path in run.iterdir()}
     assert {"best.keras", "score.json", "report.md", "predictions.png", "training.png"} <= names
     score = read_json(run / "score.json")
     assert f"{score['macro_f1']:.4f} on the test split" in out.replace("\n", " ")
-    assert "epochs=3, not 4" in refused(f"{TRAIN} --epochs 4 --name mine")
+    assert "epochs=3, not 4" in refused(f"{TRAIN} --epochs 4 --name train-net")
 
 
 def test_a_saved_net_is_fine_tuned_at_its_own_size(done, refused, first):
@@ -66,13 +66,6 @@ def test_a_command_on_a_run_takes_its_data_and_split(done, first):
         done(f"adjust {model} {option} --name adjusted{seed}")
         known = read_yaml(Path(f"runs/adjusted{seed}/config.yaml"))["data"]
         assert (known["data"], known["split_seed"]) == ("images", seed)
-
-
-@pytest.mark.usefixtures("here")
-def test_a_second_training_of_a_net_gets_the_next_free_name(done):
-    for epochs in (1, 2, 1):
-        done(f"{TRAIN} --epochs {epochs}")
-    assert sorted(path.name for path in Path("runs").glob("train-*")) == ["train-net", "train-net-2"]
 
 
 @pytest.mark.usefixtures("here")

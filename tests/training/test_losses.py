@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from kerastrash.metrics import class_balanced_weights
 from kerastrash.training.losses import CrossEntropy, MacroF1, recipe_loss
@@ -72,6 +73,19 @@ def test_macro_f1_is_the_same_from(kind):
     plain.update_state(LABELS, LOGITS)
     other.update_state(*SAME_F1[kind])
     assert float(plain.result()) == float(other.result()) > 0
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_macro_f1_agrees_with_scikit_learn_over_uneven_batches_and_an_absent_class(shape):
+    rng = np.random.default_rng(5)
+    labels, logits = rng.integers(3, size=50), rng.standard_normal((50, CLASSES)).astype("float32")
+    metric = MacroF1(CLASSES)
+    for part in (slice(0, 32), slice(32, 50)):
+        metric.update_state(labels[part].reshape(shape), logits[part])
+    expected = f1_score(labels, logits.argmax(1), labels=range(CLASSES), average="macro", zero_division=0)
+    assert float(metric.result()) == pytest.approx(expected, abs=1e-6)
+    metric.reset_state()
+    assert float(metric.result()) == 0
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])

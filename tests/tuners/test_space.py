@@ -7,7 +7,7 @@ import keras_tuner
 import pytest
 
 from kerastrash.errors import ConfigError, ModelError
-from kerastrash.models import build_model, macs, parameters, preset, preset_names, scale_rows
+from kerastrash.models import build_model, macs, parameters, preset, preset_names
 from kerastrash.training.recipe import Recipe
 from tuners.config import Space, TuneConfig, declare, recipe_of, rows_of
 
@@ -48,12 +48,6 @@ def test_every_choice_of_width_and_depth_is_a_net_no_larger_than_the_preset(net)
     assert sizes[1.0, 1.0] == parameters(preset(net)) == max(sizes.values())
     assert sizes[0.5, 1.0] < sizes[0.75, 1.0] < sizes[1.0, 1.0]
     assert sizes[1.0, 0.5] < sizes[1.0, 1.0] and sizes[1.0, 0.5] <= sizes[1.0, 0.75] <= sizes[1.0, 1.0]
-
-
-def test_a_given_net_is_searched_in_width_and_depth_and_not_in_stages():
-    values = draw(0, net="resnet18")
-    assert {"width", "depth", "learning_rate", "n_select"} <= set(values) and "stages" not in values
-    assert rows_of(values, "resnet18") == scale_rows(preset("resnet18"), values["width"], values["depth"])
 
 
 def test_a_net_that_is_unknown_or_runs_out_of_pixels_is_refused_at_once():

@@ -7,8 +7,8 @@ Promised is that the program computes with the model's own variables, in their o
 other, and files, averages and optimizer state are Keras's. In float32 its outputs are within 1e-5 of the largest of
 what Keras computes, and the losses of the first 50 training steps within 1e-3 of stock Keras's.
 
-It all runs eagerly: `torch.compile` would need minutes for each net. What opens an exported program comes by here and
-needs no Keras, so whatever does is imported on use.
+It runs eagerly unless `torch.compile` is asked for, which needs a minute or more for each net. What opens an exported
+program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
 import functools
@@ -16,41 +16,36 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 
+from kerastrash.backends import Inference
+from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
 from kerastrash.console import say
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
     import keras
 
-
-def _device() -> torch.device:
-    """The device that Keras computes on."""
-    from keras.src.backend.torch.core import get_device
-
-    return torch.device(get_device())
+OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUDNN_STATUS_ALLOC_FAILED", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of")
+"""Words of errors that are no OutOfMemoryError: of the processor, of libraries that allocate for themselves."""
 
 
-def inference_function(model: "keras.Model"):
-    from kerastrash.backends.torch.program import lower
+def inference_function(model: "keras.Model") -> Inference:
+    from kerastrash.backends.torch.inference import inference_on
 
-    device, program = _device(), lower(model)
-
-    @torch.no_grad()
-    def run(images: np.ndarray) -> np.ndarray:
-        return program(torch.from_numpy(np.require(images, requirements="CW")).to(device)).cpu().numpy()
-
-    return run
+    return inference_on(current_device(), model)
 
 
-def training_model(model: "keras.Model", graphs: bool) -> "keras.Model":
+def training_model(model: "keras.Model", graphs: bool, compiled: bool) -> "keras.Model":
     from kerastrash.backends.torch.training import ProgramModel
 
     program = ProgramModel(model.input, model.output, name=model.name)
-    program.graphs = graphs
+    program.graphs, program.compiled_program = graphs, compiled
     return program
+
+
+def release(model: "keras.Model") -> None:
+    model.release()
 
 
 def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], variables: Sequence["keras.Variable"]):
@@ -67,7 +62,7 @@ def weight_averager(model: "keras.Model", averages: Sequence["keras.Variable"], 
 
 
 def synchronise() -> None:
-    if _device().type == "cuda":
+    if current_device().type == "cuda":
         torch.cuda.synchronize()
 
 
@@ -77,8 +72,11 @@ def set_tf32(allowed: bool) -> None:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    on_processor = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
-    return on_processor or isinstance(error, torch.OutOfMemoryError)
+    if not isinstance(error, RuntimeError):
+        return False
+    # what ends the recording of a CUDA graph is hidden behind CUDA's complaint that the recording ended
+    earlier = isinstance(error.__context__, RuntimeError) and is_out_of_memory(error.__context__)
+    return earlier or isinstance(error, torch.OutOfMemoryError) or any(sign in str(error) for sign in OUT_OF_MEMORY)
 
 
 def set_threads(threads: int) -> bool:
@@ -91,12 +89,12 @@ def thread_count() -> int | None:
 
 
 def device_description() -> str:
-    device = _device()
+    device = current_device()
     return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
 
 
 def free_accelerator_memory() -> int:
-    device = _device()
+    device = current_device()
     if device.type != "cuda":
         return 0
     kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, for its next tensors
@@ -105,7 +103,7 @@ def free_accelerator_memory() -> int:
 
 def batch_augmenter():
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # by which Triton runs on a processor
-    return _triton_form() if interpreted or _device().type == "cuda" else None
+    return _triton_form() if interpreted or current_device().type == "cuda" else None
 
 
 @functools.cache

@@ -82,8 +82,8 @@ class Convolution(nn.Module):
 class BatchNorm(nn.Module):
     """BatchNormalization through PyTorch's fused kernel: 16-bit inputs, float32 statistics.
 
-    In training the batch's statistics are kept in `mean` and `unbiased`, and the moving ones are updated from them by
-    `update_statistics` for all layers at once.
+    In training the batch's statistics are kept in `mean` and `unbiased`, from which `update.update_statistics` moves
+    the moving ones, for all layers at once.
     """
 
     def __init__(self, layer: layers.BatchNormalization):
@@ -102,21 +102,6 @@ class BatchNorm(nn.Module):
             return functional.batch_norm(x, self.moving_mean, self.moving_variance, *affine, False, 0.0, self.epsilon)
         self.count = x.numel() // x.shape[1]
         return functional.batch_norm(x, self.mean, self.unbiased, *affine, True, 1.0, self.epsilon)
-
-
-@torch.no_grad()
-def update_statistics(norms: list[BatchNorm]) -> None:
-    """Moves the statistics of these batch norms towards the last batch's, as Keras does: by the biased variance.
-
-    All of them have `learns`, and there is at least one.
-    """
-    for kept in {norm.kept for norm in norms}:
-        group = [norm for norm in norms if norm.kept == kept]
-        biased = torch._foreach_mul([norm.unbiased for norm in group], [1 - 1 / norm.count for norm in group])
-        torch._foreach_lerp_([norm.moving_mean for norm in group], [norm.mean for norm in group], 1 - kept)
-        torch._foreach_lerp_([norm.moving_variance for norm in group], biased, 1 - kept)
-    # the kernel adds 0 times what it finds there, which a 16-bit overflow would make NaN for good
-    torch._foreach_zero_([statistic for norm in norms for statistic in (norm.mean, norm.unbiased)])
 
 
 class Rescale(nn.Module):

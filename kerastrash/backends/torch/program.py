@@ -14,7 +14,17 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from kerastrash.backends.torch.layers import Fold, Interleave, module_of
-from kerastrash.backends.torch.modules import BatchNorm, Convolution, KerasLayer, Rescale, cast, even, to_first, to_last
+from kerastrash.backends.torch.modules import (
+    BatchNorm,
+    Convolution,
+    KerasLayer,
+    Linear,
+    Rescale,
+    cast,
+    even,
+    to_first,
+    to_last,
+)
 
 
 def training_program(model: keras.Model) -> fx.GraphModule:
@@ -50,7 +60,7 @@ def lower(model: keras.Model) -> fx.GraphModule:
     """The model as a program for inference: convolutions take the norms after them and the scaling before them.
 
     Takes images (batch, height, width, 3), uint8 or float, RGB in [0, 255]; gives float32 logits (batch, classes). What
-    is not folded shares the model's memory: lower a model once it is trained.
+    is neither folded nor cast shares the model's memory: lower a model once it is trained.
     """
     program = training_program(model).eval().requires_grad_(False)
     for node, norm in list(_calls(program, BatchNorm)):
@@ -64,6 +74,9 @@ def lower(model: keras.Model) -> fx.GraphModule:
         if isinstance(into, Convolution) and into.groups == 1:  # padding still adds zeros after the one addition left
             into.weight = nn.Parameter(into.weight * rescale.scale.reshape(1, -1, 1, 1), requires_grad=False)
             rescale.offset, rescale.scale = rescale.offset / rescale.scale, None
+    for module in program.modules():
+        if isinstance(module, Convolution | Linear):
+            module.to(module.dtype)  # once, here, instead of in every call
     program.delete_all_unused_submodules()
     program.recompile()
     return program

@@ -12,11 +12,12 @@ from kerastrash.data.checks.scan import Look, ScannedImage
 from kerastrash.data.coco import category_map_of, licence_of, licence_table
 from kerastrash.data.dataset import TINY
 from kerastrash.data.images import QUARTER_TURNED
-from kerastrash.data.records import Frame, LeftOut, Source
+from kerastrash.data.records import NO_AREA, NOT_FINITE, OUTSIDE, Frame, LeftOut, Source, box_fault
 from kerastrash.errors import DataError
 from kerastrash.files import read_json
 
 NOT_STATED = "not stated"
+BOX_KINDS = {NOT_FINITE: "box_without_area", NO_AREA: "box_without_area", OUTSIDE: "box_outside"}
 Entry = dict[str, Any]
 
 
@@ -71,22 +72,12 @@ def _boxes(annotations: Sequence[Entry], images: Mapping[Any, Entry], sizes: Map
         size = (image.get("width"), image.get("height"))
         if None in size:
             size = sizes.get(str(entry["image_id"]), (float("inf"), float("inf")))
-        kind = _box_fault(entry["bbox"], size)
-        if kind is not None:
-            box = ", ".join(f"{value:g}" for value in entry["bbox"])
-            found[kind].append(Item(_names([entry], images), f"box ({box}) on {size[0]} x {size[1]}"))
+        x, y, width, height = box = tuple(map(float, entry["bbox"]))
+        partly_off = min(x, y) < 0 or x + width > size[0] or y + height > size[1]
+        if kind := BOX_KINDS.get(box_fault(box, size), "box_clipped" if partly_off else ""):
+            shown = ", ".join(f"{value:g}" for value in box)
+            found[kind].append(Item(_names([entry], images), f"box ({shown}) on {size[0]} x {size[1]}"))
     return [Finding(kind, items) for kind, items in found.items()]
-
-
-def _box_fault(box: Sequence[float], size: tuple[float, float]) -> str | None:
-    """How a box x, y, width, height lies on an image of this size; NaN has no area."""
-    x, y, width, height = box
-    if not (width > 0 and height > 0):
-        return "box_without_area"
-    if x + width <= 0 or y + height <= 0 or x >= size[0] or y >= size[1]:
-        return "box_outside"
-    off = x < 0 or y < 0 or x + width > size[0] or y + height > size[1]
-    return "box_clipped" if off else None
 
 
 def _names(annotations: Sequence[Entry], images: Mapping[Any, Entry]) -> tuple[str, ...]:

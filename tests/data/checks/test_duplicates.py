@@ -177,7 +177,7 @@ def test_pictures_of_one_colour_are_named_and_not_paired(split_folder, checked, 
 def test_equal_flat_cuts_of_two_photographs_are_no_conflict(coco, checked, scene):
     folder = coco()
     for number in (0, 1):
-        picture = np.asarray(scene(number)).copy()
+        picture = np.asarray(scene(number, (96, 72))).copy()
         picture[:60, :80] = 30
         Image.fromarray(picture).save(folder / "images" / f"{number}.png")
     assert not checked(folder).failed

@@ -90,7 +90,7 @@ def test_a_new_head_stands_on_the_pretrained_layers(state, tmp_path):
     torch.save(state("shufflenet_v2_x0_5"), tmp_path / "weights.pth")
     weights = f"shufflenet_v2_x0_5={tmp_path / 'weights.pth'}"
     whole, model = load(weights, SIZE), load(weights, SIZE, classes=6)
-    assert model.output_shape == (None, 6)
+    assert (model.input_shape, model.output_shape) == ((None, SIZE, SIZE, 3), (None, 6))
     for layer in model.layers[:-1]:
         for ours, theirs in zip(layer.get_weights(), whole.get_layer(layer.name).get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
