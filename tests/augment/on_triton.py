@@ -18,6 +18,7 @@ import triton
 
 from kerastrash.augment.augmentation import Augmentation, Draws
 from kerastrash.augment.device import augment_batch, plan_batch
+from kerastrash.augment.mix import Mixing
 from kerastrash.augment.operations import NAMES, OPERATIONS
 from kerastrash.backends.torch import augmentation
 from kerastrash.training.feeding import DeviceBatches
@@ -107,9 +108,10 @@ class Counted:
         return lambda *given, **settings: self.started.append((self.name, grid))
 
 
-@pytest.mark.parametrize("n_select", [0, 2])
-def test_batches_from_the_device_are_the_same_in_both_forms(n_select, monkeypatch):
+@pytest.mark.parametrize(("n_select", "mixing"), [(0, None), (2, None), (1, Mixing(mixup=0.3))])
+def test_batches_from_the_device_are_the_same_in_both_forms(n_select, mixing, monkeypatch):
     settings = {"augmentation": Augmentation(n_select, cutout=0.3), "sampler": "shuffle", "drop_remainder": True}
+    settings |= {"mixing": mixing, "classes": 10} if mixing else {}
     arguments = {"images": pictures(20, 16), "indices": np.arange(1, 20, 2), "labels": np.arange(10), "batch_size": 3}
     monkeypatch.setattr("kerastrash.training.feeding.AT_ONCE", 2 * 3 * 16 * 16 * 3)  # two batches together
     forms = []
@@ -118,7 +120,7 @@ def test_batches_from_the_device_are_the_same_in_both_forms(n_select, monkeypatc
         forms.append(DeviceBatches(**arguments, **settings))
     for number in range(3):
         (expected, labels), (images, same) = (batches[number] for batches in forms)
-        assert images.dtype == torch.uint8 and images.is_contiguous()
+        assert images.dtype == (torch.float32 if mixing else torch.uint8)
         torch.testing.assert_close(images.float(), expected, rtol=0, atol=0)
         torch.testing.assert_close(same, labels)
 

@@ -12,7 +12,6 @@ from functools import partial
 import numpy as np
 import torch
 import triton
-from keras.src.backend.torch.core import get_device
 
 from kerastrash.augment.augmentation import Draws
 from kerastrash.augment.moves import drawn, moves
@@ -22,7 +21,6 @@ from kerastrash.backends.torch.augmentation_kernels import (
     LUMA,
     MEAN,
     SMOOTH,
-    TABLE,
     change,
     resample,
     tabulate,
@@ -60,14 +58,12 @@ def plan_batch(
     steps = draws.operations.shape[1]
     head = [("matrix", "f4", (2, 3)), ("square", "i4", 4), ("scale", "f4", 3), ("offset", "f4", 3)]
     layout = np.dtype([*head, ("kind", "i4", (steps,)), ("strength", "f4", (steps,)), ("table", "u1", (steps, 256))])
-    pinned = torch.device(get_device()).type == "cuda"
-    packed = torch.empty((len(draws), layout.itemsize), dtype=torch.uint8, device="cpu", pin_memory=pinned)
-    records = packed.numpy().view(layout)[:, 0]
+    records = np.zeros(len(draws), layout)  # of which kind `TABLE` is 0
     found = moves(draws, height, width)
     records["matrix"] = [[1, 0, -0.5], [0, 1, -0.5]] if found is None else found
     records["square"] = draws.squares(height, width, cutout)
     records["scale"], records["offset"] = scale, offset
-    records["kind"], records["strength"], records["table"] = TABLE.value, 0, np.arange(256)
+    records["table"] = np.arange(256)
     for step in range(steps):
         for rows, operation, strengths in drawn(draws, step):
             if operation.table:
@@ -75,15 +71,18 @@ def plan_batch(
             elif operation.device:
                 records["kind"][rows, step] = KINDS[operation.device].value
                 records["strength"][rows, step] = strengths
-    return partial(_augment, packed, steps, dtype)
+    return partial(_augment, records.view(np.uint8), steps, dtype)
 
 
 def _augment(
-    packed: torch.Tensor, steps: int, dtype: torch.dtype, resident: torch.Tensor, rows: torch.Tensor
+    records: np.ndarray, steps: int, dtype: torch.dtype, resident: torch.Tensor, rows: torch.Tensor
 ) -> torch.Tensor:
     """Tells the device: 2 + 2 * steps kernels, the first of which fills the histograms with zeros."""
     count, height, width = len(rows), *resident.shape[1:3]
     on_device = {"device": resident.device}
+    packed = torch.from_numpy(records)
+    if resident.is_cuda:  # not in the thread that plans: none may ask CUDA for memory while a graph is recorded
+        packed = packed.pin_memory()
     packed = packed.to(resident.device, non_blocking=True)
     words = packed.view(torch.int32)
     counts = torch.zeros((max(1, steps), count, 4, 256), dtype=torch.int32, **on_device)
