@@ -12,9 +12,8 @@ import numpy as np
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's notes on the machine; errors are still shown
 
-if (
-    "tensorflow" not in sys.modules
-):  # it loads Keras, and that torch's Triton, which ends the process if it comes second
+# TensorFlow loads Keras, and that torch's Triton, which ends the process where it is not the first of the two.
+if "tensorflow" not in sys.modules:
     with contextlib.suppress(ImportError):
         import triton  # noqa: F401
 import tensorflow as tf
