@@ -74,7 +74,7 @@ def _write_torch(path: Path, batch: int | None, dtype: str, text: str) -> None:
 TENSORFLOW_FILES = """
 import sys
 import numpy as np
-import tensorflow as tf
+from kerastrash.backends.tensorflow import tf
 
 def colours(batch):
     return tf.function(lambda images: tf.reduce_mean(images, (1, 2)), [tf.TensorSpec((batch, 16, 16, 3))])

@@ -106,6 +106,7 @@ def test_without_the_cuda_provider_an_onnx_file_runs_on_the_processor(write_colo
 
 
 @pytest.mark.usefixtures("cuda_listed")
+@pytest.mark.filterwarnings("ignore:Specified provider")
 def test_where_the_cuda_provider_does_not_start_the_net_runs_on_the_processor(write_colours, images, tmp_path):
     net = open_runtime(write_colours(tmp_path / "net.onnx"), accelerator=GPU)
     assert (net.name, net.device) == ("onnxruntime", processor_name())
