@@ -9,6 +9,7 @@ import pytest
 
 from kerastrash.data import DataConfig
 from kerastrash.files import read_json
+from kerastrash.processes import Child
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PARTS = """
@@ -47,6 +48,27 @@ import pathlib, sys
 (data,) = (pathlib.Path(word[7:]) for word in sys.argv if word.startswith("--data="))
 assert len([path for path in data.iterdir() if path.is_dir()]) == 2
 print("5.0 images/s, then 40.0 images/s")
+"""
+
+TESTS = """
+import pytest
+
+def test_one(record_property):
+    record_property("losses", "3e-1 (at most 0.1)")
+    assert 3 <= 2, "losses: 3 is above 2"
+
+def test_two():
+    pytest.skip("graphs: not on this device")
+
+@pytest.fixture
+def fails():
+    raise ValueError("no fixture")
+
+def test_three(fails):
+    pass
+
+def test_four():
+    pass
 """
 
 
@@ -133,3 +155,19 @@ def test_a_batch_that_does_not_fit_is_a_note(speed):
 
     found = speed.beside(speed.GpuCheck(device="cpu"), "a step", too_large, too_large, turns=1)
     assert found == speed.Found(notes=("a step: the device has not enough memory",))
+
+
+def test_tests_that_fail_or_cannot_begin_are_rows_with_what_they_measured(speed, tmp_path):
+    (tmp_path / "some.py").write_text(TESTS)
+    (tmp_path / "broken.py").write_text("import nothing_there")
+    with Child(hidden=True) as child:
+        found = child.call("gpu.correctness:tested", tmp_path / "some.py")
+        broken = child.call("gpu.correctness:tested", tmp_path / "broken.py")
+    assert found.tables[0].rows == [
+        ("one", "failed", "losses 3e-1 (at most 0.1); AssertionError: losses: 3 is above 2"),
+        ("two", "skipped", "graphs: not on this device"),
+        ("three", "failed", "ValueError: no fixture"),
+        ("four", "passed", ""),
+    ]
+    assert [failure.partition(":")[0] for failure in found.failures] == ["one", "three"]
+    assert not broken.tables[0].rows and "No module named 'nothing_there'" in broken.failures[0]
