@@ -39,31 +39,32 @@ class Outcomes:
 
 def nets(config: GpuCheck) -> Found:
     """Every preset's logits on the device against the processor's."""
-    return _tested("nets")
+    return tested(TESTS / "nets.py")
 
 
 def steps(config: GpuCheck) -> Found:
     """Training steps against stock Keras, graphs against single kernels, overflow, schedule, two nets."""
-    return _tested("steps")
+    return tested(TESTS / "steps.py")
 
 
 def trainings(config: GpuCheck) -> Found:
     """Trainings that go on from their folder, and memory that runs out."""
-    return _tested("trainings")
+    return tested(TESTS / "trainings.py")
 
 
-def _tested(name: str) -> Found:
+def tested(path: Path) -> Found:
+    """Runs a file of tests in this process."""
     try:
         import pytest
     except ImportError:
         raise ConfigError("pytest is not installed: run pip install pytest") from None
     outcomes, started = Outcomes(), time.perf_counter()
-    status = pytest.main(["-v", "-p", "no:cacheprovider", str(TESTS / f"{name}.py")], plugins=[outcomes])
+    status = pytest.main(["-v", "-p", "no:cacheprovider", str(path)], plugins=[outcomes])
     if status and not outcomes.failures:
         outcomes.failures.append(f"pytest ended with status {int(status)}; see the log")
     caption = f"{len(outcomes.rows)} tests in {time.perf_counter() - started:.0f} s"
     columns = ("test", "outcome", "measured")
     table = PlainTable(
-        columns, outcomes.rows, text=("outcome", "measured"), title=f"correctness: {name}", caption=caption
+        columns, outcomes.rows, text=("outcome", "measured"), title=f"correctness: {path.stem}", caption=caption
     )
     return Found((table,), failures=tuple(outcomes.failures))

@@ -56,3 +56,6 @@ class Found:
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = ()
     """Sentences on what is not as it should be."""
+
+    def __add__(self, other: "Found") -> "Found":
+        return Found(self.tables + other.tables, self.notes + other.notes, self.failures + other.failures)

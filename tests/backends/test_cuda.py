@@ -22,5 +22,6 @@ if not torch.cuda.is_available():
 def test_on_the_gpu(name):
     path = Path(__file__).with_name("gpu") / f"{name}.py"
     command = [sys.executable, "-m", "pytest", "-q", path]
-    done = subprocess.run(command, env=os.environ | {"KERAS_TORCH_DEVICE": "cuda"}, text=True, capture_output=True)
+    environment = os.environ | {"KERAS_TORCH_DEVICE": "cuda"}
+    done = subprocess.run(command, env=environment, text=True, capture_output=True, timeout=600)
     assert done.returncode == 0, done.stdout[-5000:]

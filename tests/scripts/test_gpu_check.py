@@ -9,6 +9,7 @@ import pytest
 
 from kerastrash.data import DataConfig
 from kerastrash.files import read_json
+from kerastrash.processes import Child
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 PARTS = """
@@ -47,6 +48,27 @@ import pathlib, sys
 (data,) = (pathlib.Path(word[7:]) for word in sys.argv if word.startswith("--data="))
 assert len([path for path in data.iterdir() if path.is_dir()]) == 2
 print("5.0 images/s, then 40.0 images/s")
+"""
+
+TESTS = """
+import pytest
+
+def test_one(record_property):
+    record_property("losses", "3e-1 (at most 0.1)")
+    assert 3 <= 2, "losses: 3 is above 2"
+
+def test_two():
+    pytest.skip("graphs: not on this device")
+
+@pytest.fixture
+def fails():
+    raise ValueError("no fixture")
+
+def test_three(fails):
+    pass
+
+def test_four():
+    pass
 """
 
 
@@ -101,14 +123,51 @@ def test_parts_are_chosen_and_a_device_that_is_not_there_ends_it_with_a_sentence
     assert status == 2 and "error: no GPU is there; get one" in printed
 
 
+@pytest.fixture
+def speed(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    return importlib.import_module("gpu.speed")
+
+
 @pytest.mark.parametrize("part", ["speed", "end_to_end_speed"])
-def test_training_is_timed_beside_a_peer(checked, here, part):
+def test_training_is_timed_beside_a_peer(speed, here, part):
     (here / "train_peer.py").write_text(PEER)
-    plan, speed = importlib.import_module("gpu.plan"), importlib.import_module("gpu.speed")
     data = DataConfig(data=str(here / "images"), cache=here / "cache")
-    found = getattr(speed, part)(plan.GpuCheck(device="cpu", quick=True, peer=here, data=data))
+    found = getattr(speed, part)(speed.GpuCheck(device="cpu", quick=True, peer=here, data=data))
     (table,) = found.tables
     assert [row[0] for row in table.rows] == ["kerastrash", "peer"] and table.columns[-1] == "of peer"
     (_, ours, *_, ratio), (_, theirs, *_) = table.rows
     assert theirs == "40.0" and float(ours) == pytest.approx(40 * float(ratio), abs=0.3)
     assert not found.failures and "mobilenetv3_79, 32 px, batch 8, float32" in table.title
+
+
+def test_a_peer_that_fails_is_named_and_ours_is_timed_all_the_same(speed, here):
+    (here / "train_peer.py").write_text("raise SystemExit('no torchvision here')")
+    found = speed.speed(speed.GpuCheck(device="cpu", quick=True, peer=here))
+    assert [row[0] for row in found.tables[0].rows] == ["kerastrash"]
+    assert found.failures and "no torchvision here" in found.failures[0]
+
+
+def test_a_batch_that_does_not_fit_is_a_note(speed):
+
+    def too_large():
+        raise RuntimeError("DefaultCPUAllocator: not enough memory")
+
+    found = speed.beside(speed.GpuCheck(device="cpu"), "a step", too_large, too_large, turns=1)
+    assert found == speed.Found(notes=("a step: the device has not enough memory",))
+
+
+def test_tests_that_fail_or_cannot_begin_are_rows_with_what_they_measured(speed, tmp_path):
+    (tmp_path / "some.py").write_text(TESTS)
+    (tmp_path / "broken.py").write_text("import nothing_there")
+    with Child(hidden=True) as child:
+        found = child.call("gpu.correctness:tested", tmp_path / "some.py")
+        broken = child.call("gpu.correctness:tested", tmp_path / "broken.py")
+    assert found.tables[0].rows == [
+        ("one", "failed", "losses 3e-1 (at most 0.1); AssertionError: losses: 3 is above 2"),
+        ("two", "skipped", "graphs: not on this device"),
+        ("three", "failed", "ValueError: no fixture"),
+        ("four", "passed", ""),
+    ]
+    assert [failure.partition(":")[0] for failure in found.failures] == ["one", "three"]
+    assert not broken.tables[0].rows and "No module named 'nothing_there'" in broken.failures[0]

@@ -45,12 +45,14 @@ def rehearsed() -> Callable[[str], None]:
 
 
 @pytest.fixture
-def measure(record_property) -> Callable[[str, float, float], None]:
-    """`measure("losses", 2e-6, 1e-3)`: keeps a figure for the report; it is to be within the tolerance."""
+def measure(record_property) -> Callable[[dict[str, tuple[float, float]]], None]:
+    """`measure({"losses": (2e-6, 1e-3)})`: keeps figures for the report, each to be within its tolerance."""
 
-    def keep(what: str, figure: float, tolerance: float) -> None:
-        record_property(what, f"{figure:.1e} (at most {tolerance:.2g})")
-        assert figure <= tolerance, f"{what}: {figure:.2e} is above {tolerance:.2g}"
+    def keep(figures: dict[str, tuple[float, float]]) -> None:
+        for what, (figure, tolerance) in figures.items():
+            record_property(what, f"{figure:.1e} (at most {tolerance:.2g})")
+        for what, (figure, tolerance) in figures.items():
+            assert figure <= tolerance, f"{what}: {figure:.2e} is above {tolerance:.2g}"
 
     return keep
 

@@ -36,7 +36,9 @@ def test_a_net_infers_as_stock_keras_on_the_processor(name, build, measure):
     with keras.device("cpu"):
         stock = learned(build(name, size=SIZE), rng)
         expected = keras.ops.convert_to_numpy(stock(images.astype("float32"), training=False))
+    figures = {}
     for policy, tolerance in APART.items():
         infer = inference_function(in_policy(stock, policy))
         apart = [infer(images[:count]) - expected[:count] for count in (BATCH, 1, BATCH, 1, 1)]  # shapes in turns
-        measure(policy, max(np.abs(each).max() for each in apart) / np.abs(expected).max(), tolerance)
+        figures[policy] = max(np.abs(each).max() for each in apart) / np.abs(expected).max(), tolerance
+    measure(figures)

@@ -53,21 +53,21 @@ def test_each_of_twenty_steps_is_that_of_stock_keras(name, made, batch, measure)
         for kind in before:
             moved = theirs[kind] - (0 if kind == "velocities" else before[kind])
             apart[kind] = max(apart[kind], np.linalg.norm(mine[kind] - theirs[kind]) / np.linalg.norm(moved))
-    for kind, tolerance in {"losses": 1e-4, "statistics": 1e-3, "velocities": 0.15, "weights": 0.15}.items():
-        measure(kind, apart[kind], tolerance)
+    tolerances = {"losses": 1e-4, "statistics": 1e-3, "velocities": 0.15, "weights": 0.15}
+    measure({kind: (apart[kind], tolerance) for kind, tolerance in tolerances.items()})
 
 
 @pytest.mark.parametrize("policy", ("float32", *SIXTEEN))
 def test_graphs_train_as_single_kernels_do(policy, made, losses, measure, rehearsed):
     expected, found = (losses(made(NET, policy, graphs), 12) for graphs in (False, True))
-    measure("losses of ten steps", np.max(np.abs(found - expected)[:10] / expected[:10]), 2e-2)
+    measure({"losses of ten steps": (np.max(np.abs(found - expected)[:10] / expected[:10]), 2e-2)})
     rehearsed("graphs")
 
 
 @pytest.mark.parametrize("policy", SIXTEEN)
 def test_sixteen_bits_learn_as_float32_does(policy, made, losses, measure, on_gpu):
     expected, found = (losses(made(NET, name, rate=0.1), 50 if on_gpu else 24) for name in ("float32", policy))
-    measure("losses of five steps", np.max(np.abs(found - expected)[:5] / expected[:5]), 5e-2)
+    measure({"losses of five steps": (np.max(np.abs(found - expected)[:5] / expected[:5]), 5e-2)})
     assert found[-8:].mean() < 0.9 * found[:8].mean()
     assert found[-8:].mean() < 1.2 * expected[-8:].mean() + 0.05
 
@@ -134,7 +134,7 @@ def test_eleven_hundred_steps_follow_the_schedule(crops, batch, measure):
         weights.append(weights[-1] - rate * velocity)
     found = np.append(*(ops.convert_to_numpy(each).reshape(-1, 6) for each in model.trainable_variables), axis=0)
     assert int(model.optimizer.iterations) == 1100
-    measure("weights", np.linalg.norm(found - weights[-1]) / np.linalg.norm(weights[-1] - weights[0]), 1e-3)
+    measure({"weights": (np.linalg.norm(found - weights[-1]) / np.linalg.norm(weights[-1] - weights[0]), 1e-3)})
 
 
 def test_two_nets_in_turns_train_as_each_alone(made, batch, losses, measure):
@@ -146,8 +146,8 @@ def test_two_nets_in_turns_train_as_each_alone(made, batch, losses, measure):
             model.reset_metrics()
             model.train_step(batch(step))
             values.append(model.get_metrics_result()["loss"])
-    for name, expected, found in zip(names, alone, together, strict=True):
-        measure(f"losses of {name}", np.max(np.abs(found - expected) / expected), 1e-3)
+    apart = [np.max(np.abs(found - expected) / expected) for expected, found in zip(alone, together, strict=True)]
+    measure({f"losses of {name}": (each, 1e-3) for name, each in zip(names, apart, strict=True)})
 
 
 def test_memory_that_runs_out_is_recognised():
