@@ -107,10 +107,7 @@ def train(
                 timer = EpochTimer(len(batches) * batches.batch_size)
                 progress = ProgressBar(bar, description, batches, finished, until)
                 told = [FollowEpochs(batches), average, timer, recorder, progress, *callbacks]
-                try:
-                    _fit(model, batches, validation, range(finished, until), [each for each in told if each])
-                finally:
-                    recorder.wait()
+                _fit(model, batches, validation, range(finished, until), recorder, [each for each in told if each])
     return _training(recorder)
 
 
@@ -119,17 +116,22 @@ def _fit(
     batches: CropBatches,
     validation: CropBatches,
     epochs: range,
+    recorder: EpochRecorder,
     callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
-    model.fit(
-        batches,
-        validation_data=validation,
-        initial_epoch=epochs.start,
-        epochs=epochs.stop,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
+    """Fits for these epochs; what the recorder writes is written when this ends."""
+    try:
+        model.fit(
+            batches,
+            validation_data=validation,
+            initial_epoch=epochs.start,
+            epochs=epochs.stop,
+            callbacks=callbacks,
+            shuffle=False,
+            verbose=0,
+        )
+    finally:
+        recorder.wait()
 
 
 def _training(recorder: EpochRecorder) -> Training:
