@@ -123,7 +123,7 @@ def main(config: GpuCheck) -> int:
     config.output.mkdir(parents=True, exist_ok=True)
     begun, outcomes = time.monotonic(), []
     for outcome in run_all(names, config, begun):
-        outcomes.append(outcome)
+        outcomes = sorted([*outcomes, outcome], key=lambda each: names.index(each.name))
         write_report(config, outcomes, time.monotonic() - begun)
     for outcome in outcomes:
         show(outcome)
