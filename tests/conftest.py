@@ -1,5 +1,6 @@
 """The backend under test, and a data set small enough to train on."""
 
+import contextlib
 import io
 import os
 from collections.abc import Callable
@@ -7,6 +8,9 @@ from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("KERAS_TORCH_DEVICE", "cpu")  # what is expected is exact there; backends/gpu is for a GPU
+
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401  before TensorFlow, of whose LLVM a later one ends the process; torch.optim would be later
 
 import numpy as np
 import pytest
