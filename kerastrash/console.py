@@ -1,5 +1,6 @@
 """What a person sees on the terminal: one console, one progress bar style."""
 
+import functools
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -69,6 +70,12 @@ def track(
 def say(message: str | Text) -> None:
     """Prints a line of messages as it stands: names and reasons in it are never taken as markup."""
     console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+@functools.cache
+def say_once(message: str) -> None:
+    """Prints a line of messages the first time that this process has it to say."""
+    say(message)
 
 
 def written(what: object, rest: str) -> None:

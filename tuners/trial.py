@@ -110,7 +110,7 @@ class Latency:
     median_ms: float
     baseline_ms: float
     baseline_f1: float
-    """On the val split, of a trained one."""
+    """A trained one's is measured on the val split."""
     f1_source: str
     measured_as: str
 

@@ -1,10 +1,9 @@
 """Files opened to be timed: on the accelerator that Keras computes on, where their runtime knows it."""
 
-import functools
 from pathlib import Path
 
 from kerastrash.backends import device_description, set_tf32
-from kerastrash.console import say
+from kerastrash.console import say_once
 from kerastrash.export.format import OpenNet
 from kerastrash.export.formats import format_of, open_runtime
 from kerastrash.runs import processor_name
@@ -35,13 +34,10 @@ def say_device(path: Path, net: OpenNet, accelerator: str) -> None:
     """Says once where a runtime that could use the accelerator of this name stays on the processor, and the remedy."""
     entry = format_of(path)
     if accelerator and entry.gpu_package and net.device != accelerator:
-        _say_once(
+        say_once(
             f"{entry.runtime} runs on the processor and not on {accelerator}: its form for a GPU does not start or is "
             f"not installed; pip install {entry.gpu_package}, in place of {next(iter(entry.opening))}, brings it"
         )
-
-
-_say_once = functools.cache(say)
 
 
 def arithmetic(dtype_policy: str, device: str) -> str:

@@ -15,13 +15,14 @@ from turns import in_turns, rates_table
 
 from kerastrash.backends import device_description, is_out_of_memory, set_tf32, synchronise
 from kerastrash.errors import ConfigError, KerastrashError
-from kerastrash.export.formats import FORMATS, open_runtime
+from kerastrash.export.formats import FORMATS
 from kerastrash.export.writing import write_model
 from kerastrash.models import build_model
 from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import save_model
 from kerastrash.reports.tables import PlainTable
 from kerastrash.scoring.clocks import inference_times
+from kerastrash.scoring.opening import keras_accelerator, open_timed
 from kerastrash.settings import to_dict
 from kerastrash.training.recipe import DtypePolicy, Recipe
 
@@ -137,11 +138,11 @@ def latency(config: GpuCheck) -> Found:
     """A call with one image, by every runtime that is installed, in turns."""
     size, count = (32, 4) if config.quick else (156, 200)
     net = build_model(NET, size)
-    nets, lacking = {}, []
+    nets, lacking, device = {}, [], keras_accelerator()
     with tempfile.TemporaryDirectory(prefix="kerastrash-") as folder:
         for label, path in _files(net, Path(folder), config, lacking):
             try:
-                nets[label] = open_runtime(path, threads=1)
+                nets[label] = open_timed(path, 1, device)
             except KerastrashError as error:
                 lacking.append(f"{label}: {error}")
         images = np.random.default_rng(0).integers(0, 256, (count, size, size, 3)).astype("uint8")

@@ -22,6 +22,7 @@ from triton.compiler import ASTSource
 from kerastrash.backends import batch_augmenter, free_accelerator_memory
 from kerastrash.backends import torch as backend
 from kerastrash.backends.torch import augmentation
+from kerastrash.console import say_once
 
 TYPES = dict.fromkeys(("rows", "words", "counts"), "*i32") | dict.fromkeys(("resident", "images"), "*u8")
 TYPES |= dict.fromkeys(("records", "tables", "out"), "*u8")
@@ -47,9 +48,7 @@ def test_every_test_of_the_device_form_holds_for_the_triton_form():
 def on_cuda(monkeypatch):
     """The torch backend as if it computed on a GPU."""
     monkeypatch.setattr(backend, "current_device", lambda: torch.device("cuda"))
-    backend._triton_form.cache_clear()
-    yield
-    backend._triton_form.cache_clear()
+    say_once.cache_clear()
 
 
 def test_a_gpu_takes_the_triton_form_and_no_other_device_does(on_cuda, monkeypatch):

@@ -10,7 +10,7 @@ import torch
 from keras.src.backend.torch import core
 
 from kerastrash.backends import check_device, device_description, is_out_of_memory
-from kerastrash.backends.torch.device import _say_once
+from kerastrash.console import say_once
 from kerastrash.errors import ConfigError
 
 GB = 10**9
@@ -74,7 +74,7 @@ def test_a_gpu_is_taken_for_which_torch_has_code(gpu, capsys, built_for, policy)
 
 
 def test_that_float16_is_slow_on_an_old_gpu_is_said_once(gpu, capsys):
-    _say_once.cache_clear()
+    say_once.cache_clear()
     gpu(capability=(6, 1), built_for=["sm_60"])
     for _ in range(2):
         check_device("mixed_float16")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kerastrash.console import say_once
 from kerastrash.data import DataConfig, prepare
 from kerastrash.errors import ConfigError, KerastrashError
 from kerastrash.export.formats import open_runtime
@@ -19,7 +20,7 @@ from kerastrash.models.builder import in_policy
 from kerastrash.models.saved import open_model, save_model
 from kerastrash.reports.scoring import benchmark_tables
 from kerastrash.runs import processor_name
-from kerastrash.scoring import opening, score
+from kerastrash.scoring import score
 from kerastrash.scoring.baseline import baseline_of, dtype_policy_of, open_baselines
 from kerastrash.scoring.benchmark import Benchmark, benchmark_columns, run_benchmark
 from kerastrash.scoring.candidates import Candidate
@@ -221,7 +222,7 @@ def test_a_keras_file_runs_on_the_backend_that_is_named(opened, nets, images):
 
 
 def test_a_file_that_no_runtime_takes_to_the_gpu_is_timed_on_the_processor_and_that_is_said(nets, capsys):
-    opening._say_once.cache_clear()
+    say_once.cache_clear()
     with ExitStack() as stack:
         for name in ("net.onnx", "net.keras", "net.onnx"):
             candidate = Candidate(nets / name, name.split(".")[1], nets / name)

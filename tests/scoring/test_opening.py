@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kerastrash.console import say_once
 from kerastrash.data import DataConfig
 from kerastrash.export.format import OpenNet
 from kerastrash.reports.scoring import score_tables
@@ -22,7 +23,7 @@ GPU = "NVIDIA Test"
 def on_gpu(monkeypatch):
     """Keras names a GPU as its device."""
     monkeypatch.setattr(opening, "device_description", lambda: GPU)
-    opening._say_once.cache_clear()
+    say_once.cache_clear()
 
 
 def test_tf32_is_allowed_for_a_keras_file_on_an_accelerator_and_left_alone_elsewhere(nets, monkeypatch):

@@ -11,7 +11,6 @@ It runs eagerly unless `torch.compile` is asked for, which needs a minute or mor
 program comes by here and needs no Keras, so whatever does is imported on use.
 """
 
-import functools
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ import torch
 
 from kerastrash.backends import Inference
 from kerastrash.backends.torch.device import check_device, current_device  # noqa: F401 the facade calls the first
-from kerastrash.console import say
+from kerastrash.console import say_once
 from kerastrash.runs import processor_name
 
 if TYPE_CHECKING:
@@ -103,15 +102,11 @@ def free_accelerator_memory() -> int:
 
 def batch_augmenter():
     interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # by which Triton runs on a processor
-    return _triton_form() if interpreted or current_device().type == "cuda" else None
-
-
-@functools.cache
-def _triton_form():
-    """Where Triton is absent, None; said once."""
+    if not interpreted and current_device().type != "cuda":
+        return None
     try:
         from kerastrash.backends.torch.augmentation import plan_batch
     except ImportError as error:
-        say(f"Triton is not installed: augmentation on the GPU takes the slower way; pip install triton ({error})")
+        say_once(f"Triton is not installed: augmentation on the GPU takes the slower way; pip install triton ({error})")
         return None
     return plan_batch

@@ -10,7 +10,7 @@ import triton.language as tl
 TABLE, LUMA, SMOOTH, AUTOCONTRAST, EQUALIZE, MEAN = (tl.constexpr(number) for number in range(6))
 """What a step does with the values of an image; from AutoContrast on it needs the histograms."""
 MATRIX, SQUARE, SCALE, OFFSET, HEAD = (tl.constexpr(word) for word in (0, 6, 10, 13, 16))
-"""Where a record's fields begin, in words of four bytes; behind its head kinds, strengths and tables of all steps."""
+"""Words (four bytes) at which a record's fields begin; behind its head are kinds, strengths and tables of all steps."""
 STEP = tl.constexpr(66)
 """Words of a record for each step."""
 
@@ -49,7 +49,7 @@ def _between(source, first, second, share, there):
 
 @triton.jit(do_not_specialize=["step", "steps"])
 def tabulate(words, records, counts, tables, pixels, step, steps):
-    """By what a step replaces the values of one channel: the record's table, or what follows from the histograms."""
+    """Makes the table by which a step changes a channel: the record's, or what follows from the histograms."""
     image, channel = tl.program_id(0).to(tl.int64), tl.program_id(1)
     start = image * (HEAD + STEP * steps) + HEAD
     value = tl.arange(0, 256)

@@ -1,17 +1,16 @@
 """The device that Keras computes on, and whether it can do what is asked of it: a sentence where it cannot."""
 
-import functools
 import re
 
 import torch
 
-from kerastrash.console import say
+from kerastrash.console import say_once
 from kerastrash.errors import ConfigError, told
 
 LEAST = {"mixed_float16": (5, 3), "mixed_bfloat16": (8, 0)}
 """Compute capability below which a GPU has no arithmetic of 16 bits of that kind (CUDA C++ Programming Guide)."""
 FAST_FLOAT16 = (7, 0)
-"""From here on matrix units compute in float16; below, it is no faster than float32, or slower."""
+"""Compute capability from which matrix units compute in float16; below it is no faster than float32, or slower."""
 LEAST_FREE = 2**30
 """Bytes: about what CUDA's own state, cuDNN and a small net need."""
 
@@ -72,10 +71,7 @@ def _check_capability(name: str, capability: tuple[int, int], dtype_policy: str)
         half = " or mixed_float16" * (capability >= FAST_FLOAT16)
         raise ConfigError(f"dtype_policy={dtype_policy} needs {_dotted(least)}, and {shown}; use float32{half}")
     if dtype_policy == "mixed_float16" and capability < FAST_FLOAT16:
-        _say_once(f"{shown}: below {_dotted(FAST_FLOAT16)} mixed_float16 saves memory and no time; float32 is as fast")
-
-
-_say_once = functools.cache(say)
+        say_once(f"{shown}: below {_dotted(FAST_FLOAT16)} mixed_float16 saves memory and no time; float32 is as fast")
 
 
 def _dotted(capability: tuple[int, int]) -> str:

@@ -127,7 +127,7 @@ class Trainer:
         for parameter in self.update.parameters:
             parameter.grad = None
         self.update.scaled(loss).backward()
-        self.update.unscale([self.statistics] if self.norms else [])
+        self.update.unscale(self.statistics)
         if self.norms:
             update_statistics(self.norms, self.statistics, self.update.overflow)
         self.update()

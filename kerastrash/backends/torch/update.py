@@ -1,7 +1,6 @@
 """The update of all weights and of all moving statistics, which reads nothing from the device and sends it nothing."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -63,15 +62,15 @@ class FusedSGD:
         self.step += 1
 
     @torch.no_grad()
-    def unscale(self, statistics: Sequence[torch.Tensor]) -> None:
+    def unscale(self, statistics: torch.Tensor | None) -> None:
         """Takes the loss scale out of the gradients, and finds whether they or the batch's statistics overflowed."""
         if self.scaler:
             scale = self.scaler.dynamic_scale.value
             gradients = [parameter.grad for parameter in self.parameters]
             self.overflow.zero_()
             torch._amp_foreach_non_finite_check_and_unscale_(gradients, self.overflow, scale.reciprocal())
-            if statistics:
-                torch._amp_foreach_non_finite_check_and_unscale_(statistics, self.overflow, torch.ones_like(scale))
+            if statistics is not None:
+                torch._amp_foreach_non_finite_check_and_unscale_([statistics], self.overflow, torch.ones_like(scale))
 
     @torch.no_grad()
     def __call__(self) -> None:
